@@ -1,0 +1,1 @@
+//! Plan, apply and undo over a home directory.

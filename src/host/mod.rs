@@ -1,0 +1,1 @@
+//! Where are we: evidence, host kind, capabilities, checks.

@@ -1,0 +1,52 @@
+//! devboot makes a new cloud shell yours in one command, and never costs you your shell.
+//!
+//! # The ladder
+//!
+//! A folder uses only folders named on its line, all on lower rungs. `tests/it/tidy.rs` reads this table and
+//! every `crate::` path in the code, and fails on a use that is not named here.
+//!
+//! ```text
+//! 0 base      -
+//! 1 sys       base
+//! 1 ui        base sys
+//! 2 host      base sys
+//! 2 profile   base sys
+//! 2 shell     base
+//! 2 home      base sys
+//! 2 repos     base sys
+//! 4 setup     base sys host profile shell home repos
+//! 7 cli       base sys ui host profile shell home repos setup
+//! ```
+//!
+//! | folder | what lives there |
+//! |---|---|
+//! | [`base`] | shared nouns: paths, digests, time, redaction, the error trait, exit codes |
+//! | [`sys`] | the only door to the world: file system, processes, locks, directories, HTTP |
+//! | [`ui`] | what a person sees: printer, progress, prompts, tables, colours. Used by `cli` alone |
+//! | [`host`] | where are we: evidence → host kind; probed capabilities; checks |
+//! | [`profile`] | environment profiles: schema, merge, validation, the embedded ones, trust |
+//! | [`shell`] | bash, zsh, fish: quoting, generated files, hook. Pure |
+//! | [`home`] | plan, apply, undo over a home directory. Knows entries, not shells |
+//! | [`repos`] | clone, Python environments, tests, starters |
+//! | [`setup`] | the phases of `devboot setup` |
+//! | [`cli`] | one file per command: `Args` and `run(context, args)`; views; the error printer |
+//!
+//! # Invariants
+//!
+//! - Deciding is pure: plan, diff, quote, merge and validate take bytes and facts as arguments.
+//! - A function that only has a [`sys::system::ReadSystem`] cannot write: that is what a dry run is.
+//! - Intent is journalled before the act; every replaced file is old or new, never half.
+//! - The core returns values and emits events; only `cli` and `ui` print.
+//! - No secret is an argument, a log line, or a byte that others can read.
+//! - Only `main.rs` exits.
+
+pub mod base;
+pub mod cli;
+pub mod home;
+pub mod host;
+pub mod profile;
+pub mod repos;
+pub mod setup;
+pub mod shell;
+pub mod sys;
+pub mod ui;

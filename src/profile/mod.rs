@@ -1,0 +1,1 @@
+//! Environment profiles: what a home should be.

@@ -1,0 +1,1 @@
+//! Repositories: clone, Python environment, tests.

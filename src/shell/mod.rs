@@ -1,0 +1,1 @@
+//! bash, zsh and fish as text: quoting, generated files, hooks. Pure.

@@ -1,0 +1,42 @@
+//! The environment and the arguments of this process.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The value of a variable; unset, empty and non-Unicode are `None`.
+pub fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The value of a variable as the system has it; unset and empty are `None`.
+pub fn var_os(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// All variables whose name and value are Unicode.
+pub fn vars() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// The arguments, the program's own name first.
+pub fn args() -> Vec<OsString> {
+    std::env::args_os().collect()
+}
+
+/// The directory this process stands in.
+pub fn current_dir() -> std::io::Result<PathBuf> {
+    std::env::current_dir()
+}
+
+/// The path of the running program.
+pub fn current_exe() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
+/// Where temporary files belong.
+pub fn temp_dir() -> PathBuf {
+    std::env::temp_dir()
+}

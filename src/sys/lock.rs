@@ -1,0 +1,130 @@
+//! One writer at a time.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+/// A lock on a file, held until dropped; the file keeps the holder's process id for messages.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+    made: Option<PathBuf>,
+}
+
+/// Why a lock was not had.
+#[derive(Debug)]
+pub enum LockError {
+    /// Another process holds it: its process id, when it could be read.
+    Held(Option<u32>),
+    /// The file could not be opened or locked.
+    Io(io::Error),
+}
+
+impl Lock {
+    /// Takes the lock at `path`, or says at once who has it. The directory must exist.
+    pub fn take(path: &Path) -> Result<Self, LockError> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+            .open(path)
+            .map_err(LockError::Io)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                write_pid(&mut file).map_err(LockError::Io)?;
+                Ok(Self { _file: file, made: None })
+            }
+            Err(Errno::WOULDBLOCK) => Err(LockError::Held(read_pid(&mut file))),
+            // SMB shares and some FUSE mounts have no flock; there a file that only one can create stands in.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK) => Self::by_creation(path),
+            Err(error) => Err(LockError::Io(error.into())),
+        }
+    }
+
+    fn by_creation(path: &Path) -> Result<Self, LockError> {
+        let made = path.with_extension("held");
+        for _ in 0..2 {
+            let created = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&made);
+            match created {
+                Ok(mut file) => {
+                    write_pid(&mut file).map_err(LockError::Io)?;
+                    return Ok(Self { _file: file, made: Some(made) });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let holder = File::open(&made).ok().and_then(|mut file| read_pid(&mut file));
+                    if holder.is_some_and(is_alive) {
+                        return Err(LockError::Held(holder));
+                    }
+                    fs::remove_file(&made).map_err(LockError::Io)?;
+                }
+                Err(error) => return Err(LockError::Io(error)),
+            }
+        }
+        Err(LockError::Held(None))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(made) = &self.made {
+            let _ = fs::remove_file(made);
+        }
+    }
+}
+
+fn write_pid(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    // A full disk must not keep anyone from undoing: the process id is only for messages.
+    match write!(file, "{}", std::process::id()) {
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(()),
+        result => result,
+    }
+}
+
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(20).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn is_alive(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return false };
+    !matches!(rustix::process::test_kill_process(pid), Err(Errno::SRCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_taker_learns_who_holds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let first = Lock::take(&path).unwrap();
+        match Lock::take(&path) {
+            Err(LockError::Held(Some(pid))) => assert_eq!(pid, std::process::id()),
+            other => panic!("{other:?}"),
+        }
+        drop(first);
+        Lock::take(&path).unwrap();
+    }
+
+    #[test]
+    fn the_stand_in_for_flock_admits_one_and_survives_a_dead_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let first = Lock::by_creation(&path).unwrap();
+        assert!(matches!(Lock::by_creation(&path), Err(LockError::Held(Some(_)))));
+        drop(first);
+        fs::write(path.with_extension("held"), "2147483646").unwrap();
+        Lock::by_creation(&path).unwrap();
+    }
+}

@@ -1,0 +1,361 @@
+//! Child processes: each in a group of its own, with a time limit, bounded output, and an end that takes its
+//! grandchildren along.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::signal;
+
+/// What to run, as a value.
+#[derive(Clone, Debug, Default)]
+pub struct CommandSpec {
+    /// The program, looked up on `PATH` when it has no slash.
+    pub program: OsString,
+    /// Its arguments. Never a secret: every user of the machine can read them.
+    pub args: Vec<OsString>,
+    /// Where it runs; `None` is where we are.
+    pub cwd: Option<PathBuf>,
+    /// Variables to set (`Some`) or remove (`None`) on top of ours.
+    pub env: Vec<(OsString, Option<OsString>)>,
+    /// Start from an empty environment instead of ours.
+    pub clear_env: bool,
+    /// Bytes for its standard input; nothing when empty.
+    pub stdin: Vec<u8>,
+    /// When to end it; `None` waits for ever.
+    pub timeout: Option<Duration>,
+    /// A file that receives standard output and standard error together, as they come.
+    pub log: Option<PathBuf>,
+}
+
+impl CommandSpec {
+    /// `program` with no arguments.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self { program: program.as_ref().to_owned(), ..Self::default() }
+    }
+
+    /// One more argument.
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// More arguments.
+    pub fn args<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(mut self, args: I) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// A variable to set.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((name.as_ref().to_owned(), Some(value.as_ref().to_owned())));
+        self
+    }
+
+    /// A variable to take away.
+    pub fn without(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.env.push((name.as_ref().to_owned(), None));
+        self
+    }
+
+    /// Where it runs.
+    pub fn cwd(mut self, dir: impl AsRef<Path>) -> Self {
+        self.cwd = Some(dir.as_ref().to_owned());
+        self
+    }
+
+    /// Bytes for its standard input.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// When to end it.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Where its output goes as it comes; the tail is still returned.
+    pub fn log(mut self, path: impl AsRef<Path>) -> Self {
+        self.log = Some(path.as_ref().to_owned());
+        self
+    }
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It exited with this code.
+    Exited(i32),
+    /// This signal ended it.
+    Signalled(i32),
+    /// We ended it because its time was up.
+    TimedOut,
+    /// We ended it because we were interrupted.
+    Interrupted,
+}
+
+/// A child that has ended, and the last part of what it wrote.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub ending: Ending,
+    /// The end of its standard output, at most [`TAIL`] bytes.
+    pub stdout: Vec<u8>,
+    /// The end of its standard error, at most [`TAIL`] bytes.
+    pub stderr: Vec<u8>,
+    /// How long it ran.
+    pub elapsed: Duration,
+}
+
+impl Finished {
+    /// Whether it exited with 0.
+    pub fn ok(&self) -> bool {
+        self.ending == Ending::Exited(0)
+    }
+
+    /// Standard output as text, invalid bytes replaced, blank ends removed.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim().to_owned()
+    }
+
+    /// Standard error as text, invalid bytes replaced, blank ends removed.
+    pub fn error_text(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).trim().to_owned()
+    }
+}
+
+/// How much of each output stream is kept in memory.
+pub const TAIL: usize = 1 << 20;
+
+enum Message {
+    Output { error: bool, bytes: Vec<u8> },
+    Closed,
+    Ended(io::Result<ExitStatus>),
+}
+
+/// Runs a command to its end. An `Err` means that it could not be started or its log not be written; how it
+/// ended is in [`Finished`].
+pub fn run(spec: &CommandSpec) -> io::Result<Finished> {
+    let started = Instant::now();
+    let mut log = match &spec.log {
+        Some(path) => Some(open_log(path)?),
+        None => None,
+    };
+    let mut command = Command::new(&spec.program);
+    command.args(&spec.args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(if spec.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
+    // A group of its own: ending it ends what it started, and the terminal's Ctrl-C reaches us first.
+    command.process_group(0);
+    if spec.clear_env {
+        command.env_clear();
+    }
+    for (name, value) in &spec.env {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    if let Some(dir) = &spec.cwd {
+        command.current_dir(dir);
+    }
+    let mut child = command.spawn()?;
+    let group = Pid::from_child(&child);
+    signal::register(group);
+    if let Some(mut pipe) = child.stdin.take() {
+        let bytes = spec.stdin.clone();
+        // A child that does not read its input must not block us; its closed pipe is no error of ours.
+        std::thread::spawn(move || drop(pipe.write_all(&bytes)));
+    }
+    let (sender, receiver) = mpsc::channel();
+    if let Some(pipe) = child.stdout.take() {
+        forward(pipe, false, sender.clone());
+    }
+    if let Some(pipe) = child.stderr.take() {
+        forward(pipe, true, sender.clone());
+    }
+    std::thread::spawn(move || drop(sender.send(Message::Ended(child.wait()))));
+
+    let deadline = spec.timeout.map(|limit| started + limit);
+    let result = collect(&receiver, group, deadline, log.as_mut());
+    signal::unregister(group);
+    let (status, timed_out, stdout, stderr) = result?;
+    let ending = if timed_out {
+        Ending::TimedOut
+    } else if signal::interrupted() {
+        Ending::Interrupted
+    } else {
+        status.code().map_or_else(|| Ending::Signalled(status.signal().unwrap_or(0)), Ending::Exited)
+    };
+    Ok(Finished { ending, stdout: stdout.into(), stderr: stderr.into(), elapsed: started.elapsed() })
+}
+
+type Collected = (ExitStatus, bool, VecDeque<u8>, VecDeque<u8>);
+
+fn collect(
+    receiver: &mpsc::Receiver<Message>,
+    group: Pid,
+    deadline: Option<Instant>,
+    mut log: Option<&mut File>,
+) -> io::Result<Collected> {
+    let (mut stdout, mut stderr) = (VecDeque::new(), VecDeque::new());
+    let mut open = 2;
+    let mut status = None;
+    let mut limit = deadline;
+    let mut polite = true;
+    let mut timed_out = false;
+    let mut log_error = None;
+    while open > 0 || status.is_none() {
+        let message = match limit {
+            None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+            Some(limit) => receiver.recv_timeout(limit.saturating_duration_since(Instant::now())),
+        };
+        match message {
+            Ok(Message::Output { error, bytes }) => {
+                if let Some(log) = log.as_mut()
+                    && let Err(error) = log.write_all(&bytes)
+                {
+                    log_error.get_or_insert(error);
+                }
+                keep_tail(if error { &mut stderr } else { &mut stdout }, &bytes);
+            }
+            Ok(Message::Closed) => open -= 1,
+            Ok(Message::Ended(result)) => {
+                status = Some(result?);
+                // What it left behind may hold its pipes open for ever.
+                limit = Some(Instant::now() + signal::GRACE);
+                polite = false;
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) if status.is_some() => {
+                let _ = kill_process_group(group, Signal::KILL);
+                break;
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                timed_out = true;
+                let _ = kill_process_group(group, if polite { Signal::TERM } else { Signal::KILL });
+                limit = Some(Instant::now() + signal::GRACE);
+                polite = false;
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    if timed_out {
+        // The leader may have gone while its children ignore the polite signal.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    if let Some(error) = log_error {
+        return Err(error);
+    }
+    let status = status.ok_or_else(|| io::Error::other("the child process was lost"))?;
+    Ok((status, timed_out, stdout, stderr))
+}
+
+fn keep_tail(tail: &mut VecDeque<u8>, bytes: &[u8]) {
+    tail.extend(bytes);
+    let excess = tail.len().saturating_sub(TAIL);
+    tail.drain(..excess);
+}
+
+fn forward(mut pipe: impl Read + Send + 'static, error: bool, sender: mpsc::Sender<Message>) {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            match pipe.read(&mut buffer) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => {
+                    let bytes = buffer[..count].to_vec();
+                    if sender.send(Message::Output { error, bytes }).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+        let _ = sender.send(Message::Closed);
+    });
+}
+
+fn open_log(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path)
+}
+
+/// Runs a command on our own terminal and waits: an editor, a shell for the user.
+pub fn interactive(spec: &CommandSpec) -> io::Result<i32> {
+    let mut command = Command::new(&spec.program);
+    command.args(&spec.args);
+    if spec.clear_env {
+        command.env_clear();
+    }
+    for (name, value) in &spec.env {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    if let Some(dir) = &spec.cwd {
+        command.current_dir(dir);
+    }
+    let status = command.status()?;
+    Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
+}
+
+/// Where a program is on `PATH`, when it is there and may be run.
+pub fn find(program: &str) -> Option<PathBuf> {
+    which::which(program).ok()
+}
+
+/// Our own process id.
+pub fn id() -> u32 {
+    std::process::id()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> CommandSpec {
+        CommandSpec::new("sh").args(["-c", script])
+    }
+
+    #[test]
+    fn output_and_code_come_back() {
+        let done = run(&sh("cat; echo oops >&2; exit 3").stdin("hello")).unwrap();
+        assert_eq!(done.ending, Ending::Exited(3));
+        assert_eq!((done.text().as_str(), done.error_text().as_str()), ("hello", "oops"));
+    }
+
+    #[test]
+    fn a_time_limit_ends_grandchildren_too() {
+        let spec = sh("trap '' TERM; sleep 600 & sleep 600; sleep 600").timeout(Duration::from_millis(100));
+        let done = run(&spec).unwrap();
+        assert_eq!(done.ending, Ending::TimedOut);
+    }
+
+    #[test]
+    fn what_is_left_behind_does_not_hold_us() {
+        let done = run(&sh("sleep 600 & exit 0")).unwrap();
+        assert_eq!(done.ending, Ending::Exited(0));
+    }
+
+    #[test]
+    fn a_missing_program_is_an_error() {
+        assert!(run(&CommandSpec::new("devboot-no-such-program")).is_err());
+    }
+}

@@ -1,0 +1,78 @@
+//! Being interrupted: Ctrl-C and termination end the child processes and are noticed by whoever works.
+
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static WAKE: AtomicI32 = AtomicI32::new(-1);
+static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+static STARTED: OnceLock<()> = OnceLock::new();
+
+/// How long children have between the polite signal and the final one.
+pub const GRACE: Duration = Duration::from_secs(2);
+
+extern "C" fn on_signal(_: libc::c_int) {
+    INTERRUPTED.store(true, Ordering::SeqCst);
+    let fd = WAKE.load(Ordering::SeqCst);
+    if fd >= 0 {
+        // SAFETY: write(2) is async-signal-safe, the descriptor stays open for the life of the process, and
+        // the buffer is one byte of static data.
+        unsafe { libc::write(fd, b"x".as_ptr().cast(), 1) };
+    }
+}
+
+/// From now on SIGINT, SIGTERM and SIGHUP set the flag that [`interrupted`] reads and end the process groups
+/// that are running. A second signal while the first is being handled ends this process at once.
+pub fn watch() {
+    STARTED.get_or_init(|| {
+        let Ok((mut reader, writer)) = UnixStream::pair() else { return };
+        // Never block inside a signal handler.
+        let _ = writer.set_nonblocking(true);
+        WAKE.store(std::os::fd::IntoRawFd::into_raw_fd(writer), Ordering::SeqCst);
+        let spawned = std::thread::Builder::new().name("signals".into()).spawn(move || {
+            let mut byte = [0];
+            while reader.read_exact(&mut byte).is_ok() {
+                end_groups(Signal::TERM);
+                std::thread::sleep(GRACE);
+                end_groups(Signal::KILL);
+            }
+        });
+        if spawned.is_err() {
+            return;
+        }
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: the structure is fully initialised by zeroing plus the fields set here, and the handler
+            // calls only async-signal-safe functions.
+            unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = on_signal as extern "C" fn(libc::c_int) as usize;
+                action.sa_flags = libc::SA_RESTART | libc::SA_RESETHAND;
+                libc::sigaction(signal, &action, std::ptr::null_mut());
+            }
+        }
+    });
+}
+
+/// Whether the person (or the system) has asked us to stop.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
+pub(super) fn register(group: Pid) {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner).push(group);
+}
+
+pub(super) fn unregister(group: Pid) {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| *other != group);
+}
+
+fn end_groups(signal: Signal) {
+    for group in GROUPS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let _ = kill_process_group(*group, signal);
+    }
+}
