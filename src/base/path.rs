@@ -3,9 +3,12 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 /// A path inside the home directory, relative to it: never empty, never absolute, no `..`, no control
 /// characters. Names from outside become paths only through this type.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct HomePath(String);
 
 /// Why a text is not a [`HomePath`].
@@ -54,6 +57,20 @@ impl HomePath {
     /// The absolute path under `home`.
     pub fn under(&self, home: &Path) -> PathBuf {
         home.join(&self.0)
+    }
+}
+
+impl TryFrom<String> for HomePath {
+    type Error = BadHomePath;
+
+    fn try_from(text: String) -> Result<Self, BadHomePath> {
+        Self::parse(&text)
+    }
+}
+
+impl From<HomePath> for String {
+    fn from(path: HomePath) -> String {
+        path.0
     }
 }
 

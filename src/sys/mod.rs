@@ -8,6 +8,8 @@ pub mod dirs;
 pub mod env;
 pub mod http;
 pub mod lock;
+#[cfg(test)]
+pub mod memory;
 pub mod process;
 pub mod real;
 pub mod signal;

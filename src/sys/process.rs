@@ -326,6 +326,11 @@ pub fn id() -> u32 {
     std::process::id()
 }
 
+/// The effective user and group, which new files belong to.
+pub fn owner() -> (u32, u32) {
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
