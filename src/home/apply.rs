@@ -24,7 +24,7 @@ use super::survey::{Home, follows};
 use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::path::HomePath;
 use crate::base::time::Timestamp;
-use crate::sys::system::{Attributes, FileKind, ReadSystem, WriteSystem};
+use crate::sys::system::{Attributes, FileKind, ReadSystem, WriteSystem, replace};
 
 /// What a run is filed under.
 #[derive(Clone, Debug)]
@@ -256,20 +256,10 @@ impl<'a> Run<'a> {
         self.home.store.ledger_path().with_extension("next")
     }
 
-    /// Writes one of our own files under another name, makes it durable, and gives it its name.
+    /// Writes one of our own files.
     fn write_state(&self, path: &Path, bytes: &[u8]) -> Result<(), ApplyError> {
-        let temporary = path.with_extension("tmp");
-        let attributes = Attributes { mode: 0o600, ..Attributes::default() };
-        let done = self
-            .system
-            .remove_file(&temporary)
-            .and_then(|()| self.system.write_new(&temporary, bytes, &attributes))
-            .and_then(|()| self.system.sync(&temporary))
-            .and_then(|()| self.system.rename(&temporary, path));
-        if done.is_err() {
-            let _ = self.system.remove_file(&temporary);
-        }
-        done.map_err(|error| StoreError::Io(path.to_path_buf(), error).into())
+        replace(self.system, path, bytes, 0o600)
+            .map_err(|error| StoreError::Io(path.to_path_buf(), error).into())
     }
 
     fn sync(&self, dir: &Path) -> Result<(), ApplyError> {
@@ -542,14 +532,9 @@ fn first_dirs(system: &dyn ReadSystem, home: &Home) -> Result<Vec<HomePath>, Sto
 
 fn write_ledger(system: &dyn WriteSystem, store: &Store, ledger: &Ledger) -> Result<(), StoreError> {
     let path = store.ledger_path();
-    let temporary = path.with_extension("tmp");
-    let attributes = Attributes { mode: 0o600, ..Attributes::default() };
     system
-        .remove_file(&temporary)
-        .and_then(|()| system.remove_file(&path.with_extension("next")))
-        .and_then(|()| system.write_new(&temporary, &to_json(ledger), &attributes))
-        .and_then(|()| system.sync(&temporary))
-        .and_then(|()| system.rename(&temporary, &path))
+        .remove_file(&path.with_extension("next"))
+        .and_then(|()| replace(system, &path, &to_json(ledger), 0o600))
         .map_err(io_at(&path))
 }
 

@@ -15,3 +15,4 @@ pub mod real;
 pub mod signal;
 pub mod system;
 pub mod terminal;
+pub mod tree;

@@ -84,3 +84,19 @@ pub trait WriteSystem: ReadSystem {
     /// Sets permission bits.
     fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()>;
 }
+
+/// Replaces a file of devboot's own as a whole: written beside it, made durable, renamed. Its directory exists.
+pub fn replace(system: &dyn WriteSystem, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.tmp"));
+    let attributes = Attributes { mode, ..Attributes::default() };
+    let done = system
+        .remove_file(&temporary)
+        .and_then(|()| system.write_new(&temporary, bytes, &attributes))
+        .and_then(|()| system.sync(&temporary))
+        .and_then(|()| system.rename(&temporary, path));
+    if done.is_err() {
+        let _ = system.remove_file(&temporary);
+    }
+    done
+}

@@ -1,0 +1,49 @@
+//! Whole directory trees: size and removal, symbolic links never followed.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Bytes of all regular files below `path`; what cannot be read counts as nothing.
+pub fn size(path: &Path) -> u64 {
+    let Ok(meta) = fs::symlink_metadata(path) else { return 0 };
+    if !meta.is_dir() {
+        return if meta.is_file() { meta.len() } else { 0 };
+    }
+    let Ok(entries) = fs::read_dir(path) else { return 0 };
+    entries.flatten().map(|entry| size(&entry.path())).sum()
+}
+
+/// Removes a tree; fine when it is gone already. The standard library's removal goes by open directories, so a
+/// link that takes a directory's place meanwhile is not followed.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let result = match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// Makes a directory and its missing parents.
+pub fn create(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// A new directory that only we can enter, with a name that nobody can guess, below `parent`.
+pub fn private(parent: &Path, prefix: &str) -> io::Result<std::path::PathBuf> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut attempt = 0_u32;
+    loop {
+        let seed = format!("{}-{:?}-{attempt}", std::process::id(), std::time::SystemTime::now());
+        let path =
+            parent.join(format!("{prefix}{}", crate::base::digest::Digest::of(seed.as_bytes()).short()));
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
+            result => return result.map(|()| path),
+        }
+    }
+}
