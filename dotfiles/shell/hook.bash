@@ -1,7 +1,7 @@
 case "${DEVBOOT_DISABLE-}" in 1) return 0 ;; esac
 #@dir
 # shellcheck source=/dev/null
-if [[ -r $_devboot_dir/env.sh ]]; then \builtin . "$_devboot_dir/env.sh"; fi
+if [[ -r $_devboot_dir/env.sh ]]; then \. "$_devboot_dir/env.sh"; fi
 case $- in *i*) ;; *) return 0 ;; esac
 #@generation
 
@@ -11,13 +11,15 @@ function _devboot_aliases {
   \builtin local i name
   if ((${#_devboot_had[@]} == 0 || BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 402)); then
     for ((i = 0; i < ${#_devboot_want[@]}; i += 2)); do
+      # shellcheck disable=SC2139
       \builtin alias -- "${_devboot_want[i]}=${_devboot_want[i + 1]}"
     done
     _devboot_had=(${_devboot_want[@]+"${_devboot_want[@]}"})
     return 0
   fi
-  \builtin local -A had=() wanted=()
-  \builtin local -a kept=()
+  \builtin local -A had wanted
+  \builtin local -a kept
+  had=() wanted=() kept=()
   for ((i = 0; i < ${#_devboot_had[@]}; i += 2)); do
     had["${_devboot_had[i]}"]=${_devboot_had[i + 1]}
   done
@@ -27,6 +29,7 @@ function _devboot_aliases {
     if [[ -n ${had["$name"]+x} && ${BASH_ALIASES["$name"]-} != "${had["$name"]}" ]]; then
       kept+=("$name" "${had["$name"]}")
     else
+      # shellcheck disable=SC2139
       \builtin alias -- "$name=${_devboot_want[i + 1]}"
       kept+=("$name" "${_devboot_want[i + 1]}")
     fi
@@ -46,7 +49,7 @@ function _devboot_hook {
     IFS= \builtin read -r _devboot_now 2>/dev/null <"$_devboot_dir/generation" || :
     if [[ -n $_devboot_now && $_devboot_now != "$_devboot_generation" && -r $_devboot_dir/shell.bash ]]; then
       # shellcheck source=/dev/null
-      \builtin . "$_devboot_dir/shell.bash" || :
+      \. "$_devboot_dir/shell.bash" || :
       _devboot_generation=$_devboot_now
     fi
   fi
@@ -57,6 +60,7 @@ function _devboot_hook {
 # parts two commands whatever the first ends in; `printf -v` fails softly on a read-only variable; and a
 # child that inherits the text without the function runs `:`.
 function _devboot_install {
+  # shellcheck disable=SC2016
   \builtin local text='"${_devboot_hook-:}"'
   \builtin local -a at
   case "${PROMPT_COMMAND[*]-}" in *_devboot_hook*) return 0 ;; esac
@@ -73,11 +77,11 @@ function _devboot_install {
 function _devboot_complete { #@completion
   \builtin complete -r devboot 2>/dev/null || : #@completion
   # shellcheck source=/dev/null #@completion
-  [[ -r $_devboot_dir/completions/devboot.bash ]] && \builtin . "$_devboot_dir/completions/devboot.bash" && return 124 #@completion
+  [[ -r $_devboot_dir/completions/devboot.bash ]] && \. "$_devboot_dir/completions/devboot.bash" && return 124 #@completion
 } #@completion
 
 # shellcheck source=/dev/null #@early
-if [[ ${_devboot_loaded-} != "$$" && -r $_devboot_dir/early.bash ]]; then \builtin . "$_devboot_dir/early.bash" || :; fi #@early
+if [[ ${_devboot_loaded-} != "$$" && -r $_devboot_dir/early.bash ]]; then \. "$_devboot_dir/early.bash" || :; fi #@early
 # Aliases are expanded when a function is read: off, so that a reload reads the same as the first time. #@functions
 _devboot_expand=-u #@functions
 if \builtin shopt -q expand_aliases; then _devboot_expand=-s; fi #@functions
@@ -89,7 +93,7 @@ _devboot_had=(${_devboot_had[@]+"${_devboot_had[@]}"})
 _devboot_aliases
 if [[ ${_devboot_loaded-} != "$$" ]]; then \builtin complete -F _devboot_complete devboot; fi #@completion
 # shellcheck source=/dev/null #@late
-if [[ ${_devboot_loaded-} != "$$" && -r $_devboot_dir/late.bash ]]; then \builtin . "$_devboot_dir/late.bash" || :; fi #@late
+if [[ ${_devboot_loaded-} != "$$" && -r $_devboot_dir/late.bash ]]; then \. "$_devboot_dir/late.bash" || :; fi #@late
 # shellcheck disable=SC2034
 _devboot_hook=_devboot_hook
 # Inside the hook it is installed, even if another tool keeps the text elsewhere.

@@ -45,7 +45,8 @@ impl Dialect for Bash {
     }
 
     fn source(&self, word: &str) -> String {
-        format!("\\builtin . {word}")
+        // Not `builtin .`: that one forgets, under `set -e`, that its status is being tested.
+        format!("\\. {word}")
     }
 
     fn path_word(&self, home: &str, path: &str) -> String {

@@ -100,7 +100,9 @@ fn env_sh(spec: &ShellSpec) -> String {
     let set = set_lines(spec, &Posix, "    ");
     let path = path_lines(spec, &Posix);
     let mark = Digest::of(set.as_bytes()).short();
-    let mut out = format!("# shellcheck shell=sh\n{}\n", Posix.comment(HEADER));
+    // Values are literal text, and PATH is meant.
+    let directive = "# shellcheck shell=sh disable=SC2016,SC2123";
+    let mut out = format!("{directive}\n{}\n", Posix.comment(HEADER));
     out.push_str("case \"${DEVBOOT_DISABLE-}\" in 1) return 0 ;; esac\n");
     if !set.is_empty() {
         let _ = write!(
