@@ -13,15 +13,15 @@ if test "$DEVBOOT_DISABLE" != 1
 # On a reload: leaves the aliases that this shell's user changed or removed, and removes those that are gone.
 set -l _devboot_want
 set -l _devboot_theirs
-for name in $_devboot_had
-    if not functions -q -- $name; or test (functions -D -- $name) != "$_devboot_dir/shell.fish"
-        set -a _devboot_theirs $name
+for _devboot_name in $_devboot_had
+    if not functions -q -- $_devboot_name; or test (functions -D -- $_devboot_name) != "$_devboot_dir/shell.fish"
+        set -a _devboot_theirs $_devboot_name
     end
 end
 #@aliases
-for name in $_devboot_had
-    if not contains -- $name $_devboot_want; and not contains -- $name $_devboot_theirs
-        functions -e $name
+for _devboot_name in $_devboot_had
+    if not contains -- $_devboot_name $_devboot_want; and not contains -- $_devboot_name $_devboot_theirs
+        functions -e $_devboot_name
     end
 end
 set -g _devboot_had $_devboot_want
