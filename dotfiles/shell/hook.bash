@@ -6,32 +6,27 @@ case $- in *i*) ;; *) return 0 ;; esac
 #@generation
 
 # Defines the aliases of _devboot_want. On a reload: leaves those that this shell's user changed or removed,
-# and removes those that are gone. _devboot_had holds what was set before, as name and body by turns.
+# and removes those that are gone. _devboot_had is what was set before; both hold `name=body`.
 function _devboot_aliases {
-  \builtin local i name
+  \builtin local pair name
   if ((${#_devboot_had[@]} == 0 || BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 402)); then
-    for ((i = 0; i < ${#_devboot_want[@]}; i += 2)); do
-      # shellcheck disable=SC2139
-      \builtin alias -- "${_devboot_want[i]}=${_devboot_want[i + 1]}"
-    done
-    _devboot_had=(${_devboot_want[@]+"${_devboot_want[@]}"})
+    # shellcheck disable=SC2139
+    if ((${#_devboot_want[@]} > 0)); then \builtin alias -- "${_devboot_want[@]}"; fi
     return 0
   fi
   \builtin local -A had wanted
   \builtin local -a kept
   had=() wanted=() kept=()
-  for ((i = 0; i < ${#_devboot_had[@]}; i += 2)); do
-    had["${_devboot_had[i]}"]=${_devboot_had[i + 1]}
-  done
-  for ((i = 0; i < ${#_devboot_want[@]}; i += 2)); do
-    name=${_devboot_want[i]}
+  for pair in "${_devboot_had[@]}"; do had["${pair%%=*}"]=${pair#*=}; done
+  for pair in ${_devboot_want[@]+"${_devboot_want[@]}"}; do
+    name=${pair%%=*}
     wanted["$name"]=1
     if [[ -n ${had["$name"]+x} && ${BASH_ALIASES["$name"]-} != "${had["$name"]}" ]]; then
-      kept+=("$name" "${had["$name"]}")
+      kept+=("$name=${had["$name"]}")
     else
       # shellcheck disable=SC2139
-      \builtin alias -- "$name=${_devboot_want[i + 1]}"
-      kept+=("$name" "${_devboot_want[i + 1]}")
+      \builtin alias -- "$pair"
+      kept+=("$pair")
     fi
   done
   for name in "${!had[@]}"; do
@@ -39,7 +34,7 @@ function _devboot_aliases {
       \builtin unalias -- "$name" 2>/dev/null || :
     fi
   done
-  _devboot_had=(${kept[@]+"${kept[@]}"})
+  _devboot_want=(${kept[@]+"${kept[@]}"})
 }
 
 # At each prompt: one small file is read, and when its line is another one, this file is read again.
@@ -88,8 +83,8 @@ if \builtin shopt -q expand_aliases; then _devboot_expand=-s; fi #@functions
 \builtin shopt -u expand_aliases #@functions
 #@functions
 \builtin shopt "$_devboot_expand" expand_aliases #@functions
+_devboot_had=(${_devboot_want[@]+"${_devboot_want[@]}"})
 #@aliases
-_devboot_had=(${_devboot_had[@]+"${_devboot_had[@]}"})
 _devboot_aliases
 if [[ ${_devboot_loaded-} != "$$" ]]; then \builtin complete -F _devboot_complete devboot; fi #@completion
 # shellcheck source=/dev/null #@late

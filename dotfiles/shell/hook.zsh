@@ -5,28 +5,34 @@ if [[ ! -o interactive ]]; then return 0; fi
 #@generation
 
 # Defines the aliases of _devboot_want. On a reload: leaves those that this shell's user changed or removed,
-# and removes those that are gone. _devboot_had holds what was set before, as name and body by turns.
+# and removes those that are gone. _devboot_had is what was set before; both hold `name=body`.
 function _devboot_aliases {
   \builtin emulate -L zsh
-  \builtin local name body
+  \builtin local pair name
   \builtin local -A had wanted
   \builtin local -a kept
-  had=("${_devboot_had[@]}")
-  for name body in "${_devboot_want[@]}"; do
+  if (( $#_devboot_had == 0 )); then
+    if (( $#_devboot_want )); then \builtin alias -- "${_devboot_want[@]}"; fi
+    return 0
+  fi
+  for pair in "${_devboot_had[@]}"; do had[${pair%%=*}]=${pair#*=}; done
+  for pair in "${_devboot_want[@]}"; do
+    name=${pair%%=*}
     wanted[$name]=1
     if (( ${+had[$name]} )) && [[ "${aliases[$name]-}" != "${had[$name]}" ]]; then
-      kept+=("$name" "${had[$name]}")
+      kept+=("$name=${had[$name]}")
     else
-      \builtin alias -- "$name=$body"
-      kept+=("$name" "$body")
+      \builtin alias -- "$pair"
+      kept+=("$pair")
     fi
   done
-  for name body in "${_devboot_had[@]}"; do
-    if (( ! ${+wanted[$name]} )) && [[ "${aliases[$name]-}" == "$body" ]]; then
+  for pair in "${_devboot_had[@]}"; do
+    name=${pair%%=*}
+    if (( ! ${+wanted[$name]} )) && [[ "${aliases[$name]-}" == "${had[$name]}" ]]; then
       \builtin unalias -- "$name" 2>/dev/null || :
     fi
   done
-  _devboot_had=("${kept[@]}")
+  _devboot_want=("${kept[@]}")
 }
 
 # At each prompt: one small file is read, and when its line is another one, this file is read again.
@@ -53,7 +59,7 @@ function _devboot_complete { #@completion
   \builtin emulate -L zsh #@completion
   if (( ! ${fpath[(Ie)$_devboot_dir/completions]} )); then fpath=("$_devboot_dir/completions" "${fpath[@]}"); fi #@completion
   # Without compinit there is no completion; a later compinit finds the folder on fpath. #@completion
-  if (( ${+functions[compdef]} )); then \builtin autoload -Uz _devboot; compdef _devboot devboot; fi #@completion
+  if (( ${+functions[compdef]} )); then \builtin autoload -Uz _devboot; \compdef _devboot devboot; fi #@completion
 } #@completion
 
 if [[ "${_devboot_loaded-}" != "$$" && -r "$_devboot_dir/early.zsh" ]]; then \builtin . "$_devboot_dir/early.zsh" || :; fi #@early
@@ -63,8 +69,9 @@ if [[ -o aliases ]]; then _devboot_expand=aliases; fi #@functions
 \builtin setopt noaliases #@functions
 #@functions
 \builtin setopt $_devboot_expand #@functions
+_devboot_had=()
+if [[ -n "${_devboot_want+x}" ]]; then _devboot_had=("${_devboot_want[@]}"); fi
 #@aliases
-if [[ -z "${_devboot_had+x}" ]]; then _devboot_had=(); fi
 _devboot_aliases
 if [[ "${_devboot_loaded-}" != "$$" ]]; then _devboot_complete; fi #@completion
 if [[ "${_devboot_loaded-}" != "$$" && -r "$_devboot_dir/late.zsh" ]]; then \builtin . "$_devboot_dir/late.zsh" || :; fi #@late

@@ -216,7 +216,7 @@ fn functions(spec: &ShellSpec, shell: Shell) -> String {
     bodies.map(|(name, body)| dialect.function(name, body) + "\n").collect()
 }
 
-/// bash and zsh get a list of names and bodies; the static half defines them and knows later which are ours.
+/// bash and zsh get a list of `name=body`; the static half defines them and knows later which are ours.
 fn aliases(spec: &ShellSpec, shell: Shell) -> String {
     let dialect = shell.dialect();
     let bodies = || spec.aliases.iter().filter_map(|alias| Some((&alias.name, alias.in_shell(shell)?)));
@@ -245,7 +245,7 @@ fn aliases(spec: &ShellSpec, shell: Shell) -> String {
     }
     let mut out = String::from("_devboot_want=(\n");
     for (name, body) in bodies() {
-        let _ = writeln!(out, "  {} {}", dialect.quote(name), dialect.quote(&body));
+        let _ = writeln!(out, "  {}", dialect.quote(&format!("{name}={body}")));
     }
     out.push_str(")\n");
     out

@@ -1,7 +1,7 @@
 //! Which names devboot writes into shell code. Strict, and each refusal says why.
 
 /// Words of bash, zsh or fish that an alias or a function of the same name would break.
-pub(super) const RESERVED: [&str; 55] = [
+pub(super) const RESERVED: [&str; 56] = [
     "if",
     "then",
     "else",
@@ -57,6 +57,7 @@ pub(super) const RESERVED: [&str; 55] = [
     "exit",
     "trap",
     "contains",
+    "functions",
 ];
 
 /// Variables that a shell owns or forbids, with the reason.

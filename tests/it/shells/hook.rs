@@ -47,12 +47,17 @@ fn open_bash_and_zsh_follow_a_new_generation() {
     for shell in ["bash", "zsh"] {
         let home = Home::new(&first(), &[]);
         home.apply_to(&next(), "new");
+        home.apply_to(&first(), "old");
         let input = format!(
             "alias mine='echo own' kept='echo own'\ngs\n{SWAP}\ngs; fresh; mine; kept\nalias .. >/dev/null 2>&1 || echo gone\n\
-             echo \"$EDITOR $early\"\nEDITOR=mine\n(exit 5)\necho $? $EDITOR\n"
+             echo \"$EDITOR $early\"\nEDITOR=mine\n(exit 5)\necho $? $EDITOR\n\
+             cp -R old/. .config/devboot/\ngs; mine; alias .. >/dev/null && echo back; alias fresh >/dev/null 2>&1 || echo gone\n"
         );
         let text = home.run(&[shell, "-i"], &input);
-        assert_eq!(text, "status\nchanged\nfresh\nown\nown\ngone\nemacs e\n5 mine\n", "{shell}");
+        assert_eq!(
+            text, "status\nchanged\nfresh\nown\nown\ngone\nemacs e\n5 mine\nstatus\nown\nback\ngone\n",
+            "{shell}"
+        );
     }
 }
 
