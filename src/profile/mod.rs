@@ -1,1 +1,31 @@
 //! Environment profiles: what a home should be.
+//!
+//! A profile is read into a tree that knows its lines (`tree`), held against the schema of the types (`walk`,
+//! `schema`) and the rules (`rules`), expanded (`variables`), laid over what it extends (`layers`, `merge`) and
+//! typed (`resolve`, `resolved`). Profiles from elsewhere need approval first ([`trust`]).
+
+mod builtin;
+mod layers;
+mod list;
+mod merge;
+mod problem;
+mod resolve;
+mod resolved;
+mod rules;
+pub mod schema;
+mod source;
+mod tree;
+pub mod trust;
+mod variables;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use builtin::{install_sh, profile as embedded, starter};
+pub use list::{Listed, list};
+pub use problem::{Place, Problem, ProfileError, Severity};
+pub use resolve::{check, resolve};
+pub use resolved::{Content, Dotfile, Kit, Profile, Provenance, Repo, Resolved, ShellPart, Tool};
+pub use source::{FILE_LIMIT, PROFILE_LIMIT, Reader};
+pub use variables::FACTS;
