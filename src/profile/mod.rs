@@ -4,6 +4,7 @@
 //! `schema`) and the rules (`rules`), expanded (`variables`), laid over what it extends (`layers`, `merge`) and
 //! typed (`resolve`, `resolved`). Profiles from elsewhere need approval first ([`trust`]).
 
+mod address;
 mod builtin;
 mod layers;
 mod list;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use crate::base::error::ErrorKind;
 use crate::base::path::HomePath;
 
+use super::address::is_shorthand;
 use super::layers::{DIR, VENV, merged};
 use super::problem::{Problem, ProfileError, Severity, in_order};
 use super::resolved::{Content, Dotfile, Kit, Profile, Provenance, Repo, Resolved, ShellPart, Tool};
-use super::rules::{is_shorthand, parse_mode};
+use super::rules::{parse_mode, relative_path};
 use super::schema::{self, DotfileKind, HOST_KINDS, ProfileFile};
 use super::source::{Reader, Sources};
 use super::tree::Node;
@@ -255,7 +256,7 @@ impl Build<'_> {
             return Ok(HomePath::parse(&link).ok().map(|to| (target, Content::Link { to })));
         }
         let mut bytes = match (&entry.source, entry.text) {
-            (Some(name), _) if super::rules::relative_path(name).is_err() => return Ok(None),
+            (Some(name), _) if relative_path(name).is_err() => return Ok(None),
             (Some(name), _) => self.read.file(node.at.layer, name)?,
             (None, Some(text)) => text.into_bytes(),
             (None, None) => return Ok(None),

@@ -10,9 +10,10 @@ use crate::base::redact;
 use crate::sys::dirs::Dirs;
 use crate::sys::system::{FileKind, ReadSystem};
 
+use super::address::git_address;
 use super::builtin;
 use super::problem::{Problem, did_you_mean};
-use super::rules::{entry_name, git_address, relative_path};
+use super::rules::{entry_name, relative_path};
 use super::tree::{Node, Origin, parse};
 use super::trust::Bundle;
 use super::walk::against_schema;

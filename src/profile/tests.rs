@@ -64,7 +64,7 @@ fn embedded_profiles_resolve_on_every_host_without_a_word() {
             let resolved = world.with(host, |reader| resolve(&sources, reader)).unwrap();
             assert_eq!(resolved.warnings, [], "{} on {host}", listed.name);
         }
-        assert_eq!(world.with("vm", |reader| check(&[listed.name.clone()], reader)), []);
+        assert_eq!(world.with("vm", |reader| check(std::slice::from_ref(&listed.name), reader)), []);
     }
 }
 
