@@ -20,7 +20,7 @@ pub(super) fn git_address(text: &str) -> Result<(), Problem> {
         return refuse("the address is empty, or has a space or control character");
     }
     if text.starts_with('-') || text.contains("::") {
-        return refuse(format!("'{text}' is not an address git may be given"));
+        return refuse(format!("'{}' is not an address git may be given", redact::url(text)));
     }
     if redact::url(text) != text {
         return Err(secret("the address has a user name or password in it"));

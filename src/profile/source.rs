@@ -22,6 +22,8 @@ use super::walk::against_schema;
 pub const PROFILE_LIMIT: u64 = 1 << 20;
 /// The largest file that a profile may name, in bytes.
 pub const FILE_LIMIT: u64 = 5 << 20;
+/// The largest sum of all files of a fetched profile, in bytes.
+const BUNDLE_LIMIT: usize = 10 << 20;
 /// How many profiles may build on each other.
 const CHAIN_LIMIT: usize = 64;
 
@@ -246,8 +248,13 @@ impl<'a> Sources<'a> {
             Base::Dir { remote: Some(url), .. } => format!("{}/{}", redact::url(url), id.file),
             Base::Dir { root, .. } => display(&root.join(&id.file), &self.reader.dirs.home),
         };
-        let bytes =
-            self.bytes(&id.base, &id.file, PROFILE_LIMIT).inspect_err(|_| self.world_failed = true)?;
+        let bytes = match &id.base {
+            // The user's own profile may be a link into a repository of dotfiles.
+            Base::Dir { root, remote: None } => self.read_bytes(&root.join(&id.file), PROFILE_LIMIT),
+            Base::Embedded => embedded(builtin::profile(&id.file), &id.file),
+            base => self.bytes(base, &id.file, PROFILE_LIMIT),
+        };
+        let bytes = bytes.inspect_err(|_| self.world_failed = true)?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
             let line = valid.matches('\n').count() + 1;
@@ -261,31 +268,38 @@ impl<'a> Sources<'a> {
         self.bytes(&self.loaded[layer].base, name, FILE_LIMIT)
     }
 
+    fn read_bytes(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
+        self.reader.system.read(path, limit).map_err(|error| {
+            Problem::new(format!("cannot read {}: {error}", display(path, &self.reader.dirs.home)))
+        })
+    }
+
     fn bytes(&self, base: &Base, name: &str, limit: u64) -> Result<Vec<u8>, Problem> {
         match base {
-            Base::Embedded => {
-                let text = match limit {
-                    PROFILE_LIMIT => builtin::profile(name),
-                    _ => builtin::dotfile(name),
-                };
-                text.map(|text| text.as_bytes().to_vec())
-                    .ok_or_else(|| Problem::new(format!("no embedded file is named '{name}'")))
-            }
+            Base::Embedded => embedded(builtin::dotfile(name), name),
             Base::Dir { root, remote } => {
                 let path = inside(self.reader.system, root, name)?;
-                let bytes = self.reader.system.read(&path, limit).map_err(|error| {
-                    let shown = display(&root.join(name), &self.reader.dirs.home);
-                    Problem::new(format!("cannot read {shown}: {error}"))
-                })?;
+                let bytes = self.read_bytes(&path, limit)?;
                 if let Some(url) = remote {
                     let mut bundles = self.bundles.borrow_mut();
                     let bundle = bundles.entry(url.clone()).or_insert_with(|| Bundle::new(url));
                     bundle.files.insert(name.to_owned(), bytes.clone());
+                    if bundle.size() > BUNDLE_LIMIT {
+                        return Err(Problem::new(format!(
+                            "the files of {} are too large together",
+                            redact::url(url)
+                        )));
+                    }
                 }
                 Ok(bytes)
             }
         }
     }
+}
+
+fn embedded(text: Option<&str>, name: &str) -> Result<Vec<u8>, Problem> {
+    let text = text.ok_or_else(|| Problem::new(format!("no embedded file is named '{name}'")))?;
+    Ok(text.as_bytes().to_vec())
 }
 
 /// Gives every value of a tree its place in the order of merging, known only once its parents are read.

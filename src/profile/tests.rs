@@ -129,6 +129,34 @@ fn a_users_profile_replaces_the_embedded_one_and_may_build_on_it() {
 }
 
 #[test]
+fn a_users_profile_may_be_a_link_into_a_repository_of_dotfiles() {
+    let world =
+        World::new(&[("dotfiles/me.toml", "aliases.x = 'y'"), (".config/devboot/profiles/other.toml", "")]);
+    let link = world.dirs.config.join("profiles/me.toml");
+    std::os::unix::fs::symlink(world.home.path().join("dotfiles/me.toml"), link).unwrap();
+    assert_eq!(world.resolve(&["me"]).unwrap().profile.aliases["x"], "y");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+    /// Whatever stands in a file, the answer is a profile or problems with their places.
+    #[test]
+    fn no_text_makes_it_panic(
+        section in "(aliases|environment|kit\\.x|repo\\.x|path|shell\\.zsh|variables|[a-z.\"]{0,9})",
+        key in "(url|dir|ref|prepend|late|source|[a-z\"é-]{0,4})",
+        value in "('~/[^']{0,9}'|'[^']{0,12}'|\"[^\"]{0,12}\"|\\[[^\n]{0,9}\\]|[^\n]{0,9})",
+        target in "[^']{0,9}",
+    ) {
+        let text = format!("[{section}]\n{key} = {value}\n[[dotfile]]\ntarget = '{target}'\ntext = '{{{key}}}'\n");
+        let world = World::new(&[("a.toml", &text)]);
+        if let Err(error) = world.resolve(&["a.toml"]) {
+            proptest::prop_assert!(error.problems.iter().all(|problem| problem.place.is_some()), "{}", error);
+        }
+    }
+}
+
+#[test]
 fn every_problem_of_every_file_comes_at_once() {
     let one = "extends = ['./two.toml', 'minmal']\n[alises]\n[environment]\nA = '{hom}'\n";
     let two = "[kit.x]\ndepth = 2\n[kit.y]\nurl = 'ext::sh -c id'\n[[dotfile]]\ntarget = '~/../x'\ntext = ''\n[[dotfile]]\ntarget = '~/.b'\nkind = 'block'\ntext = 'x'\n[[dotfile]]\ntarget='~/.c'\ntext='1'\n[[dotfile]]\ntarget='~/./.c'\nlink='~/x'\n";
@@ -158,6 +186,20 @@ fn braces_that_stay_do_not_hide_a_text_from_the_rules() {
     ];
     assert_eq!(errors.len(), lines.len(), "{errors:#?}");
     assert!(errors.iter().zip(lines).all(|(error, line)| error.contains(line)), "{errors:#?}");
+}
+
+#[test]
+fn check_looks_at_every_host_and_resolve_at_one() {
+    let text = "[host.gitpod.kit.x]\ndepth = 1\n[host.cloud9.aliases]\na = 'cd {hom}'\n[host.vm]\nvariables.region = 'r'\naliases.b = '{region}'\n";
+    let world = World::new(&[("a.toml", text)]);
+    assert_eq!(world.resolve(&["a.toml"]).unwrap().profile.aliases["b"], "r");
+    let found = world.with("vm", |reader| check(&["a.toml".into()], reader));
+    let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let expected = [
+        "~/a.toml:1:18: the kit 'x' has no url",
+        "~/a.toml:4:5: unknown variable '{hom}' (did you mean 'home'?)",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -201,12 +243,20 @@ fn sources_stay_in_the_profiles_directory() {
 
 #[test]
 fn a_fetched_profile_comes_with_every_file_it_names() {
-    let text = "[[dotfile]]\ntarget='~/.x'\nsource='x.txt'\n";
-    let world =
-        World::new(&[("fetched/devboot-profile.toml", text), ("fetched/x.txt", "hello"), ("fetched/no", "")]);
+    let text = "extends=['./more.toml']\n[[dotfile]]\ntarget='~/.x'\nsource='x.txt'\n";
+    let world = World::new(&[
+        ("fetched/more.toml", "aliases.x='y'"),
+        ("fetched/devboot-profile.toml", text),
+        ("fetched/x.txt", "hello"),
+        ("fetched/no", ""),
+    ]);
     let resolved = world.resolve(&["https://h/profile"]).unwrap();
     let names: Vec<&String> = resolved.bundles[0].files.keys().collect();
-    assert_eq!(names, ["devboot-profile.toml", "x.txt"]);
+    assert_eq!(names, ["devboot-profile.toml", "more.toml", "x.txt"]);
+    let link = world.home.path().join("fetched/more.toml");
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("../outside.toml", &link).unwrap();
+    assert!(world.errors(&["https://h/profile"])[0].contains("leads out of the profile's directory"));
     assert_eq!(world.resolve(&["default"]).unwrap().bundles, []);
     let error = world.resolve(&["https://h/other"]).unwrap_err();
     assert_eq!((error.kind, error.to_string().contains("no network")), (ErrorKind::Failed, true));

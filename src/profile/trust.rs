@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
@@ -37,6 +38,11 @@ impl Bundle {
         Digest::of_parts(self.files.iter().flat_map(|(name, bytes)| [name.as_bytes(), bytes.as_slice()]))
     }
 
+    /// The sum of all contents, in bytes.
+    pub fn size(&self) -> usize {
+        self.files.values().map(Vec::len).sum()
+    }
+
     fn texts(&self) -> BTreeMap<String, String> {
         self.files
             .iter()
@@ -44,6 +50,9 @@ impl Bundle {
             .collect()
     }
 }
+
+/// After this long a difference is finished coarsely: what is compared may be made to take forever.
+const DIFF_TIME: Duration = Duration::from_secs(2);
 
 /// Whether a fetched profile may be applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +156,7 @@ pub fn diff(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> S
     for name in names {
         let [before, after] = [old, new].map(|texts| texts.get(name).map_or("", String::as_str));
         if before != after {
-            let diff = TextDiff::from_lines(before, after);
+            let diff = TextDiff::configure().timeout(DIFF_TIME).diff_lines(before, after);
             let header =
                 [old, new].map(|texts| if texts.contains_key(name) { name.as_str() } else { "/dev/null" });
             out.push_str(&show(&diff.unified_diff().header(header[0], header[1]).to_string()));
