@@ -23,6 +23,8 @@ const fn set(name: &'static str, meaning: &'static str) -> EnvVar {
 pub const ALL: &[EnvVar] = &[
     read("DEVBOOT_DISABLE", "1: the generated shell files do nothing (the kill switch)"),
     read("DEVBOOT_HOST", "the host kind, instead of detecting it"),
+    read("DEVBOOT_INSTALL", "install.sh: the script (a file or an https address) that installs devboot"),
+    read("DEVBOOT_INSTALL_LOG", "install.sh: where it logs, instead of ~/.devboot-install.log"),
     read("NO_COLOR", "set and not empty: no colours"),
     read("HOME", "the home directory"),
     read("PATH", "where programs are looked for"),
