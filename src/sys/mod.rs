@@ -13,6 +13,7 @@ pub mod memory;
 pub mod process;
 pub mod real;
 pub mod signal;
+pub mod stream;
 pub mod system;
 pub mod terminal;
 pub mod tree;
