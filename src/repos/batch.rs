@@ -1,0 +1,222 @@
+//! Many clones at once: none waits for a host that is not there, and none stops another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::clone::{self, CloneError, CloneSpec, Received};
+use super::tree_check::Extent;
+use super::url::GitUrl;
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::redact;
+use crate::base::text::printable;
+use crate::sys::{env, http, signal};
+
+/// What happens to one repository while it is cloned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RepoEvent {
+    /// Work on it has begun.
+    Started {
+        /// Its name.
+        name: String,
+    },
+    /// It is being received.
+    Progress {
+        /// Its name.
+        name: String,
+        /// Objects received.
+        received: usize,
+        /// Objects to come in all.
+        total: usize,
+        /// Bytes received.
+        bytes: u64,
+    },
+    /// It is done, one way or another.
+    Finished {
+        /// Its name.
+        name: String,
+        /// Which way.
+        outcome: CloneOutcome,
+    },
+}
+
+/// What became of one repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloneOutcome {
+    /// It was cloned.
+    Cloned {
+        /// The commit that was checked out.
+        commit: String,
+        /// The bytes received.
+        bytes: u64,
+        /// What was written and what left out.
+        extent: Extent,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// It was there already; nothing was touched.
+    Present {
+        /// The commit it stands at.
+        commit: String,
+    },
+    /// Something else is in its place and stays.
+    Kept {
+        /// What it is.
+        why: String,
+    },
+    /// It waits for the network.
+    Postponed {
+        /// What is missing.
+        why: String,
+    },
+    /// It failed; nothing is left of it.
+    Failed(Fault),
+}
+
+/// How a batch is run.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchOptions {
+    /// How many at a time, at least one.
+    pub jobs: usize,
+    /// Do not touch the network; local repositories are cloned all the same.
+    pub offline: bool,
+}
+
+/// How long a host has to accept a connection before its repositories are postponed.
+const REACH: Duration = Duration::from_secs(2);
+/// How often progress is told.
+const PACE: Duration = Duration::from_millis(50);
+
+/// Clones what is not there yet and returns the outcomes in the order of `specs`. Events come from several
+/// threads.
+pub fn clone_all(
+    specs: &[CloneSpec],
+    options: BatchOptions,
+    events: &(dyn Fn(RepoEvent) + Sync),
+) -> Vec<CloneOutcome> {
+    let first: Vec<Result<GitUrl, CloneOutcome>> =
+        specs.iter().enumerate().map(|(i, spec)| sort(specs, i, spec)).collect();
+    let missing = if options.offline {
+        BTreeMap::new()
+    } else {
+        unreachable_hosts(first.iter().filter_map(|item| item.as_ref().ok()))
+    };
+    let slots: Vec<Mutex<Option<CloneOutcome>>> = specs.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..options.jobs.clamp(1, specs.len().max(1)) {
+            scope.spawn(|| {
+                while let Some((index, spec)) = claim(&next, specs) {
+                    events(RepoEvent::Started { name: spec.name.clone() });
+                    let outcome = match &first[index] {
+                        Err(outcome) => outcome.clone(),
+                        Ok(url) => match postponed(url, options.offline, &missing) {
+                            Some(why) => CloneOutcome::Postponed { why },
+                            None => one(spec, url, events),
+                        },
+                    };
+                    events(RepoEvent::Finished { name: spec.name.clone(), outcome: outcome.clone() });
+                    *slots[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+                }
+            });
+        }
+    });
+    let lost = || CloneOutcome::Failed(Fault::new(ErrorKind::Failed, "the clone was not begun"));
+    let outcome =
+        |slot: Mutex<Option<CloneOutcome>>| slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+    slots.into_iter().map(|slot| outcome(slot).unwrap_or_else(lost)).collect()
+}
+
+fn claim<'a>(next: &AtomicUsize, specs: &'a [CloneSpec]) -> Option<(usize, &'a CloneSpec)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    specs.get(index).map(|spec| (index, spec))
+}
+
+/// What can be said before the network is touched: `Ok` is "to be cloned".
+fn sort(specs: &[CloneSpec], index: usize, spec: &CloneSpec) -> Result<GitUrl, CloneOutcome> {
+    let fault = |error| CloneOutcome::Failed(named(spec, error));
+    if specs[..index].iter().any(|other| other.dest == spec.dest) {
+        let fault = Fault::new(ErrorKind::Usage, format!("two repositories want {}", shown_dest(spec)));
+        return Err(CloneOutcome::Failed(fault.hint("give one of them another folder")));
+    }
+    let url = GitUrl::parse(&spec.url).map_err(|error| fault(CloneError::Url(error)))?;
+    match clone::present(spec, &url).map_err(fault)? {
+        None => Ok(url),
+        Some(Ok(commit)) => Err(CloneOutcome::Present { commit }),
+        Some(Err(why)) => Err(CloneOutcome::Kept { why }),
+    }
+}
+
+fn shown_dest(spec: &CloneSpec) -> String {
+    printable(&spec.dest.to_string_lossy())
+}
+
+fn named(spec: &CloneSpec, error: CloneError) -> Fault {
+    let mut fault = Fault::from(error);
+    let what = format!("cannot clone {} from {}", printable(&spec.name), printable(&redact::url(&spec.url)));
+    fault.causes.insert(0, std::mem::replace(&mut fault.message, what));
+    fault
+}
+
+/// Where a connection must be possible. ssh has names and jumps of its own, so nothing is known of it.
+fn gate(url: &GitUrl) -> Option<(String, u16)> {
+    match url {
+        GitUrl::Http { https, host, port, .. } => {
+            Some(http::proxy_for(*https, host, env::var).unwrap_or_else(|| (host.clone(), *port)))
+        }
+        GitUrl::Git { host, port, .. } => Some((host.clone(), *port)),
+        GitUrl::Ssh { .. } | GitUrl::Local(_) => None,
+    }
+}
+
+fn unreachable_hosts<'a>(urls: impl Iterator<Item = &'a GitUrl>) -> BTreeMap<(String, u16), String> {
+    let gates: BTreeSet<(String, u16)> = urls.filter_map(gate).collect();
+    let missing = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for gate in &gates {
+            let missing = &missing;
+            scope.spawn(move || {
+                if !http::reachable(&gate.0, gate.1, REACH) {
+                    let why = format!("no connection to {}:{}", gate.0, gate.1);
+                    missing.lock().unwrap_or_else(PoisonError::into_inner).insert(gate.clone(), why);
+                }
+            });
+        }
+    });
+    missing.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn postponed(url: &GitUrl, offline: bool, missing: &BTreeMap<(String, u16), String>) -> Option<String> {
+    match url {
+        GitUrl::Local(_) => None,
+        _ if offline => Some("offline".into()),
+        url => gate(url).and_then(|gate| missing.get(&gate).cloned()),
+    }
+}
+
+fn one(spec: &CloneSpec, url: &GitUrl, events: &(dyn Fn(RepoEvent) + Sync)) -> CloneOutcome {
+    if signal::interrupted() {
+        return CloneOutcome::Failed(named(spec, CloneError::Interrupted));
+    }
+    let started = Instant::now();
+    let told = std::cell::Cell::new(None::<Instant>);
+    let progress = |Received { objects, total, bytes }: Received| {
+        let now = Instant::now();
+        if objects < total && told.get().is_some_and(|last| now - last < PACE) {
+            return;
+        }
+        told.set(Some(now));
+        events(RepoEvent::Progress { name: spec.name.clone(), received: objects, total, bytes });
+    };
+    match clone::clone(spec, url, &progress) {
+        Ok(cloned) => CloneOutcome::Cloned {
+            commit: cloned.commit,
+            bytes: cloned.bytes,
+            extent: cloned.extent,
+            elapsed: started.elapsed(),
+        },
+        Err(error) => CloneOutcome::Failed(named(spec, error)),
+    }
+}

@@ -1,0 +1,363 @@
+//! One clone: fetched beside its place, checked, checked out, and only then given its name.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use git2::build::CheckoutBuilder;
+use git2::{AutotagOption, Direction, FetchOptions, Oid, RemoteCallbacks, Repository, RepositoryInitOptions};
+
+use super::inspect::{self, Found};
+use super::link::{Link, LinkError};
+use super::reference::{self, Want};
+use super::tree;
+use super::tree_check::{self, Extent, TreeError};
+use super::url::{BadUrl, GitUrl};
+use crate::base::error::{Diagnose, ErrorKind};
+use crate::base::text::{counted, printable};
+use crate::sys::real::RealSystem;
+use crate::sys::stream::Patience;
+use crate::sys::system::{FileKind, ReadSystem, WriteSystem};
+use crate::sys::{env, signal};
+
+/// Why a repository was not cloned. Nothing is left behind under its name.
+#[derive(Debug)]
+pub enum CloneError {
+    /// The name is not one for a folder.
+    Name(String),
+    /// The address is none.
+    Url(BadUrl),
+    /// The server could not be talked to.
+    Link(LinkError),
+    /// libgit2 failed, in its words.
+    Git(String),
+    /// The branch, tag or commit is not there.
+    NoReference(String),
+    /// The repository has no commit yet.
+    Empty,
+    /// The files must not be written.
+    Tree(TreeError),
+    /// The disk: what was done, to which path.
+    Io(&'static str, PathBuf, io::Error),
+    /// Stopped on request.
+    Interrupted,
+}
+
+impl fmt::Display for CloneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "'{}' is not a name for a folder", printable(name)),
+            Self::Url(error) => write!(f, "{error}"),
+            Self::Link(error) => write!(f, "{error}"),
+            Self::Git(words) => write!(f, "git failed: {words}"),
+            Self::NoReference(name) => write!(f, "the repository has no '{}'", printable(name)),
+            Self::Empty => f.write_str("the repository is empty"),
+            Self::Tree(error) => write!(f, "{error}"),
+            Self::Io(act, path, _) => write!(f, "cannot {act} {}", printable(&path.to_string_lossy())),
+            Self::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl std::error::Error for CloneError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        if let Self::Io(_, _, error) = self { Some(error) } else { None }
+    }
+}
+
+impl Diagnose for CloneError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Name(_) | Self::Url(_) => ErrorKind::Usage,
+            Self::Link(error) => error.kind(),
+            Self::Tree(error) => error.kind(),
+            Self::Interrupted => ErrorKind::Interrupted,
+            _ => ErrorKind::Failed,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Link(error) => error.hints(),
+            Self::NoReference(name) if reference::looks_like_commit(name) && name.len() < 40 => {
+                vec!["a commit is named by all of its 40 digits".into()]
+            }
+            Self::NoReference(_) => vec!["check the branch, tag or commit in the profile".into()],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What bounds a clone.
+#[derive(Clone, Copy, Debug)]
+pub struct CloneLimits {
+    /// The most files.
+    pub files: usize,
+    /// The most bytes, both received and written.
+    pub bytes: u64,
+    /// The longest silence of the server.
+    pub stall: Duration,
+    /// The longest time for the whole.
+    pub time: Duration,
+}
+
+impl Default for CloneLimits {
+    fn default() -> Self {
+        let (stall, time) = (Duration::from_secs(30), Duration::from_secs(30 * 60));
+        Self { files: 100_000, bytes: 1 << 30, stall, time }
+    }
+}
+
+/// A repository to have.
+#[derive(Clone, Debug)]
+pub struct CloneSpec {
+    /// What it is called in events and messages.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// A branch, a tag, or a commit's 40 digits; `None` is the default branch.
+    pub reference: Option<String>,
+    /// How many commits of history; `None` is all.
+    pub depth: Option<u32>,
+    /// The folder that it becomes.
+    pub dest: PathBuf,
+    /// Its bounds.
+    pub limits: CloneLimits,
+}
+
+/// A clone that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cloned {
+    /// The commit that was checked out.
+    pub commit: String,
+    /// The bytes received.
+    pub bytes: u64,
+    /// What was written.
+    pub extent: Extent,
+}
+
+/// How far a transfer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Objects received.
+    pub objects: usize,
+    /// Objects to come in all.
+    pub total: usize,
+    /// Bytes received.
+    pub bytes: u64,
+}
+
+/// Where a clone is built: beside its place, so that giving it its name is one rename.
+pub fn partial_path(dest: &Path) -> Option<PathBuf> {
+    let name = dest.file_name()?.to_str()?;
+    Some(dest.with_file_name(format!(".{name}.devboot-partial")))
+}
+
+/// What is there already; `None` when the place is free. Needs no network.
+pub fn present(spec: &CloneSpec, url: &GitUrl) -> Result<Option<Result<String, String>>, CloneError> {
+    let failed = |error| CloneError::Io("look at", spec.dest.clone(), error);
+    match RealSystem.meta(&spec.dest).map_err(failed)? {
+        None => return Ok(None),
+        Some(meta) if meta.kind != FileKind::Dir => {
+            return Ok(Some(Err("something that is no folder has its name".into())));
+        }
+        Some(_) if RealSystem.list(&spec.dest).map_err(failed)?.is_empty() => return Ok(None),
+        Some(_) => {}
+    }
+    Ok(Some(match inspect::look(&spec.dest, url) {
+        Found::Other(why) => Err(why),
+        Found::Clone(None) => Err("the clone has no commit".into()),
+        Found::Clone(Some(commit)) => match &spec.reference {
+            Some(pin) if reference::is_full_commit(pin) && !pin.eq_ignore_ascii_case(&commit) => {
+                Err(format!("the clone is at {}, not at {}", &commit[..12], &pin[..12]))
+            }
+            _ => Ok(commit),
+        },
+    }))
+}
+
+/// Fetches, checks and checks out. The place must be free; the caller holds the home's lock, so leftovers
+/// beside it are of a run that was killed.
+pub fn clone(spec: &CloneSpec, url: &GitUrl, progress: &dyn Fn(Received)) -> Result<Cloned, CloneError> {
+    let partial = check_name(spec)?;
+    let io = |act, path: &Path| {
+        let path = path.to_path_buf();
+        move |error| CloneError::Io(act, path, error)
+    };
+    if let Some(parent) = spec.dest.parent() {
+        tree::create_all(&RealSystem, parent).map_err(io("create", parent))?;
+    }
+    tree::remove_all(&RealSystem, &partial).map_err(io("remove", &partial))?;
+    let result = build(spec, url, &partial, progress).and_then(|cloned| {
+        RealSystem.rename(&partial, &spec.dest).map_err(io("give its name to", &partial))?;
+        Ok(cloned)
+    });
+    if result.is_err() {
+        // The failure is what matters; the next run removes what could not be removed now.
+        let _ = tree::remove_all(&RealSystem, &partial);
+    }
+    match result {
+        Err(_) if signal::interrupted() => Err(CloneError::Interrupted),
+        result => result,
+    }
+}
+
+fn check_name(spec: &CloneSpec) -> Result<PathBuf, CloneError> {
+    let bad = || CloneError::Name(spec.dest.to_string_lossy().into_owned());
+    let name = spec.dest.file_name().ok_or_else(bad)?;
+    let text = name.to_str().filter(|_| spec.dest.is_absolute()).ok_or_else(bad)?;
+    if tree_check::bad_name(text.as_bytes()).is_some() {
+        return Err(bad());
+    }
+    partial_path(&spec.dest).ok_or_else(bad)
+}
+
+fn git(error: git2::Error) -> CloneError {
+    CloneError::Git(printable(error.message()))
+}
+
+fn build(
+    spec: &CloneSpec,
+    url: &GitUrl,
+    partial: &Path,
+    progress: &dyn Fn(Received),
+) -> Result<Cloned, CloneError> {
+    let mut options = RepositoryInitOptions::new();
+    // A template could bring hooks.
+    options.external_template(false).no_reinit(true).mkdir(true);
+    let repo = Repository::init_opts(partial, &options).map_err(git)?;
+    let mut config =
+        repo.config().and_then(|config| config.open_level(git2::ConfigLevel::Local)).map_err(git)?;
+    for name in ["core.protectHFS", "core.protectNTFS"] {
+        config.set_bool(name, true).map_err(git)?;
+    }
+    repo.remote("origin", &url.shown()).map_err(git)?;
+    let patience = Patience { stall: spec.limits.stall, deadline: Some(Instant::now() + spec.limits.time) };
+    let link = Link::open(url, patience, spec.limits.bytes, env::var).map_err(git)?;
+    let fetch = Fetch { spec, url, repo: &repo, link: link.as_ref(), bytes: Cell::new(0), progress };
+    let (want, commit) = fetch.run().map_err(|error| match link.as_ref().and_then(Link::failure) {
+        // What broke in the link says more than what libgit2 made of it.
+        Some(failure) if matches!(error, CloneError::Git(_)) => CloneError::Link(failure),
+        _ => error,
+    })?;
+    let extent = check_out(&repo, &want, commit, &spec.limits)?;
+    let bytes = link.as_ref().map_or(fetch.bytes.get(), Link::received);
+    Ok(Cloned { commit: commit.to_string(), bytes, extent })
+}
+
+struct Fetch<'a> {
+    spec: &'a CloneSpec,
+    url: &'a GitUrl,
+    repo: &'a Repository,
+    link: Option<&'a Link>,
+    bytes: Cell<u64>,
+    progress: &'a dyn Fn(Received),
+}
+
+impl Fetch<'_> {
+    fn run(&self) -> Result<(Want, Oid), CloneError> {
+        let wants = self.plan()?;
+        let mut last = CloneError::Empty;
+        for (want, refspecs, depth) in wants {
+            let fetched = self.fetch(&refspecs, depth);
+            let found = fetched.and_then(|()| match reference::resolve(self.repo, &want) {
+                Some(commit) => Ok(commit),
+                None => Err(CloneError::NoReference(want.name().to_owned())),
+            });
+            match found {
+                Ok(commit) => return Ok((want, commit)),
+                Err(error) if signal::interrupted() => return Err(error),
+                Err(error) => last = error,
+            }
+            // A server that went over a limit is not asked again.
+            if self.link.is_some_and(Link::is_spent) {
+                break;
+            }
+        }
+        Err(last)
+    }
+
+    /// Asks the server what it has and turns that into attempts.
+    fn plan(&self) -> Result<Vec<reference::Attempt>, CloneError> {
+        let mut remote = self.remote()?;
+        let connection = remote.connect_auth(Direction::Fetch, None, None).map_err(git)?;
+        let advertised: Vec<reference::Advertised> = connection
+            .list()
+            .map_err(git)?
+            .iter()
+            .map(|head| reference::Advertised {
+                name: head.name().to_owned(),
+                oid: head.oid(),
+                symref: head.symref_target().map(str::to_owned),
+            })
+            .collect();
+        // Only the smart way knows depths.
+        let depth = self.spec.depth.filter(|_| self.link.is_some());
+        let wanted = self.spec.reference.as_deref();
+        reference::attempts(&advertised, wanted, depth).ok_or_else(|| match wanted {
+            Some(name) if !advertised.is_empty() => CloneError::NoReference(name.to_owned()),
+            _ => CloneError::Empty,
+        })
+    }
+
+    fn remote(&self) -> Result<git2::Remote<'_>, CloneError> {
+        let url = self.link.map_or_else(|| self.url.shown(), Link::url);
+        self.repo.remote_anonymous(&url).map_err(git)
+    }
+
+    fn fetch(&self, refspecs: &[String], depth: Option<u32>) -> Result<(), CloneError> {
+        let mut callbacks = RemoteCallbacks::new();
+        callbacks.transfer_progress(|stats| {
+            let bytes = stats.received_bytes() as u64;
+            self.bytes.set(bytes);
+            (self.progress)(Received {
+                objects: stats.received_objects(),
+                total: stats.total_objects(),
+                bytes,
+            });
+            !signal::interrupted() && bytes <= self.spec.limits.bytes
+        });
+        let mut options = FetchOptions::new();
+        options.remote_callbacks(callbacks).download_tags(AutotagOption::None).update_fetchhead(false);
+        if let Some(depth) = depth {
+            options.depth(i32::try_from(depth.max(1)).unwrap_or(i32::MAX));
+        }
+        self.remote()?.fetch(refspecs, Some(&mut options), Some("clone")).map_err(git)
+    }
+}
+
+fn check_out(
+    repo: &Repository,
+    want: &Want,
+    commit: Oid,
+    limits: &CloneLimits,
+) -> Result<Extent, CloneError> {
+    let found = repo.find_commit(commit).map_err(git)?;
+    let extent =
+        tree_check::check(repo, found.tree_id(), limits.files, limits.bytes).map_err(CloneError::Tree)?;
+    if signal::interrupted() {
+        return Err(CloneError::Interrupted);
+    }
+    repo.checkout_tree(found.as_object(), Some(CheckoutBuilder::new().force())).map_err(git)?;
+    match want {
+        Want::Branch(name) => {
+            let local = format!("refs/heads/{name}");
+            repo.reference(&local, commit, true, "clone").map_err(git)?;
+            repo.set_head(&local).map_err(git)?;
+            let mut branch = repo.find_branch(name, git2::BranchType::Local).map_err(git)?;
+            branch.set_upstream(Some(&format!("origin/{name}"))).map_err(git)?;
+        }
+        Want::Tag(_) | Want::Commit(_) => repo.set_head_detached(commit).map_err(git)?,
+    }
+    Ok(extent)
+}
+
+impl Cloned {
+    /// What was left out, in words; `None` when nothing was.
+    pub fn left_out(&self) -> Option<String> {
+        let count = self.extent.submodules;
+        (count > 0).then(|| format!("{} left out", counted(count, "submodule")))
+    }
+}

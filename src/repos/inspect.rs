@@ -1,0 +1,124 @@
+//! What an existing folder is, without the network: a clone of which address, at which commit, changed or not.
+
+use std::path::Path;
+
+use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags, Status, StatusOptions};
+
+use super::url::GitUrl;
+use crate::base::text::printable;
+
+/// What stands where a clone should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A clone of the address we want, and its commit; `None` before its first one.
+    Clone(Option<String>),
+    /// A clone of something else, or no clone at all; why it is kept.
+    Other(String),
+}
+
+/// Opens exactly this folder, never one above it.
+pub(super) fn open(path: &Path) -> Result<Repository, git2::Error> {
+    Repository::open_ext(path, RepositoryOpenFlags::NO_SEARCH, &[] as &[&Path])
+}
+
+/// The commit that a clone stands at, as 40 digits; `None` when it is no clone or has no commit.
+pub fn head(path: &Path) -> Option<String> {
+    let repo = open(path).ok()?;
+    let commit = repo.head().ok()?.peel_to_commit().ok()?;
+    Some(commit.id().to_string())
+}
+
+/// Looks at an existing folder.
+pub fn look(path: &Path, wanted: &GitUrl) -> Found {
+    let repo = match open(path) {
+        Ok(repo) => repo,
+        Err(error) if error.code() == ErrorCode::NotFound => {
+            return Found::Other("the folder is there and is no clone".into());
+        }
+        Err(error) => return Found::Other(printable(error.message())),
+    };
+    let origin = repo.find_remote("origin").ok().and_then(|remote| remote.url().ok().map(str::to_owned));
+    match origin.as_deref().map(GitUrl::parse) {
+        Some(Ok(url)) if same(&url, wanted) => Found::Clone(head(path)),
+        Some(Ok(url)) => Found::Other(format!("the folder is a clone of {}", url.shown())),
+        _ => Found::Other("the folder is a repository of another origin".into()),
+    }
+}
+
+/// The same repository whatever the ending `.git` and the user.
+fn same(a: &GitUrl, b: &GitUrl) -> bool {
+    let plain = |url: &GitUrl| {
+        let shown = url.shown();
+        shown.trim_end_matches('/').trim_end_matches(".git").to_owned()
+    };
+    plain(a) == plain(b)
+}
+
+/// Whether a clone has nothing that a person would miss: tracked files unchanged, no untracked or ignored
+/// files but what tools drop, no stash, no commits of its own besides HEAD. Compare [`head`] with the
+/// recorded commit as well.
+pub fn is_pristine(path: &Path) -> Result<bool, git2::Error> {
+    let repo = open(path)?;
+    if repo.find_reference("refs/stash").is_ok() || has_own_commits(&repo)? {
+        return Ok(false);
+    }
+    let mut options = StatusOptions::new();
+    options
+        .include_untracked(true)
+        .recurse_untracked_dirs(true)
+        .include_ignored(true)
+        .recurse_ignored_dirs(false)
+        .exclude_submodules(true);
+    let statuses = repo.statuses(Some(&mut options))?;
+    let kept = statuses.iter().any(|entry| match entry.status() {
+        Status::CURRENT => false,
+        status if status.intersects(Status::WT_NEW | Status::IGNORED) => !is_dropping(entry.path_bytes()),
+        _ => true,
+    });
+    Ok(!kept)
+}
+
+fn has_own_commits(repo: &Repository) -> Result<bool, git2::Error> {
+    let head = repo.head().ok().and_then(|head| head.target());
+    let (mut local, mut known): (Vec<Oid>, Vec<Oid>) = (Vec::new(), head.into_iter().collect());
+    for reference in repo.references()? {
+        let reference = reference?;
+        let Some(tip) = reference.target() else { continue };
+        if reference.is_branch() { local.push(tip) } else { known.push(tip) }
+    }
+    Ok(local.iter().any(|tip| !known.contains(tip)))
+}
+
+/// Whether a path (folders end with `/`) is what Python, pytest or devboot leaves behind.
+fn is_dropping(path: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(path);
+    let folder = |part: &str| {
+        matches!(part, "__pycache__" | ".pytest_cache" | ".devboot") || part.ends_with(".egg-info")
+    };
+    let mut parts: Vec<&str> = text.split('/').collect();
+    // Empty for a folder, and then all parts are folders.
+    let file = parts.pop().unwrap_or_default();
+    parts.into_iter().any(folder) || file.ends_with(".pyc") || file == ".coverage"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn droppings_are_known_by_name() {
+        for path in ["a/__pycache__/x.pyc", "__pycache__/", "x.egg-info/PKG-INFO", ".coverage", "b.pyc"] {
+            assert!(is_dropping(path.as_bytes()), "{path}");
+        }
+        for path in [".env", "notes/", "src/__pycache__.py", "data/x.csv", "pytest_cache"] {
+            assert!(!is_dropping(path.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_the_same_with_and_without_user_and_ending() {
+        let url = |text| GitUrl::parse(text).unwrap();
+        assert!(same(&url("https://t:x@h/a/b.git"), &url("https://h/a/b")));
+        assert!(!same(&url("https://h/a/b"), &url("https://h/a/c")));
+    }
+}

@@ -1,0 +1,316 @@
+//! Python environments on disk: one folder per digest, outside every repository, whole or made again.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::interpreter::Interpreter;
+use super::python_plan::{Install, PythonPlan};
+use super::tree;
+use crate::base::digest::Digest;
+use crate::base::error::{Diagnose, ErrorKind, Fault};
+use crate::base::{redact, text};
+use crate::sys::process::{self, CommandSpec, Ending, Finished};
+use crate::sys::real::RealSystem;
+use crate::sys::system::{Attributes, ReadSystem, WriteSystem};
+
+/// Why there is no environment.
+#[derive(Debug)]
+pub enum EnvError {
+    /// A step failed.
+    Step {
+        /// Which one.
+        step: &'static str,
+        /// How it ended.
+        ending: Ending,
+        /// Its last lines.
+        last: String,
+        /// Where all of them are.
+        log: PathBuf,
+    },
+    /// A program could not be started.
+    Start(&'static str, io::Error),
+    /// The disk.
+    Io(&'static str, io::Error),
+}
+
+impl fmt::Display for EnvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step { step, ending: Ending::TimedOut, .. } => write!(f, "{step} took too long"),
+            Self::Step { step, ending: Ending::Interrupted, .. } => write!(f, "{step} was interrupted"),
+            Self::Step { step, last, .. } => write!(f, "{step} failed: {last}"),
+            Self::Start(step, _) => write!(f, "{step} could not be started"),
+            Self::Io(act, _) => write!(f, "cannot {act} of the Python environment"),
+        }
+    }
+}
+
+impl std::error::Error for EnvError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Step { .. } => None,
+            Self::Start(_, error) | Self::Io(_, error) => Some(error),
+        }
+    }
+}
+
+impl Diagnose for EnvError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Step { ending: Ending::Interrupted, .. } => ErrorKind::Interrupted,
+            _ => ErrorKind::Failed,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Step { last, log, .. } => {
+                let mut hints = vec![format!("the log is {}", text::printable(&log.to_string_lossy()))];
+                if last.contains("ensurepip") || last.contains("python3-venv") {
+                    hints.insert(0, "install the package python3-venv".into());
+                }
+                hints
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// An environment to have.
+#[derive(Clone, Debug)]
+pub struct EnvSpec {
+    /// The repository.
+    pub repo: PathBuf,
+    /// What it needs.
+    pub plan: PythonPlan,
+    /// With which Python.
+    pub python: Interpreter,
+    /// The folder of all environments, `<data>/envs`.
+    pub envs: PathBuf,
+    /// Where the output of the build goes.
+    pub log: PathBuf,
+    /// The longest time for one step.
+    pub time: Duration,
+    /// Do not touch the network.
+    pub offline: bool,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EnvOutcome {
+    /// It was built.
+    Built(PythonEnv),
+    /// It was there.
+    Present(PythonEnv),
+    /// It waits for the network.
+    Postponed {
+        /// What is missing.
+        why: String,
+    },
+    /// It failed; nothing is left of it.
+    Failed(Fault),
+}
+
+/// A whole environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PythonEnv {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// How it was made.
+    pub record: EnvRecord,
+}
+
+/// What the marker file of an environment says; it is written last, so its presence means "whole".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvRecord {
+    /// The version of this form.
+    pub schema: u32,
+    /// What the environment was made from.
+    pub digest: Digest,
+    /// The files of the repository that decided it.
+    pub inputs: Vec<String>,
+    /// The Python's version.
+    pub python: String,
+    /// `uv` or `pip`.
+    pub tool: String,
+    /// pytest was installed although the repository does not ask for it.
+    pub added_pytest: bool,
+}
+
+/// The marker's name.
+pub const MARKER: &str = "devboot-env.json";
+
+impl PythonEnv {
+    /// The folder of its programs.
+    pub fn bin(&self) -> PathBuf {
+        self.dir.join("bin")
+    }
+}
+
+/// Where the environment of a plan lies.
+pub fn dir(envs: &Path, digest: &Digest) -> PathBuf {
+    envs.join(digest.short())
+}
+
+/// The whole environment in a folder, if there is one and its Python still exists.
+pub fn whole(system: &dyn ReadSystem, dir: &Path, digest: &Digest) -> Option<PythonEnv> {
+    let record: EnvRecord = serde_json::from_slice(&system.read(&dir.join(MARKER), 1 << 16).ok()?).ok()?;
+    let python = tree::followed(system, &dir.join("bin/python")).ok().flatten();
+    (record.schema == 1 && record.digest == *digest && python.is_some())
+        .then(|| PythonEnv { dir: dir.to_path_buf(), record })
+}
+
+/// Has the environment: finds it, or builds it. Two that want the same one wait for each other; against other
+/// processes the caller holds the home's lock.
+pub fn ensure(spec: &EnvSpec) -> EnvOutcome {
+    let digest = spec.plan.digest(&spec.python);
+    let dir = dir(&spec.envs, &digest);
+    let _turn = Turn::take(&dir);
+    if let Some(found) = whole(&RealSystem, &dir, &digest) {
+        return EnvOutcome::Present(found);
+    }
+    let needs_network = spec.plan.install != Install::Nothing || spec.plan.adds_pytest;
+    if spec.offline && needs_network {
+        return EnvOutcome::Postponed { why: "offline".into() };
+    }
+    match build(spec, &dir, digest) {
+        Ok(env) => EnvOutcome::Built(env),
+        Err(error) => {
+            let _ = tree::remove_all(&RealSystem, &dir);
+            match &error {
+                EnvError::Step { last, .. } if is_network(last) => {
+                    EnvOutcome::Postponed { why: "the package index cannot be reached".into() }
+                }
+                _ => EnvOutcome::Failed(error.into()),
+            }
+        }
+    }
+}
+
+/// One builder per folder in this process.
+struct Turn(PathBuf);
+
+static BUSY: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+static FREED: Condvar = Condvar::new();
+
+impl Turn {
+    fn take(dir: &Path) -> Self {
+        let mut busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
+        while !busy.insert(dir.to_path_buf()) {
+            busy = FREED.wait(busy).unwrap_or_else(PoisonError::into_inner);
+        }
+        Self(dir.to_path_buf())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        BUSY.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+        FREED.notify_all();
+    }
+}
+
+fn build(spec: &EnvSpec, dir: &Path, digest: Digest) -> Result<PythonEnv, EnvError> {
+    tree::create_all(&RealSystem, &spec.envs).map_err(|error| EnvError::Io("make the folder", error))?;
+    // A virtual environment cannot be moved, so it is built in place; without its marker it is no one's.
+    tree::remove_all(&RealSystem, dir).map_err(|error| EnvError::Io("remove the rest", error))?;
+    let uv = process::find("uv");
+    let create = match &uv {
+        Some(uv) => {
+            CommandSpec::new(uv).args(["venv", "--quiet", "--python"]).arg(&spec.python.program).arg(dir)
+        }
+        None => CommandSpec::new(&spec.python.program).args(["-I", "-m", "venv"]).arg(dir),
+    };
+    step(spec, "creating the Python environment", create)?;
+    let wanted: Vec<&str> = match spec.plan.install {
+        Install::Requirements => vec!["-r", "requirements.txt"],
+        Install::Project => vec!["-e", "."],
+        Install::Nothing => Vec::new(),
+    };
+    if !wanted.is_empty() {
+        step(spec, "installing the requirements", installer(uv.as_deref(), dir).args(wanted))?;
+    }
+    if spec.plan.adds_pytest {
+        step(spec, "installing pytest", installer(uv.as_deref(), dir).arg("pytest"))?;
+    }
+    let record = EnvRecord {
+        schema: 1,
+        digest,
+        inputs: spec.plan.inputs.clone(),
+        python: spec.python.version.clone(),
+        tool: if uv.is_some() { "uv" } else { "pip" }.into(),
+        added_pytest: spec.plan.adds_pytest,
+    };
+    let marker = |error| EnvError::Io("write the marker", error);
+    let bytes = serde_json::to_vec_pretty(&record).map_err(|error| marker(io::Error::other(error)))?;
+    // Renamed into place, so that half a marker is none.
+    let fresh = dir.join(".devboot-env.new");
+    RealSystem
+        .write_new(&fresh, &bytes, &Attributes { mode: 0o644, ..Attributes::default() })
+        .and_then(|()| RealSystem.sync(&fresh))
+        .and_then(|()| RealSystem.rename(&fresh, &dir.join(MARKER)))
+        .map_err(marker)?;
+    Ok(PythonEnv { dir: dir.to_path_buf(), record })
+}
+
+fn installer(uv: Option<&Path>, dir: &Path) -> CommandSpec {
+    let python = dir.join("bin/python");
+    match uv {
+        Some(uv) => CommandSpec::new(uv).args(["pip", "install", "--python"]).arg(python),
+        None => CommandSpec::new(python).args(["-m", "pip", "install", "--no-input", "--retries", "2"]),
+    }
+}
+
+fn step(spec: &EnvSpec, step: &'static str, command: CommandSpec) -> Result<(), EnvError> {
+    let command = command
+        .cwd(&spec.repo)
+        .timeout(spec.time)
+        .log(&spec.log)
+        .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+        .env("PIP_NO_INPUT", "1")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("PYTHONUNBUFFERED", "1")
+        .without("PIP_USER")
+        .without("PIP_TARGET")
+        .without("PIP_PREFIX")
+        .without("PYTHONHOME")
+        .without("PYTHONPATH")
+        .without("VIRTUAL_ENV");
+    let done = process::run(&command).map_err(|error| EnvError::Start(step, error))?;
+    if done.ok() {
+        return Ok(());
+    }
+    Err(EnvError::Step { step, ending: done.ending, last: last_lines(&done, 5), log: spec.log.clone() })
+}
+
+/// The last lines of what a program wrote, fit for a message: secrets hidden, control characters escaped.
+pub fn last_lines(done: &Finished, count: usize) -> String {
+    let text = match done.error_text() {
+        text if text.is_empty() => done.text(),
+        text => text,
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(count)..];
+    let shown: Vec<String> = last.iter().map(|line| text::printable(&redact::line(line))).collect();
+    shown.join("; ").chars().take(1000).collect()
+}
+
+/// Whether the last words of pip or uv are about a network that is not there.
+fn is_network(text: &str) -> bool {
+    const SIGNS: [&str; 7] = [
+        "Failed to establish a new connection",
+        "Temporary failure in name resolution",
+        "Name or service not known",
+        "Network is unreachable",
+        "Max retries exceeded",
+        "dns error",
+        "error sending request",
+    ];
+    SIGNS.iter().any(|sign| text.contains(sign))
+}

@@ -1,0 +1,5 @@
+//! Repositories against real servers on loopback: `git http-backend`, `git daemon`, local folders.
+
+mod clone;
+mod python;
+mod world;

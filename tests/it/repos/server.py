@@ -1,0 +1,78 @@
+"""Git over HTTP on loopback: the real `git http-backend`, and servers that misbehave, told apart by the first
+part of the path. Prints its port; appends every request to the file named by the second argument."""
+import base64
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+ROOT, LOG = sys.argv[1], sys.argv[2]
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def answer(self, code, headers, body, length=None):
+        self.send_response(code)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(length if length is not None else len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with open(LOG, "a") as log:
+            log.write(f"{self.command} {self.path}\n")
+        mode, _, rest = self.path[1:].partition("/")
+        if mode == "hang":
+            threading.Event().wait()
+        elif mode == "file":
+            self.answer(302, [("Location", "file:///etc/passwd")], b"")
+        elif mode == "loop":
+            self.answer(302, [("Location", self.path)], b"")
+        elif mode == "moved":
+            self.answer(301, [("Location", "/git/" + rest)], b"")
+        elif mode == "page":
+            self.answer(200, [("Content-Type", "text/html")], b"<p>hello</p>")
+        elif mode == "auth" and self.headers.get("Authorization") != "Basic " + base64.b64encode(b"me:p@w").decode():
+            self.answer(401, [("WWW-Authenticate", "Basic")], b"")
+        elif mode in ("git", "auth", "cut", "endless"):
+            self.backend(mode, rest, body)
+        else:
+            self.answer(404, [], b"")
+
+    do_POST = do_GET
+
+    def backend(self, mode, rest, body):
+        parts = urlsplit("/" + rest)
+        env = dict(os.environ, GIT_PROJECT_ROOT=ROOT, GIT_HTTP_EXPORT_ALL="1", PATH_INFO=parts.path,
+                   QUERY_STRING=parts.query, REQUEST_METHOD=self.command,
+                   CONTENT_TYPE=self.headers.get("Content-Type") or "", CONTENT_LENGTH=str(len(body)))
+        out = subprocess.run(["git", "http-backend"], input=body, env=env, stdout=subprocess.PIPE).stdout
+        head, _, out = out.partition(b"\r\n\r\n")
+        headers = [line.decode().split(": ", 1) for line in head.split(b"\r\n")]
+        code = next((int(value[:3]) for name, value in headers if name == "Status"), 200)
+        headers = [(name, value) for name, value in headers if name not in ("Status", "Content-Length")]
+        if mode == "cut" and self.command == "POST":
+            self.answer(code, headers, out[: len(out) // 2], len(out))
+            self.close_connection = True
+        elif mode == "endless" and self.command == "POST":
+            self.answer(code, headers, b"0008NAK\n", 1 << 40)
+            try:
+                while True:
+                    self.wfile.write(b"0014\x02still counting\n" * 1000)
+            except OSError:
+                self.close_connection = True
+        else:
+            self.answer(code, headers, out)
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
