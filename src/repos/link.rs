@@ -1,88 +1,17 @@
-//! How git's bytes travel: one transport for libgit2 that reaches http, git, ssh and local repositories over
-//! `sys`, so that every wait has an end, every transfer a size, and every failure a name.
+//! The way from libgit2 to a repository: one transport for http, git, ssh and local addresses over `sys`, so
+//! that every wait has an end, every transfer a size, and every failure a name.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io::{self, Read, Write};
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
-use git2::{ErrorClass, ErrorCode};
+use git2::transport::Transport;
 
 use super::url::GitUrl;
-use crate::base::error::{Diagnose, ErrorKind};
-use crate::base::text::{printable, size};
-use crate::sys::http::{self, HttpError, Login, Request};
+use super::wire::{LinkError, Shared, Subtransport, Way, error};
 use crate::sys::process::{self, CommandSpec};
-use crate::sys::stream::{Duplex, Patience, Said};
-
-/// Why a repository could not be talked to.
-#[derive(Debug)]
-pub enum LinkError {
-    /// The HTTP request failed.
-    Http(HttpError),
-    /// The server answered with this status.
-    Status(u16),
-    /// The server answered with something that is not git's protocol.
-    NotGit,
-    /// The server sent more than the limit in bytes.
-    TooLarge(u64),
-    /// The connection or the program failed, with what the program said.
-    Broken(io::Error, String),
-}
-
-impl fmt::Display for LinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http(error) => write!(f, "{error}"),
-            Self::Status(401 | 403 | 404) => f.write_str("the server has no such repository for us"),
-            Self::Status(300..=399) => f.write_str("the server's redirect leads where it must not"),
-            Self::Status(code) => write!(f, "the server answered with status {code}"),
-            Self::NotGit => f.write_str("the server does not speak git's smart protocol there"),
-            Self::TooLarge(limit) => write!(f, "the server sent more than {}", size(*limit)),
-            Self::Broken(error, said) if said.is_empty() => write!(f, "the connection broke: {error}"),
-            Self::Broken(_, said) => f.write_str(said),
-        }
-    }
-}
-
-impl std::error::Error for LinkError {}
-
-impl Diagnose for LinkError {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Http(error) => error.kind(),
-            Self::TooLarge(_) => ErrorKind::Refused,
-            _ => ErrorKind::Failed,
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Http(error) => error.hints(),
-            Self::Status(401 | 403 | 404) => {
-                vec!["check the address; a private repository needs an ssh address".into()]
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-enum Way {
-    Http { base: String, login: Option<Login> },
-    Git { host: String, port: u16, path: String },
-    Child(CommandSpec),
-}
-
-struct Shared {
-    way: Way,
-    patience: Patience,
-    limit: u64,
-    received: AtomicU64,
-    failure: Mutex<Option<LinkError>>,
-    said: Mutex<Option<Said>>,
-}
+use crate::sys::stream::Patience;
 
 /// A way to one repository; libgit2 reaches it by [`Link::url`] until this is dropped.
 pub struct Link {
@@ -198,10 +127,6 @@ fn register() -> Result<(), git2::Error> {
     result.clone().map_err(|why| error(&why))
 }
 
-fn error(text: &str) -> git2::Error {
-    git2::Error::new(ErrorCode::GenericError, ErrorClass::Net, printable(text))
-}
-
 /// `ssh` as git would start it; its own rules decide about keys and hosts.
 fn ssh(target: &str, port: Option<u16>, path: &str, command: Option<String>) -> CommandSpec {
     let mut spec = match &command {
@@ -213,186 +138,6 @@ fn ssh(target: &str, port: Option<u16>, path: &str, command: Option<String>) -> 
     }
     let quoted = path.replace('\'', "'\\''").replace('!', "'\\!'");
     spec.arg(target).arg(format!("git-upload-pack '{quoted}'"))
-}
-
-impl Shared {
-    fn said(&self) -> String {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.as_ref().map(|said| printable(&said.text().replace('\n', ", "))).unwrap_or_default()
-    }
-
-    fn fail(&self, failure: LinkError) -> git2::Error {
-        let text = failure.to_string();
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
-        error(&text)
-    }
-
-    fn count(&self, bytes: usize) -> Result<(), LinkError> {
-        let all = self.received.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
-        if all > self.limit { Err(LinkError::TooLarge(self.limit)) } else { Ok(()) }
-    }
-}
-
-struct Subtransport {
-    shared: Arc<Shared>,
-    /// Where the server really is, once it has answered.
-    base: Mutex<Option<String>>,
-}
-
-impl SmartSubtransport for Subtransport {
-    fn action(&self, _: &str, service: Service) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        match (&self.shared.way, service) {
-            (_, Service::ReceivePackLs | Service::ReceivePack) => Err(error("this way only fetches")),
-            (Way::Http { base, login }, Service::UploadPackLs) => {
-                let stream = self.advertisement(base, login).map_err(|failure| self.shared.fail(failure))?;
-                Ok(Box::new(stream))
-            }
-            (Way::Http { base, login }, Service::UploadPack) => {
-                let moved = self.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let same = moved.as_ref().is_none_or(|moved| moved == base);
-                Ok(Box::new(Exchange {
-                    shared: Arc::clone(&self.shared),
-                    url: format!("{}/git-upload-pack", moved.as_ref().unwrap_or(base)),
-                    login: login.clone().filter(|_| same),
-                    request: Vec::new(),
-                    answer: None,
-                }))
-            }
-            (Way::Git { host, port, path }, _) => {
-                let opened = Duplex::tcp(host, *port, self.shared.patience).and_then(|mut stream| {
-                    let request = format!("git-upload-pack {path}\0host={host}\0");
-                    stream.write_all(format!("{:04x}{request}", request.len() + 4).as_bytes())?;
-                    Ok(stream)
-                });
-                self.wire(opened)
-            }
-            (Way::Child(spec), _) => self.wire(Duplex::child(spec, self.shared.patience)),
-        }
-    }
-
-    fn close(&self) -> Result<(), git2::Error> {
-        Ok(())
-    }
-}
-
-impl Subtransport {
-    fn advertisement(&self, base: &str, login: &Option<Login>) -> Result<Exchange, LinkError> {
-        const QUERY: &str = "/info/refs?service=git-upload-pack";
-        let request = Request {
-            url: format!("{base}{QUERY}"),
-            accept: "application/x-git-upload-pack-advertisement",
-            post: None,
-            login: login.clone(),
-        };
-        let answer = http::send(request, self.shared.patience).map_err(LinkError::Http)?;
-        if answer.status != 200 {
-            return Err(LinkError::Status(answer.status));
-        }
-        let moved = answer.url.strip_suffix(QUERY).ok_or(LinkError::NotGit)?;
-        if answer.content_type != "application/x-git-upload-pack-advertisement" {
-            return Err(LinkError::NotGit);
-        }
-        *self.base.lock().unwrap_or_else(PoisonError::into_inner) = Some(moved.to_owned());
-        let shared = Arc::clone(&self.shared);
-        Ok(Exchange { shared, url: String::new(), login: None, request: Vec::new(), answer: Some(answer) })
-    }
-
-    fn wire(&self, opened: io::Result<Duplex>) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        let duplex = opened.map_err(|error| self.shared.fail(LinkError::Broken(error, String::new())))?;
-        *self.shared.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(duplex.said());
-        Ok(Box::new(Wire { shared: Arc::clone(&self.shared), duplex }))
-    }
-}
-
-/// One request and its answer; the request goes out when the answer is first asked for.
-struct Exchange {
-    shared: Arc<Shared>,
-    url: String,
-    login: Option<Login>,
-    request: Vec<u8>,
-    answer: Option<http::Response>,
-}
-
-impl Exchange {
-    fn send(&mut self) -> Result<http::Response, LinkError> {
-        let request = Request {
-            url: self.url.clone(),
-            accept: "application/x-git-upload-pack-result",
-            post: Some(("application/x-git-upload-pack-request", std::mem::take(&mut self.request))),
-            login: self.login.clone(),
-        };
-        let answer = http::send(request, self.shared.patience).map_err(LinkError::Http)?;
-        match answer.status {
-            200 if answer.content_type == "application/x-git-upload-pack-result" => Ok(answer),
-            200 => Err(LinkError::NotGit),
-            code => Err(LinkError::Status(code)),
-        }
-    }
-
-    fn read_some(&mut self, into: &mut [u8]) -> Result<usize, LinkError> {
-        let answer = match self.answer.take() {
-            Some(answer) => answer,
-            None => self.send()?,
-        };
-        let answer = self.answer.insert(answer);
-        let count = answer.body.read(into).map_err(|error| LinkError::Broken(error, String::new()))?;
-        self.shared.count(count)?;
-        Ok(count)
-    }
-}
-
-impl Read for Exchange {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.read_some(into)
-            .map_err(|failure| io::Error::other(self.shared.fail(failure).message().to_owned()))
-    }
-}
-
-impl Write for Exchange {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.answer.is_some() {
-            return Err(io::Error::other("the answer has begun"));
-        }
-        self.request.extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A connection that stays open for the whole conversation.
-struct Wire {
-    shared: Arc<Shared>,
-    duplex: Duplex,
-}
-
-impl Wire {
-    fn broken(&self, error: io::Error) -> io::Error {
-        let failure = LinkError::Broken(error, self.shared.said());
-        io::Error::other(self.shared.fail(failure).message().to_owned())
-    }
-}
-
-impl Read for Wire {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.duplex.read(into).map_err(|error| self.broken(error))?;
-        match self.shared.count(count) {
-            Ok(()) => Ok(count),
-            Err(failure) => Err(io::Error::other(self.shared.fail(failure).message().to_owned())),
-        }
-    }
-}
-
-impl Write for Wire {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.duplex.write(bytes).map_err(|error| self.broken(error))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.duplex.flush()
-    }
 }
 
 #[cfg(test)]
@@ -408,5 +153,31 @@ mod tests {
         let spec = ssh("h", None, "x", Some("ssh -i key".into()));
         assert_eq!(spec.program, "sh");
         assert_eq!(spec.args[1], "ssh -i key \"$@\"");
+    }
+
+    #[test]
+    fn the_users_own_ssh_command_carries_a_conversation() {
+        let dir = tempfile::tempdir().unwrap();
+        let origin = dir.path().join("it's here");
+        let repo = git2::Repository::init_bare(&origin).unwrap();
+        let tree = repo.treebuilder(None).unwrap().write().unwrap();
+        let me = git2::Signature::now("me", "me@example.org").unwrap();
+        let tree = repo.find_tree(tree).unwrap();
+        let commit = repo.commit(Some("refs/heads/main"), &me, &me, "x", &tree, &[]).unwrap();
+        // Stands for ssh: what the other side's shell would do with the last word.
+        let command = |_: &str| Some("there() { shift; eval \"$1\"; }; there".to_owned());
+        let url = GitUrl::Ssh { target: "h".into(), port: None, path: origin.to_str().unwrap().into() };
+        let patience = Patience { stall: std::time::Duration::from_secs(60), deadline: None };
+        let link = Link::open(&url, patience, 1 << 20, command).unwrap().unwrap();
+        let mut remote = repo.remote_anonymous(&link.url()).unwrap();
+        remote.connect(git2::Direction::Fetch).unwrap();
+        let heads: Vec<_> = remote.list().unwrap().iter().map(|head| head.oid()).collect();
+        assert!(heads.contains(&commit));
+        drop(remote);
+        let nowhere = GitUrl::Ssh { target: "h".into(), port: None, path: "/nowhere".into() };
+        let link = Link::open(&nowhere, patience, 1 << 20, command).unwrap().unwrap();
+        assert!(repo.remote_anonymous(&link.url()).unwrap().connect(git2::Direction::Fetch).is_err());
+        let said = link.failure().unwrap().to_string();
+        assert!(said.contains("/nowhere"), "{said}");
     }
 }

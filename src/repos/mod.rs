@@ -15,3 +15,4 @@ pub mod tree;
 pub mod tree_check;
 pub mod url;
 pub mod verdict;
+pub mod wire;

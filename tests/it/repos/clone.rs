@@ -167,7 +167,7 @@ fn servers_that_misbehave_fail_with_a_reason_and_leave_nothing() {
     let http = world.http();
     let cases = [
         ("hang", "nothing came for"),
-        ("cut", ""),
+        ("cut", "connection broke"),
         ("file", "redirect"),
         ("loop", "redirect"),
         ("page", "smart protocol"),
