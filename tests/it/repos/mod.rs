@@ -2,4 +2,5 @@
 
 mod clone;
 mod python;
+mod tls;
 mod world;

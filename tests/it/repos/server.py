@@ -1,7 +1,9 @@
 """Git over HTTP on loopback: the real `git http-backend`, and servers that misbehave, told apart by the first
-part of the path. Prints its port; appends every request to the file named by the second argument."""
+part of the path. Prints its port; appends every request to the file named by the second argument; with a third
+and fourth, a certificate and its key, it speaks TLS."""
 import base64
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -74,5 +76,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+if len(sys.argv) > 3:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[3], sys.argv[4])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 print(server.server_address[1], flush=True)
 server.serve_forever()

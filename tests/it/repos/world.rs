@@ -99,6 +99,36 @@ impl World {
     }
 
     pub fn http(&self) -> Server {
+        self.server(&[])
+    }
+
+    /// A TLS server for `127.0.0.1`, and the certificate that vouches for itself.
+    pub fn https(&self) -> (Server, PathBuf) {
+        let (cert, key) = (self.path("cert.pem"), self.path("key.pem"));
+        let made = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+            ])
+            .args(["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-out"])
+            .arg(&cert)
+            .arg("-keyout")
+            .arg(&key)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        (self.server(&[&cert, &key]), cert)
+    }
+
+    fn server(&self, more: &[&PathBuf]) -> Server {
         let log = self.path("requests");
         fs::write(&log, "").unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/repos/server.py");
@@ -106,6 +136,7 @@ impl World {
             .arg(script)
             .arg(self.path("srv"))
             .arg(&log)
+            .args(more)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
