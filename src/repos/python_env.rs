@@ -30,6 +30,8 @@ pub enum EnvError {
         ending: Ending,
         /// Its last lines.
         last: String,
+        /// What it said is about a network that is not there.
+        network: bool,
         /// Where all of them are.
         log: PathBuf,
     },
@@ -184,7 +186,7 @@ pub fn ensure(spec: &EnvSpec) -> EnvOutcome {
         Err(error) => {
             let _ = tree::remove_all(&RealSystem, &dir);
             match &error {
-                EnvError::Step { last, .. } if is_network(last) => {
+                EnvError::Step { network: true, .. } => {
                     EnvOutcome::Postponed { why: "the package index cannot be reached".into() }
                 }
                 _ => EnvOutcome::Failed(error.into()),
@@ -286,7 +288,9 @@ fn step(spec: &EnvSpec, step: &'static str, command: CommandSpec) -> Result<(), 
     if done.ok() {
         return Ok(());
     }
-    Err(EnvError::Step { step, ending: done.ending, last: last_lines(&done, 5), log: spec.log.clone() })
+    // pip says it in the middle, and ends with "no matching distribution".
+    let (last, network) = (last_lines(&done, 5), is_network(&done.error_text()));
+    Err(EnvError::Step { step, ending: done.ending, last, network, log: spec.log.clone() })
 }
 
 /// The last lines of what a program wrote, fit for a message: secrets hidden, control characters escaped.
@@ -301,7 +305,7 @@ pub fn last_lines(done: &Finished, count: usize) -> String {
     shown.join("; ").chars().take(1000).collect()
 }
 
-/// Whether the last words of pip or uv are about a network that is not there.
+/// Whether the words of pip or uv are about a network that is not there.
 fn is_network(text: &str) -> bool {
     const SIGNS: [&str; 7] = [
         "Failed to establish a new connection",

@@ -149,3 +149,12 @@ fn a_failed_build_says_why_and_leaves_nothing() {
     assert!(fault.hints.iter().any(|hint| hint.contains("env.log")), "{fault:?}");
     assert_eq!(fs::read_dir(&spec.envs).unwrap().count(), 0);
 }
+
+#[test]
+fn an_index_that_cannot_be_reached_postpones() {
+    let text = "--index-url http://127.0.0.1:1/simple\ndevboot-no-such-package\n";
+    let project = Project::new(&[("requirements.txt", text)]);
+    let spec = project.env_spec();
+    assert!(matches!(ensure(&spec), EnvOutcome::Postponed { .. }));
+    assert_eq!(fs::read_dir(&spec.envs).unwrap().count(), 0);
+}
