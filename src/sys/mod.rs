@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod dirs;
+pub mod disk;
 pub mod env;
 pub mod http;
 pub mod lock;

@@ -188,3 +188,8 @@ fn copy_extended_attributes(from: &Path, to: &File) {
         }
     }
 }
+
+/// The path with all symbolic links followed; it must exist.
+pub fn real_path(path: &Path) -> io::Result<std::path::PathBuf> {
+    fs::canonicalize(path)
+}

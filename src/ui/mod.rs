@@ -1,1 +1,11 @@
-//! What a person sees: printer, progress, prompts, tables, colours.
+//! What a person sees. Data goes to standard output, everything else to standard error. Used by `cli` alone.
+
+pub mod diff;
+pub mod printer;
+pub mod progress;
+pub mod prompt;
+pub mod style;
+pub mod table;
+
+pub use printer::Printer;
+pub use style::Style;

@@ -1,0 +1,54 @@
+//! File systems: space, type, flags.
+
+use std::io;
+use std::path::Path;
+
+/// What holds a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// Bytes that we may still write.
+    pub free: u64,
+    /// Bytes in all.
+    pub size: u64,
+    /// No program on it may be run.
+    pub noexec: bool,
+    /// Nothing on it may be changed.
+    pub read_only: bool,
+    /// The type as the mount table has it, such as `ext4`, `nfs4`, `9p`; empty when it is not known.
+    pub kind: String,
+}
+
+/// The file system that holds `path`.
+pub fn disk(path: &Path) -> io::Result<Disk> {
+    let found = rustix::fs::statvfs(path)?;
+    let flags = found.f_flag;
+    Ok(Disk {
+        free: found.f_bavail.saturating_mul(found.f_frsize),
+        size: found.f_blocks.saturating_mul(found.f_frsize),
+        noexec: flags.contains(rustix::fs::StatVfsMountFlags::NOEXEC),
+        read_only: flags.contains(rustix::fs::StatVfsMountFlags::RDONLY),
+        kind: mount_type(path).unwrap_or_default(),
+    })
+}
+
+/// The type in the line of `/proc/self/mounts` whose mount point is the longest above `path`; of two equal ones
+/// the later line, which covers the earlier.
+fn mount_type(path: &Path) -> Option<String> {
+    let table = std::fs::read_to_string("/proc/self/mounts").ok()?;
+    let mut best: Option<(usize, &str)> = None;
+    for line in table.lines() {
+        let mut words = line.split(' ');
+        let (Some(point), Some(kind)) = (words.nth(1), words.next()) else { continue };
+        // Blanks stand as octal escapes: proc(5), and getmntent(3) for the escapes.
+        let point = point.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\");
+        if path.starts_with(&point) && best.is_none_or(|(length, _)| point.len() >= length) {
+            best = Some((point.len(), kind));
+        }
+    }
+    best.map(|(_, kind)| kind.to_owned())
+}
+
+/// Whether we may create files in a directory, by access(2): as root on a writable mount always true.
+pub fn writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
