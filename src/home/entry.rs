@@ -18,6 +18,9 @@ pub struct Entry {
     pub origin: String,
     /// devboot's own file: rewritten without asking whatever it holds now.
     pub generated: bool,
+    /// A command that reads the whole new file on its standard input and exits with 0 if it is well formed;
+    /// empty for no check.
+    pub check: Vec<String>,
 }
 
 /// The forms an entry can have.
@@ -51,9 +54,6 @@ pub struct Block {
     pub comment: String,
     /// The lines between the markers, each ended by a line feed.
     pub body: String,
-    /// A command that reads the whole new file on its standard input and exits with 0 if it is well formed;
-    /// empty for no check.
-    pub check: Vec<String>,
 }
 
 /// Where a new block goes.

@@ -429,7 +429,7 @@ fn step(
         make_dirs: actual.missing_dirs.clone(),
         blocks: Vec::new(),
         records: vec![RecordChange { key, before: record.cloned(), after: Some(new) }],
-        check: Vec::new(),
+        check: entry.check.clone(),
         origin: entry.origin.clone(),
         generated: entry.generated,
         modified: None,

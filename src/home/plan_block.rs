@@ -40,6 +40,7 @@ pub(super) fn file_with_blocks(
     let mut waiting = Vec::new();
     for (entry, block) in group {
         match one_block(situation, entry, block, &mut draft, &before) {
+            Outcome::Done if draft.check.is_empty() => draft.check.clone_from(&entry.check),
             Outcome::Done => {}
             Outcome::Unchanged => plan.unchanged += 1,
             Outcome::Drift(how) => waiting.push((entry.key(), how)),
@@ -184,9 +185,6 @@ fn put(
         top: block.position == Position::Top,
     });
     draft.records.push(record_change(key, record, asked, block, before, gap));
-    if draft.check.is_empty() {
-        draft.check.clone_from(&block.check);
-    }
     Outcome::Done
 }
 

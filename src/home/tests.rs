@@ -23,7 +23,7 @@ fn path(text: &str) -> HomePath {
 }
 
 fn entry(at: &str, kind: EntryKind) -> Entry {
-    Entry { path: path(at), kind, origin: "test".into(), generated: false }
+    Entry { path: path(at), kind, origin: "test".into(), generated: false, check: Vec::new() }
 }
 
 fn file(at: &str, text: &str) -> Entry {
@@ -35,7 +35,7 @@ fn generated(at: &str, text: &str) -> Entry {
 }
 
 fn block(at: &str, id: &str, position: Position, body: &str) -> Entry {
-    let block = Block { id: id.into(), position, comment: "#".into(), body: body.into(), check: Vec::new() };
+    let block = Block { id: id.into(), position, comment: "#".into(), body: body.into() };
     entry(at, EntryKind::Block(block))
 }
 

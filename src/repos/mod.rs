@@ -16,3 +16,6 @@ pub mod tree_check;
 pub mod url;
 pub mod verdict;
 pub mod wire;
+
+pub use batch::{BatchOptions, CloneOutcome, RepoEvent, clone_all};
+pub use clone::{CloneLimits, CloneSpec};

@@ -19,6 +19,8 @@ pub enum Runner {
     Make,
     /// `python -m pytest`.
     Pytest,
+    /// The command that the profile gives.
+    Given,
 }
 
 /// What to run.
@@ -28,6 +30,8 @@ pub struct TestSpec {
     pub repo: PathBuf,
     /// Its environment; without one, the machine's `python3` is used.
     pub env: Option<PythonEnv>,
+    /// The command that the profile gives, run by `sh`; `None` is what the repository itself declares.
+    pub command: Option<String>,
     /// Where the output goes; the report lies beside it while the tests run.
     pub log: PathBuf,
     /// The longest time.
@@ -83,7 +87,11 @@ pub fn test(spec: &TestSpec) -> Verdict {
         .iter()
         .find_map(|name| read_text(&RealSystem, &spec.repo.join(name)));
     let names = file_names(&RealSystem, &spec.repo);
-    let runner = match runner(makefile.as_deref(), &names, process::find("make").is_some()) {
+    let runner = match &spec.command {
+        Some(_) => Ok(Runner::Given),
+        None => runner(makefile.as_deref(), &names, process::find("make").is_some()),
+    };
+    let runner = match runner {
         Ok(runner) => runner,
         Err(verdict) => return verdict,
     };
@@ -110,7 +118,9 @@ pub fn test(spec: &TestSpec) -> Verdict {
 
 fn command(spec: &TestSpec, runner: Runner, report: &Path) -> CommandSpec {
     let bin = spec.env.as_ref().map(PythonEnv::bin);
+    let given = spec.command.as_deref().unwrap_or(":");
     let command = match (runner, &bin) {
+        (Runner::Given, _) => CommandSpec::new("sh").args(["-c", given]),
         (Runner::Make, _) => CommandSpec::new("make").arg("test"),
         (Runner::Pytest, Some(bin)) => CommandSpec::new(bin.join("python")).args(["-m", "pytest"]),
         (Runner::Pytest, None) => CommandSpec::new("python3").args(["-m", "pytest"]),

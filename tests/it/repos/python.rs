@@ -57,7 +57,13 @@ impl Project {
     }
 
     fn test(&self, env: Option<PythonEnv>, time: Duration) -> Verdict {
-        test(&TestSpec { repo: self.repo(), env, log: self.dir.path().join("logs/it's tests.log"), time })
+        test(&TestSpec {
+            repo: self.repo(),
+            env,
+            command: None,
+            log: self.dir.path().join("logs/it's tests.log"),
+            time,
+        })
     }
 
     fn names(&self) -> Vec<String> {
