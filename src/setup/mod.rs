@@ -1,1 +1,10 @@
-//! The phases of devboot setup.
+//! The phases of `devboot setup`: from a profile and a host to a home, kits, repositories, environments, tests.
+
+pub mod desired;
+pub mod phase;
+pub mod record;
+pub mod report;
+pub mod run;
+pub mod space;
+pub mod surroundings;
+pub mod work;

@@ -1,0 +1,197 @@
+//! What there is to do beyond the home itself: read from the disk, nothing changed, no network.
+
+use std::path::{Path, PathBuf};
+
+use super::desired::wanted_kits;
+use super::record::{EnvironmentRecord, Record};
+use crate::base::digest::Digest;
+use crate::base::path::HomePath;
+use crate::profile::Profile;
+use crate::profile::schema::TestSetting;
+use crate::repos::interpreter::Interpreter;
+use crate::repos::python_env::{self, PythonEnv};
+use crate::repos::python_plan::{self, Install, PythonPlan};
+use crate::repos::starters::{self, StarterFile};
+use crate::repos::url::GitUrl;
+use crate::repos::{CloneLimits, CloneSpec, clone, inspect, testing};
+use crate::sys::dirs::Dirs;
+use crate::sys::system::ReadSystem;
+
+/// A clone that the profile asks for.
+#[derive(Clone, Debug)]
+pub struct WantedClone {
+    /// Where, relative to home.
+    pub dir: HomePath,
+    /// How.
+    pub spec: CloneSpec,
+    /// A kit, not a project.
+    pub kit: bool,
+}
+
+/// A starter that the profile asks for.
+#[derive(Clone, Debug)]
+pub struct WantedStarter {
+    /// Its name.
+    pub name: String,
+    /// Where, relative to home.
+    pub dir: HomePath,
+    /// Its files.
+    pub files: &'static [StarterFile],
+}
+
+/// A folder with code in it that may need an environment and have tests.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// Its name in the profile.
+    pub name: String,
+    /// Where it is.
+    pub dir: PathBuf,
+    /// The link by which its alias activates the environment.
+    pub link: HomePath,
+    /// Whether it gets an environment; `None`: when it looks like Python.
+    pub python: Option<bool>,
+    /// Its tests.
+    pub test: Option<TestSetting>,
+    /// An embedded starter: its tests run without an environment too, if the machine can.
+    pub starter: bool,
+}
+
+/// Everything beyond the home that the profile asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Kits.
+    pub kits: Vec<WantedClone>,
+    /// Repositories.
+    pub repos: Vec<WantedClone>,
+    /// Starters.
+    pub starters: Vec<WantedStarter>,
+    /// Repositories and starters as projects.
+    pub projects: Vec<Project>,
+}
+
+/// Reads the wishes out of a profile. `programs` are those that are there, of those that kits need.
+pub fn wanted(profile: &Profile, dirs: &Dirs, programs: &[String]) -> Wanted {
+    let mut found = Wanted::default();
+    let depth = |depth: u32| (depth > 0).then_some(depth);
+    for (name, kit) in wanted_kits(profile, programs) {
+        let spec = CloneSpec {
+            name: name.clone(),
+            url: kit.url.clone(),
+            reference: kit.reference.clone(),
+            depth: depth(kit.depth),
+            dest: kit.dir.under(&dirs.home),
+            limits: CloneLimits::default(),
+        };
+        found.kits.push(WantedClone { dir: kit.dir.clone(), spec, kit: true });
+    }
+    for (name, repo) in &profile.repos {
+        let spec = CloneSpec {
+            name: name.clone(),
+            url: repo.url.clone(),
+            reference: repo.reference.clone(),
+            depth: depth(repo.depth),
+            dest: repo.dir.under(&dirs.home),
+            limits: CloneLimits::default(),
+        };
+        found.projects.push(Project {
+            name: name.clone(),
+            dir: spec.dest.clone(),
+            link: repo.venv.clone(),
+            python: repo.python,
+            test: repo.test.clone(),
+            starter: false,
+        });
+        found.repos.push(WantedClone { dir: repo.dir.clone(), spec, kit: false });
+    }
+    for name in &profile.starters {
+        let (Some(files), Ok(dir)) = (starters::files(name), HomePath::parse(name)) else { continue };
+        let data = dirs.data.strip_prefix(&dirs.home).unwrap_or(&dirs.data).to_string_lossy().into_owned();
+        let Ok(link) = HomePath::parse(&format!("{data}/venvs/{name}")) else { continue };
+        found.projects.push(Project {
+            name: name.clone(),
+            dir: dir.under(&dirs.home),
+            link,
+            python: Some(true),
+            test: Some(TestSetting::Run(true)),
+            starter: true,
+        });
+        found.starters.push(WantedStarter { name: name.clone(), dir, files });
+    }
+    found
+}
+
+impl WantedClone {
+    /// Whether something stands where the clone goes. A wrong address counts as not there, so that it is tried and
+    /// its error is shown.
+    pub fn is_there(&self) -> bool {
+        GitUrl::parse(&self.spec.url).is_ok_and(|url| matches!(clone::present(&self.spec, &url), Ok(Some(_))))
+    }
+
+    /// Whether it can be cloned without network.
+    pub fn is_local(&self) -> bool {
+        matches!(GitUrl::parse(&self.spec.url), Ok(GitUrl::Local(_)))
+    }
+}
+
+impl Project {
+    /// Whether its folder is there.
+    pub fn is_there(&self, system: &dyn ReadSystem) -> bool {
+        matches!(system.meta(&self.dir), Ok(Some(_)))
+    }
+
+    /// What its environment is made of; `None` when it gets none.
+    pub fn plan(&self, system: &dyn ReadSystem) -> Option<PythonPlan> {
+        if self.python == Some(false) {
+            return None;
+        }
+        let names = testing::file_names(system, &self.dir);
+        let read = |name: &str| testing::read_text(system, &self.dir.join(name));
+        python_plan::plan(&read, &names, &self.dir.to_string_lossy())
+    }
+
+    /// The environment as it was recorded, if it is still whole and made from the same inputs.
+    pub fn environment(
+        &self,
+        system: &dyn ReadSystem,
+        home: &Path,
+        record: &Record,
+        plan: &PythonPlan,
+    ) -> Option<PythonEnv> {
+        let known = record.environments.get(&self.name)?;
+        let digest = plan.digest(&interpreter(known));
+        let whole = python_env::whole(system, &known.dir, &digest)?;
+        // The link is what the alias uses.
+        matches!(system.meta(&known.link.under(home)), Ok(Some(_))).then_some(whole)
+    }
+
+    /// What a run of its tests would be of: the commit or the files, and the environment.
+    pub fn tested_state(&self, env: Option<&PythonEnv>) -> String {
+        let code = inspect::head(&self.dir).unwrap_or_else(|| "-".into());
+        let env = env.map_or_else(|| "-".to_owned(), |env| env.record.digest.short());
+        format!("{code} {env}")
+    }
+
+    /// Whether its tests are to be run at all.
+    pub fn is_tested(&self) -> bool {
+        !matches!(self.test, None | Some(TestSetting::Run(false)))
+    }
+}
+
+/// The interpreter of a recorded environment.
+pub fn interpreter(known: &EnvironmentRecord) -> Interpreter {
+    Interpreter {
+        program: known.program.clone(),
+        version: known.version.clone(),
+        platform: known.platform.clone(),
+    }
+}
+
+/// Whether an environment for this plan can be made without network.
+pub fn needs_network(plan: &PythonPlan) -> bool {
+    plan.install != Install::Nothing || plan.adds_pytest
+}
+
+/// The digest of one of a starter's files as it is written.
+pub fn file_digest(file: &StarterFile) -> Digest {
+    Digest::of(file.text.as_bytes())
+}
