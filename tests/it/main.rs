@@ -1,6 +1,12 @@
 //! The end-to-end tests: one binary, a sealed home for each test, and the real programs.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
-mod shells;
+mod dry_run;
+mod full_disk;
+mod homes;
+mod kill;
+mod rc_files;
 mod repos;
+mod shells;
 mod tidy;
+mod world;

@@ -99,7 +99,11 @@ impl World {
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear();
-        command.env("HOME", &self.home).env("PATH", path_variable()).env("LANG", "C.UTF-8").env("TERM", "dumb");
+        command
+            .env("HOME", &self.home)
+            .env("PATH", path_variable())
+            .env("LANG", "C.UTF-8")
+            .env("TERM", "dumb");
         command.env("USER", "tester").env("GIT_CONFIG_NOSYSTEM", "1").env("TMPDIR", self.root.path());
         command.current_dir(&self.home).stdin(Stdio::null());
         command
@@ -128,7 +132,9 @@ impl World {
                 .stderr
                 .lines()
                 // What bash says of itself when its input is no terminal.
-                .filter(|line| !line.contains("no job control") && !line.contains("cannot set terminal process group"))
+                .filter(|line| {
+                    !line.contains("no job control") && !line.contains("cannot set terminal process group")
+                })
                 .collect();
             assert_eq!((ran.stdout.trim(), noise.as_slice()), ("started", &[][..]), "{how:?} {when}");
         }
@@ -154,14 +160,20 @@ impl Ran {
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
         let all = format!("{}{}", self.stdout, self.stderr);
-        assert!(all.contains(text), "does not say {text:?}:\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        assert!(
+            all.contains(text),
+            "does not say {text:?}:\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
     /// Standard output as JSON.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
     }
 }
 
@@ -215,7 +227,8 @@ pub mod stock {
         # User specific environment\nif ! [[ \"$PATH\" =~ \"$HOME/.local/bin:$HOME/bin:\" ]]\nthen\n    \
         PATH=\"$HOME/.local/bin:$HOME/bin:$PATH\"\nfi\nexport PATH\n\nexport AWS_EXECUTION_ENV=CloudShell\n\
         complete -C '/usr/local/bin/aws_completer' aws\n";
-    const AWS_PROFILE: &str = "# .bash_profile\n\n# Get the aliases and functions\nif [ -f ~/.bashrc ]; then\n\t. ~/.bashrc\nfi\n";
+    const AWS_PROFILE: &str =
+        "# .bash_profile\n\n# Get the aliases and functions\nif [ -f ~/.bashrc ]; then\n\t. ~/.bashrc\nfi\n";
     const GOOGLE_BASHRC: &str = "# ~/.bashrc: executed by bash(1) for non-login shells.\n\ncase $- in\n    *i*) ;;\n      *) return;;\n\
         esac\n\nHISTCONTROL=ignoreboth\nshopt -s histappend\nalias ll='ls -alF'\n\n\
         if [ -f \"/google/devshell/bashrc.google\" ]; then\n  source \"/google/devshell/bashrc.google\"\nfi";
@@ -241,7 +254,10 @@ pub mod stock {
 
     /// Azure Cloud Shell; one line with a carriage return, and the `clouddrive` link.
     pub fn azure(world: &World) {
-        world.write(".bashrc", AZURE_BASHRC).write(".profile", DEBIAN_PROFILE).write(".zshrc", "export ZSHENV_SEEN=1\n");
+        world
+            .write(".bashrc", AZURE_BASHRC)
+            .write(".profile", DEBIAN_PROFILE)
+            .write(".zshrc", "export ZSHENV_SEEN=1\n");
         std::os::unix::fs::symlink("/usr/csuser/clouddrive", world.path("clouddrive")).unwrap();
     }
 }

@@ -1,0 +1,104 @@
+//! The command line as clap reads it: one row a command, and the options that all of them have.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::command;
+
+/// A cloud shell becomes yours in one command.
+#[derive(Parser, Debug)]
+#[command(
+    name = "devboot",
+    version,
+    about = "Makes a new cloud shell yours in one command, and never costs you your shell",
+    long_about = "devboot makes a new cloud shell yours in one command: aliases and environment, vim and zsh kits, \
+                  repositories with their Python environments and tests. Every write is planned, shown, atomic, \
+                  and can be undone byte for byte.",
+    after_help = "Examples:\n  devboot try                       look first: the same setup in a throwaway home\n  \
+                  devboot setup                     set this home up\n  devboot setup --profile mlops     with another profile\n  \
+                  devboot status                    what has changed since\n  devboot undo                      take the last run back\n\n\
+                  Run `devboot <command> --help` for its options and examples.",
+    after_long_help = super::help::exit_codes(),
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    propagate_version = true
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Global {
+    /// Act on another home directory
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub home: Option<PathBuf>,
+    /// One JSON object on standard output instead of text
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// Say only what went wrong
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Global options")]
+    pub verbose: bool,
+}
+
+/// Which profiles a command is about.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ProfileArgs {
+    /// A profile: a name, a path, or a git URL; may be given several times, later ones win
+    #[arg(short, long = "profile", value_name = "NAME|PATH|GIT-URL")]
+    pub profiles: Vec<String>,
+    /// Accept a profile from a git URL whose content has this digest
+    #[arg(long, value_name = "DIGEST")]
+    pub trust: Option<String>,
+}
+
+/// How conflicts are settled without asking.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ConflictArgs {
+    /// In every conflict, keep what is there
+    #[arg(long, conflicts_with = "take_new")]
+    pub keep_mine: bool,
+    /// In every conflict and for every change of yours, take devboot's version (the old one is kept for `undo`)
+    #[arg(long)]
+    pub take_new: bool,
+}
+
+/// One row a command.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Set this home up: plan, show, apply, kits, repositories, Python environments, tests
+    Setup(command::setup::Args),
+    /// Look first: the same setup in a throwaway home, a shell in it, nothing left behind
+    Try(command::try_out::Args),
+    /// Show what `apply` would change, as a unified diff
+    Diff(command::diff::Args),
+    /// Write files, blocks and links as the profile says
+    Apply(command::apply::Args),
+    /// Show what has changed since devboot wrote it; exits with 2 if something has
+    Status(command::status::Args),
+    /// Take back one run
+    Undo(command::undo::Args),
+    /// Take back everything: the home is as it was before devboot
+    Uninstall(command::uninstall::Args),
+    /// Check host, shells and home, and say what to do
+    Doctor(command::doctor::Args),
+    /// Environment profiles: what a home should be
+    Profile(command::profile::Args),
+    /// Show which host this is, why devboot thinks so, and what it can do
+    Host(command::host::Args),
+    /// Print the shell hook, for those who place it by hand
+    Hook(command::hook::Args),
+    /// Print completions for a shell
+    Completions(command::completions::Args),
+    /// Print the manual page
+    Man(command::man::Args),
+}

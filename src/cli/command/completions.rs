@@ -1,0 +1,39 @@
+//! `devboot completions`: derived from the same definitions as the parser.
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::base::error::Fault;
+use crate::base::exit::Exit;
+use crate::cli::args::Cli;
+use crate::cli::context::Context;
+
+/// Options.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Example:\n  devboot completions bash > ~/.local/share/bash-completion/completions/devboot\n\n\
+                        `devboot setup` places completions by itself."
+)]
+pub struct Args {
+    /// Which shell
+    #[arg(value_parser = ["bash", "zsh", "fish"])]
+    shell: String,
+}
+
+/// Prints the completions.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    let shell = match args.shell.as_str() {
+        "zsh" => Shell::Zsh,
+        "fish" => Shell::Fish,
+        _ => Shell::Bash,
+    };
+    context.printer.data(&text(shell))?;
+    Ok(Exit::Done)
+}
+
+/// The completion file of a shell.
+pub fn text(shell: Shell) -> String {
+    let mut bytes = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "devboot", &mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,15 @@
+//! One file a command: its options and what it does.
+
+pub mod apply;
+pub mod completions;
+pub mod diff;
+pub mod doctor;
+pub mod hook;
+pub mod host;
+pub mod man;
+pub mod profile;
+pub mod setup;
+pub mod status;
+pub mod try_out;
+pub mod undo;
+pub mod uninstall;

@@ -1,0 +1,198 @@
+//! `devboot uninstall`: the home is as it was before devboot.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::base::digest::Digest;
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::exit::Exit;
+use crate::base::path::HomePath;
+use crate::base::text::{counted, printable};
+use crate::cli::context::Context;
+use crate::cli::{home_run, view};
+use crate::home::apply::own_dirs;
+use crate::repos::inspect;
+use crate::setup::record::{CloneRecord, Record, StarterRecord};
+use crate::sys::system::{FileKind, ReadSystem, WriteSystem};
+use crate::sys::tree;
+use crate::ui::Style;
+
+/// Options.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  devboot uninstall --dry-run\n  devboot uninstall\n\nRemoves blocks, files, clones, starters \
+                        and Python environments that are as devboot made them; what you changed stays and is named."
+)]
+pub struct Args {
+    /// Show what would go and what would stay
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Do not ask whether to go on
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// What setup made besides the home's entries.
+#[derive(Default)]
+struct Made {
+    gone: Vec<(HomePath, PathBuf)>,
+    kept: Vec<(HomePath, String)>,
+}
+
+/// Takes everything back.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    let there = context.system.meta(&context.dirs.state).map_err(unusable(&context.dirs.state))?;
+    if there.is_none() {
+        if context.global.json {
+            context.printer.json(&json!({ "schema": view::SCHEMA, "removed": [], "kept": [] }))?;
+        }
+        context.printer.say("devboot has not set this home up; nothing to do");
+        return Ok(Exit::Done);
+    }
+    let lock = if args.dry_run { None } else { Some(context.write_lock()?) };
+    let record = context.record()?;
+    let made = made(context, &record);
+    let plan = context.home.plan_uninstall(&context.system)?;
+    if !context.global.json {
+        home_run::show(context, &plan);
+        for (dir, _) in &made.gone {
+            context.printer.say(&format!("  {} {dir}", context.printer.paint(Style::Bad, "remove")));
+        }
+        for (dir, why) in &made.kept {
+            context.printer.say(&format!("  {} {dir}: {why}", context.printer.paint(Style::Warn, "stays:")));
+        }
+    }
+    if args.dry_run {
+        if context.global.json {
+            json(context, &made, &plan)?;
+        }
+        context.printer.say("nothing was written");
+        return Ok(Exit::Done);
+    }
+    if !home_run::agreed(
+        args.yes,
+        &format!("Remove {}?", counted(plan.steps.len() + made.gone.len(), "thing")),
+    )? {
+        context.printer.say("nothing was changed");
+        return Ok(Exit::Done);
+    }
+    for (_, path) in &made.gone {
+        tree::remove(path).map_err(unusable(path))?;
+    }
+    let outcome = home_run::carry_out(context, plan, "uninstall", None)?;
+    if !outcome.plan.conflicts.is_empty() {
+        // The ledger still knows what is left, so a second uninstall can finish.
+        context.printer.say("some things need you first; run devboot uninstall again afterwards");
+        return Ok(Exit::NeedsUser);
+    }
+    purge(context)?;
+    drop(lock);
+    if context.global.json {
+        json(context, &made, &outcome.plan)?;
+    }
+    context.printer.say("devboot is gone from this home; open shells keep what they have loaded");
+    Ok(Exit::Done)
+}
+
+fn json(context: &Context, made: &Made, plan: &crate::home::Plan) -> Result<(), Fault> {
+    context.printer.json(&json!({
+        "schema": view::SCHEMA,
+        "plan": view::plan_json(plan),
+        "removed": made.gone.iter().map(|(dir, _)| dir.to_string()).collect::<Vec<_>>(),
+        "kept": made.kept.iter().map(|(dir, why)| json!({ "path": dir.to_string(), "why": why })).collect::<Vec<_>>(),
+    }))
+}
+
+fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Fault + '_ {
+    move |error| Fault::new(ErrorKind::Failed, format!("cannot remove {}", path.display())).cause(error)
+}
+
+fn made(context: &Context, record: &Record) -> Made {
+    let mut made = Made::default();
+    let home = &context.dirs.home;
+    for (dir, clone) in &record.clones {
+        let path = dir.under(home);
+        match clone_is_ours(&context.system, &path, clone) {
+            Ok(true) => made.gone.push((dir.clone(), path)),
+            Ok(false) => {}
+            Err(why) => made.kept.push((dir.clone(), why)),
+        }
+    }
+    for (dir, starter) in &record.starters {
+        let path = dir.under(home);
+        match starter_is_ours(&context.system, &path, starter) {
+            Ok(true) => made.gone.push((dir.clone(), path)),
+            Ok(false) => {}
+            Err(why) => made.kept.push((dir.clone(), why)),
+        }
+    }
+    made
+}
+
+/// `Ok(false)`: it is gone already. `Err`: why it stays.
+fn clone_is_ours(system: &dyn ReadSystem, path: &Path, clone: &CloneRecord) -> Result<bool, String> {
+    match system.meta(path) {
+        Ok(None) => return Ok(false),
+        Ok(Some(meta)) if meta.kind == FileKind::Dir => {}
+        _ => return Err("it is no longer the folder that devboot made".into()),
+    }
+    match inspect::head(path) {
+        Some(head) if head == clone.commit => {}
+        Some(_) => return Err("it is at another commit than devboot left it at".into()),
+        None => return Err("it is no longer a clone".into()),
+    }
+    match inspect::is_pristine(path) {
+        Ok(true) => Ok(true),
+        Ok(false) => Err("you changed it".into()),
+        Err(error) => Err(format!("it cannot be read: {}", printable(error.message()))),
+    }
+}
+
+/// What Python and pytest leave in a starter when its tests run.
+const DROPPINGS: [&str; 4] = ["__pycache__", ".pytest_cache", ".coverage", ".venv"];
+
+fn starter_is_ours(system: &dyn ReadSystem, path: &Path, starter: &StarterRecord) -> Result<bool, String> {
+    let Ok(Some(_)) = system.meta(path) else { return Ok(false) };
+    let names = system.list(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    for name in &names {
+        let name = name.to_string_lossy();
+        // A link of the name `.venv` is what `devboot` offers editors; a folder of that name is the user's.
+        let dropping = DROPPINGS.contains(&name.as_ref())
+            && (name != ".venv"
+                || matches!(system.meta(&path.join(name.as_ref())), Ok(Some(m)) if matches!(m.kind, FileKind::Symlink(_))));
+        if !dropping && !starter.files.keys().any(|file| file.split('/').next() == Some(&*name)) {
+            return Err(format!("you added {}", printable(&name)));
+        }
+    }
+    for (file, digest) in &starter.files {
+        let same = system.read(&path.join(file), 16 << 20).is_ok_and(|bytes| Digest::of(&bytes) == *digest);
+        if !same {
+            return Err(format!("you changed {}", printable(file)));
+        }
+    }
+    Ok(true)
+}
+
+/// The last act: devboot's own directories, then those that were made for them, where they are empty.
+fn purge(context: &Context) -> Result<(), Fault> {
+    let dirs = own_dirs(&context.system, &context.home)?;
+    let config = &context.dirs.config;
+    let notice = config.join("notice");
+    tree::remove(&notice).map_err(unusable(&notice))?;
+    for path in [context.dirs.data.join("envs"), context.dirs.data.join("venvs"), context.dirs.cache.clone()]
+    {
+        tree::remove(&path).map_err(unusable(&path))?;
+    }
+    for path in ["kits", ""] {
+        let path = context.dirs.data.join(path);
+        // A kit that the user changed stays, and so does what holds it.
+        let _ = context.system.remove_dir(&path);
+    }
+    // The state directory goes last of devboot's own: until then a second uninstall can finish.
+    tree::remove(&context.dirs.state).map_err(unusable(&context.dirs.state))?;
+    for dir in dirs {
+        let _ = context.system.remove_dir(&dir.under(&context.dirs.home));
+    }
+    Ok(())
+}

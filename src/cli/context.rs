@@ -1,0 +1,190 @@
+//! What commands share: the streams, the home, the host. Everything beyond the directories is looked at only when
+//! a command asks for it.
+
+use std::path::PathBuf;
+
+use super::args::{Global, ProfileArgs};
+use super::command::completions;
+use crate::base::error::{ErrorKind, Fault};
+use crate::home::Home;
+use crate::home::apply::{prepare, recover};
+use crate::home::entry::Entry;
+use crate::host::{self, Facts};
+use crate::profile::{self, Resolved};
+use crate::setup::desired::{self, Surroundings};
+use crate::setup::record::Record;
+use crate::setup::surroundings;
+use crate::shell::PerShell;
+use crate::sys::dirs::Dirs;
+use crate::sys::env;
+use crate::sys::lock::{Lock, LockError};
+use crate::sys::real::{RealSystem, real_path};
+use crate::ui::Printer;
+
+/// What commands share.
+pub struct Context {
+    /// Options of every command.
+    pub global: Global,
+    /// The streams.
+    pub printer: Printer,
+    /// The machine's file system.
+    pub system: RealSystem,
+    /// Where everything is.
+    pub dirs: Dirs,
+    /// The home engine's view of the home.
+    pub home: Home,
+}
+
+/// A profile, resolved, and the home entries that follow from it.
+pub struct Target {
+    /// The profiles as they were asked for.
+    pub sources: Vec<String>,
+    /// The profile.
+    pub resolved: Resolved,
+    /// What is known of the home.
+    pub around: Surroundings,
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// The host.
+    pub facts: Facts,
+}
+
+impl Context {
+    /// For the home of the person who runs this, or for `--home`.
+    pub fn new(global: Global, printer: Printer) -> Result<Self, Fault> {
+        let system = RealSystem;
+        let dirs = match &global.home {
+            None => Dirs::of_user().ok_or_else(|| {
+                Fault::new(ErrorKind::Usage, "there is no home directory")
+                    .hint("set HOME, or name a directory with --home")
+            })?,
+            Some(home) => Dirs::of_home(&absolute(home)?),
+        };
+        let real = real_path(&dirs.home).map_err(|error| {
+            Fault::new(ErrorKind::Usage, format!("cannot use the home directory {}", dirs.home.display()))
+                .cause(error)
+        })?;
+        let home = Home::new(&dirs.home, &real, &dirs.state);
+        Ok(Self { global, printer, system, dirs, home })
+    }
+
+    /// The host, by its evidence.
+    pub fn facts(&self) -> Result<Facts, Fault> {
+        host::detect(&self.system, &env::vars(), &self.dirs.home)
+    }
+
+    /// What setup remembers.
+    pub fn record(&self) -> Result<Record, Fault> {
+        Ok(Record::load(&self.system, &self.dirs.state)?)
+    }
+
+    /// The profiles of the command line, else those of the last setup, else `default`.
+    pub fn sources(&self, args: &ProfileArgs) -> Result<Vec<String>, Fault> {
+        if !args.profiles.is_empty() {
+            return args.profiles.iter().map(|source| self.lasting(source)).collect();
+        }
+        let remembered = self.record()?.profiles;
+        Ok(if remembered.is_empty() { vec!["default".into()] } else { remembered })
+    }
+
+    /// A path is remembered for later runs from elsewhere, so it is made absolute.
+    fn lasting(&self, source: &str) -> Result<String, Fault> {
+        let path = PathBuf::from(source);
+        let is_path = !source.contains("://") && (source.contains('/') || source.ends_with(".toml"));
+        let shorthand = source.contains('@') && source.contains(':');
+        if !is_path || shorthand || path.is_absolute() {
+            return Ok(source.to_owned());
+        }
+        Ok(absolute(&path)?.to_string_lossy().into_owned())
+    }
+
+    /// Resolves profiles into home entries.
+    pub fn target(&self, sources: Vec<String>, trust: Option<&str>) -> Result<Target, Fault> {
+        let facts = self.facts()?;
+        let resolved = self.resolve(&sources, &facts)?;
+        super::command::profile::approve(self, &resolved, trust)?;
+        let around = surroundings::gather(
+            &self.system,
+            &self.dirs,
+            &resolved.profile,
+            completions(),
+            self.global.home.is_some(),
+        )?;
+        let entries = desired::entries(&resolved.profile, &around)?;
+        Ok(Target { sources, resolved, around, entries, facts })
+    }
+
+    /// Resolves profiles.
+    pub fn resolve(&self, sources: &[String], facts: &Facts) -> Result<Resolved, Fault> {
+        let here = current_dir()?;
+        let fetch = |url: &str| super::command::profile::fetch(self, url);
+        let reader = self.reader(facts, &here, &fetch);
+        Ok(profile::resolve(sources, &reader)?)
+    }
+
+    /// What reading profiles needs.
+    pub fn reader<'a>(
+        &'a self,
+        facts: &Facts,
+        here: &'a std::path::Path,
+        fetch: &'a dyn Fn(&str) -> Result<PathBuf, Fault>,
+    ) -> profile::Reader<'a> {
+        profile::Reader {
+            system: &self.system,
+            dirs: &self.dirs,
+            current_dir: here,
+            facts: host::variables(facts, &self.dirs),
+            host: facts.kind.name().to_owned(),
+            fetch,
+        }
+    }
+
+    /// Becomes the one writer of this home: takes the lock and settles runs that were cut short.
+    pub fn write_lock(&self) -> Result<Lock, Fault> {
+        prepare(&self.system, &self.home)?;
+        let path = self.dirs.state.join("lock");
+        let lock = Lock::take(&path).map_err(|error| match error {
+            LockError::Held(pid) => {
+                let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+                Fault::new(ErrorKind::Failed, format!("another devboot{who} is changing this home"))
+                    .hint("wait until it is done, then run the same command again")
+            }
+            LockError::Io(error) => {
+                let fault =
+                    Fault::new(ErrorKind::Failed, format!("cannot use {}", path.display())).cause(&error);
+                if error.kind() == std::io::ErrorKind::StorageFull {
+                    fault.hint("free some space and run the same command again; nothing is half done")
+                } else {
+                    fault
+                }
+            }
+        })?;
+        for run in recover(&self.system, &self.home)? {
+            self.printer.say(&format!(
+                "run {} had been cut short after {} of {} changes; that is settled now",
+                run.id, run.finished, run.total
+            ));
+        }
+        Ok(lock)
+    }
+}
+
+/// The directory this process stands in.
+pub fn current_dir() -> Result<PathBuf, Fault> {
+    env::current_dir()
+        .map_err(|error| Fault::new(ErrorKind::Failed, "the current directory is gone").cause(error))
+}
+
+fn absolute(path: &std::path::Path) -> Result<PathBuf, Fault> {
+    Ok(if path.is_absolute() { path.to_path_buf() } else { current_dir()?.join(path) })
+}
+
+/// The completion scripts of devboot.
+fn completions() -> PerShell<Option<String>> {
+    use clap_complete::Shell;
+    PerShell {
+        bash: Some(completions::text(Shell::Bash)),
+        zsh: Some(completions::text(Shell::Zsh)),
+        fish: Some(completions::text(Shell::Fish)),
+    }
+}
