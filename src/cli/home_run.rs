@@ -1,6 +1,6 @@
 //! From a plan to a changed home, with the questions in between: what `apply`, `setup`, `undo` and `uninstall` share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::args::ConflictArgs;
 use super::context::Context;
@@ -142,8 +142,12 @@ pub fn show(context: &Context, plan: &Plan) {
 /// Shows what needs the user, and what stays as the user made it.
 pub fn leftovers(context: &Context, plan: &Plan) {
     let printer = &context.printer;
-    for conflict in &plan.conflicts {
-        let (what, next) = view::conflict(conflict);
+    // Two blocks of one file have one reason.
+    let mut said = BTreeSet::new();
+    for (what, next) in plan.conflicts.iter().map(view::conflict) {
+        if !said.insert(what.clone()) {
+            continue;
+        }
         printer.line(&format!("  {} {what}", printer.paint(Style::Warn, "needs you:")));
         printer.line(&format!("    {} {next}", printer.paint(Style::Hint, "next:")));
     }

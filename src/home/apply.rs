@@ -552,48 +552,65 @@ pub fn own_dirs(system: &dyn ReadSystem, home: &Home) -> Result<Vec<HomePath>, S
 /// had to be made: `uninstall` takes them away again. All of them appear at once, by one rename, so that a kill
 /// leaves no directory of unknown origin.
 pub fn prepare(system: &dyn WriteSystem, home: &Home) -> Result<(), StoreError> {
-    let store = &home.store;
+    let Some((missing, beside)) = missing_state(system, home)? else { return Ok(()) };
+    let built = build_beside(system, home, &missing, &beside);
+    match built.and_then(|()| system.rename(&beside, &missing[0])) {
+        // Another devboot was quicker; what it made is as good.
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => prepare(system, home),
+        result => result.map_err(io_at(&missing[0])),
+    }
+}
+
+/// Takes away what a [`prepare`] that was killed left, in a home that has no state directory.
+pub fn discard_preparation(system: &dyn WriteSystem, home: &Home) -> Result<(), StoreError> {
+    let Some((missing, beside)) = missing_state(system, home)? else { return Ok(()) };
+    if system.meta(&beside).map_err(io_at(&beside))?.is_none() {
+        return Ok(());
+    }
+    clear_beside(system, &missing, &beside).map_err(io_at(&beside))
+}
+
+/// The directories that the state directory lacks, parents first, and the name under which they are built.
+fn missing_state(
+    system: &dyn ReadSystem,
+    home: &Home,
+) -> Result<Option<(Vec<PathBuf>, PathBuf)>, StoreError> {
     let mut missing = Vec::new();
-    for dir in store.dir().ancestors() {
+    for dir in home.store.dir().ancestors() {
         if system.meta(dir).map_err(io_at(dir))?.is_some() {
             break;
         }
         missing.push(dir.to_path_buf());
     }
     missing.reverse();
-    let Some(topmost) = missing.first().cloned() else { return Ok(()) };
-    let built = build_beside(system, home, &missing, &topmost.with_file_name(".devboot-made.tmp"));
-    match built.and_then(|from| system.rename(&from, &topmost)) {
-        // Another devboot was quicker; what it made is as good.
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => prepare(system, home),
-        result => result.map_err(io_at(&topmost)),
+    let beside = missing.first().map(|topmost| topmost.with_file_name(".devboot-made.tmp"));
+    Ok(beside.map(|beside| (missing, beside)))
+}
+
+/// Where a directory stands while it is built under another name.
+fn moved(missing: &[PathBuf], beside: &Path, dir: &Path) -> PathBuf {
+    match dir.strip_prefix(&missing[0]) {
+        Ok(rest) if rest.as_os_str().is_empty() => beside.to_path_buf(),
+        Ok(rest) => beside.join(rest),
+        Err(_) => dir.to_path_buf(),
     }
 }
 
+fn clear_beside(system: &dyn WriteSystem, missing: &[PathBuf], beside: &Path) -> io::Result<()> {
+    let last = moved(missing, beside, &missing[missing.len() - 1]);
+    system.remove_file(&last.join("made.json"))?;
+    missing.iter().rev().try_for_each(|dir| system.remove_dir(&moved(missing, beside, dir)))
+}
+
 /// The missing directories under another name, with the note inside.
-fn build_beside(
-    system: &dyn WriteSystem,
-    home: &Home,
-    missing: &[PathBuf],
-    beside: &Path,
-) -> io::Result<PathBuf> {
-    let topmost = &missing[0];
-    let moved = |dir: &PathBuf| match dir.strip_prefix(topmost) {
-        Ok(rest) if rest.as_os_str().is_empty() => beside.to_path_buf(),
-        Ok(rest) => beside.join(rest),
-        Err(_) => dir.clone(),
-    };
+fn build_beside(system: &dyn WriteSystem, home: &Home, missing: &[PathBuf], beside: &Path) -> io::Result<()> {
     let last = missing.len() - 1;
-    let note = moved(&missing[last]).join("made.json");
     // What a kill in here may have left.
-    system.remove_file(&note)?;
-    for dir in missing.iter().rev() {
-        system.remove_dir(&moved(dir))?;
-    }
+    clear_beside(system, missing, beside)?;
     for (index, dir) in missing.iter().enumerate() {
-        system.create_dir(&moved(dir), if index == last { 0o700 } else { 0o755 })?;
+        system.create_dir(&moved(missing, beside, dir), if index == last { 0o700 } else { 0o755 })?;
     }
     let made: Vec<HomePath> = missing.iter().filter_map(|dir| home.home_path(dir)).collect();
-    system.write_new(&note, &to_json(&made), &Attributes { mode: 0o600, ..Attributes::default() })?;
-    Ok(beside.to_path_buf())
+    let note = moved(missing, beside, &missing[last]).join("made.json");
+    system.write_new(&note, &to_json(&made), &Attributes { mode: 0o600, ..Attributes::default() })
 }

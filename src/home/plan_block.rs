@@ -37,6 +37,14 @@ pub(super) fn file_with_blocks(
         records: Vec::new(),
         check: Vec::new(),
     };
+    // With one block's markers broken, nobody knows where the others may stand: the file is left alone.
+    for (entry, block) in group {
+        if let Err(broken) = markers(block).find(&draft.bytes) {
+            let cause = Cause::Markers(broken.to_string());
+            plan.conflicts.push(conflict(entry, cause, actual, &draft, block, mode));
+            return;
+        }
+    }
     let mut waiting = Vec::new();
     for (entry, block) in group {
         match one_block(situation, entry, block, &mut draft, &before) {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::world::{DEVBOOT, Node, Tree, World, assert_same, stock};
 
@@ -34,9 +35,7 @@ fn points() -> Vec<(String, usize)> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut points = Vec::new();
     for line in fs::read_to_string(&log).unwrap().lines() {
-        let Some(name) =
-            line.split_whitespace().nth(1).and_then(|call| call.split_once('(')).map(|(name, _)| name)
-        else {
+        let Some(name) = line.split_once('(').map(|(name, _)| name) else {
             continue;
         };
         let count = seen.entry(name.to_owned()).or_default();
@@ -50,9 +49,10 @@ fn points() -> Vec<(String, usize)> {
 }
 
 fn trace(world: &World) -> Command {
-    // The main process only: the children are `bash -n` and its like, which write nothing.
+    // The main thread only: it does all writing, and the children are `bash -n` and its like. Following them
+    // would also mix up the counts.
     let mut command = world.command("strace");
-    command.args(["-qq", "-f", "--trace", CALLS]);
+    command.args(["-qq", "--trace", CALLS]);
     command
 }
 
@@ -70,35 +70,48 @@ fn killed_at_every_write() {
     };
     let points = points();
     assert!(points.len() > 60, "only {} points: the trace missed the writes", points.len());
-    let mut killed = 0;
-    for (call, number) in &points {
-        let world = world();
-        let inject = format!("--inject={call}:signal=KILL:when={number}");
-        let status =
-            trace(&world).arg(inject).args(["-o", "/dev/null", DEVBOOT]).args(APPLY).output().unwrap().status;
-        killed += usize::from(!status.success());
-        let when = format!("killed at {call} {number}");
-        for (path, node) in visible(&world.tree()) {
-            let whole = before.get(&path) == Some(&node) || done.get(&path) == Some(&node);
-            let temporary = path.iter().any(|part| part.to_string_lossy().starts_with(".devboot-"));
-            assert!(
-                whole || temporary || matches!(node, Node::Dir(_)),
-                "{when}: {} is half: {node:?}",
-                path.display()
-            );
+    let (next, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some((call, number)) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let cut_short = killed_at(call, *number, &before, &done);
+                    killed.fetch_add(usize::from(cut_short), Ordering::Relaxed);
+                }
+            });
         }
-        // Two starts a point instead of four keep the whole within a minute or two.
-        for how in [["bash", "-ic"], ["zsh", "-ic"]] {
-            let ran = world.shell(&how, "echo started").exits(0);
-            assert_eq!(ran.stdout.trim(), "started", "{when}");
-        }
-        world.devboot(APPLY).exits(0);
-        assert_same(&done, &visible(&world.tree()), &format!("{when}, run again"));
-        world.devboot(["uninstall", "--yes"]).exits(0);
-        assert_same(&before, &world.tree(), &format!("{when}, run again, uninstalled"));
-    }
+    });
+    let killed = killed.into_inner();
     println!("{} points, {killed} kills", points.len());
     assert!(killed * 10 >= points.len() * 9, "only {killed} of {} runs were cut short", points.len());
+}
+
+/// One kill, and everything that must hold after it. Says whether the run was cut short.
+fn killed_at(call: &str, number: usize, before: &Tree, done: &Tree) -> bool {
+    let world = world();
+    let inject = format!("--inject={call}:signal=KILL:when={number}");
+    let status =
+        trace(&world).arg(inject).args(["-o", "/dev/null", DEVBOOT]).args(APPLY).output().unwrap().status;
+    let when = format!("killed at {call} {number}");
+    for (path, node) in visible(&world.tree()) {
+        let whole = before.get(&path) == Some(&node) || done.get(&path) == Some(&node);
+        let temporary = path.iter().any(|part| part.to_string_lossy().starts_with(".devboot-"));
+        assert!(
+            whole || temporary || matches!(node, Node::Dir(_)),
+            "{when}: {} is half: {node:?}",
+            path.display()
+        );
+    }
+    // Two starts a point instead of four keep the whole within a minute or two.
+    for how in [["bash", "-ic"], ["zsh", "-ic"]] {
+        let ran = world.shell(&how, "echo started").exits(0);
+        assert_eq!(ran.stdout.trim(), "started", "{when}");
+    }
+    world.devboot(APPLY).exits(0);
+    assert_same(done, &visible(&world.tree()), &format!("{when}, run again"));
+    world.devboot(["uninstall", "--yes"]).exits(0);
+    assert_same(before, &world.tree(), &format!("{when}, run again, uninstalled"));
+    !status.success()
 }
 
 #[test]

@@ -40,7 +40,6 @@ impl std::fmt::Debug for Node {
 pub type Tree = BTreeMap<PathBuf, Node>;
 
 /// How a run of the program ended.
-#[must_use]
 pub struct Ran {
     pub code: i32,
     pub stdout: String,
@@ -110,11 +109,13 @@ impl World {
     }
 
     /// Runs devboot without a terminal.
+    #[must_use]
     pub fn devboot<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
         Ran::of(self.command(DEVBOOT).args(args).output().unwrap())
     }
 
     /// Runs a script in a shell started like this, such as `["bash", "-ic"]`.
+    #[must_use]
     pub fn shell(&self, how: &[&str], script: &str) -> Ran {
         Ran::of(self.command(how[0]).args(&how[1..]).arg(script).output().unwrap())
     }
@@ -167,13 +168,6 @@ impl Ran {
             self.stderr
         );
         self
-    }
-
-    /// Standard output as JSON.
-    #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::base::text::counted;
 use crate::cli::args::ConflictArgs;
 use crate::cli::context::Context;
 use crate::cli::{home_run, view};
-use crate::home::apply::recover;
+use crate::home::apply::{discard_preparation, recover};
 use crate::home::journal::{Journal, RunId};
 use crate::ui::table;
 
@@ -44,6 +44,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     }
     let known = crate::sys::system::ReadSystem::meta(&context.system, &context.dirs.state);
     if !matches!(known, Ok(Some(_))) {
+        if !args.dry_run {
+            discard_preparation(&context.system, &context.home)?;
+        }
         context.printer.say("nothing to undo");
         return Ok(Exit::Done);
     }

@@ -11,7 +11,7 @@ use crate::base::path::HomePath;
 use crate::base::text::{counted, printable};
 use crate::cli::context::Context;
 use crate::cli::{home_run, view};
-use crate::home::apply::own_dirs;
+use crate::home::apply::{discard_preparation, own_dirs};
 use crate::repos::inspect;
 use crate::setup::record::{CloneRecord, Record, StarterRecord};
 use crate::sys::system::{FileKind, ReadSystem, WriteSystem};
@@ -44,6 +44,9 @@ struct Made {
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let there = context.system.meta(&context.dirs.state).map_err(unusable(&context.dirs.state))?;
     if there.is_none() {
+        if !args.dry_run {
+            discard_preparation(&context.system, &context.home)?;
+        }
         if context.global.json {
             context.printer.json(&json!({ "schema": view::SCHEMA, "removed": [], "kept": [] }))?;
         }
