@@ -2,8 +2,9 @@
 # Sets this machine up from the profile beside this file. Codespaces, devcontainers and Coder run it after they
 # have cloned a dotfiles repository. It never asks.
 #
-# When devboot is not installed, DEVBOOT_INSTALL names the script that installs it (a file or an https address);
-# without it `cargo install --locked devboot` is used.
+# When devboot is not installed, DEVBOOT_INSTALL names the script that installs it (a file or an https address),
+# which is run with --no-setup; without it `cargo install --locked devboot` is used. DEVBOOT_BIN_DIR is where that
+# script puts devboot, when that is not ~/.local/bin.
 # Everything said goes to DEVBOOT_INSTALL_LOG, or ~/.devboot-install.log.
 set -u
 
@@ -34,13 +35,13 @@ install_devboot() {
         ;;
     https://*)
         script=$(mktemp) || return 1
-        fetch "$DEVBOOT_INSTALL" "$script" && sh "$script"
+        fetch "$DEVBOOT_INSTALL" "$script" && sh "$script" --no-setup
         result=$?
         rm -f "$script"
         return "$result"
         ;;
     *)
-        sh "$DEVBOOT_INSTALL"
+        sh "$DEVBOOT_INSTALL" --no-setup
         ;;
     esac
 }
@@ -52,7 +53,7 @@ fi
 log=${DEVBOOT_INSTALL_LOG:-$HOME/.devboot-install.log}
 : >"$log" || fail 'the log file cannot be written'
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || fail 'its own directory cannot be found'
-export PATH="$HOME/.local/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+export PATH="${DEVBOOT_BIN_DIR:-$HOME/.local/bin}:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 export GIT_TERMINAL_PROMPT=0
 
 if ! command -v devboot >/dev/null 2>&1; then
