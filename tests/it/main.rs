@@ -4,6 +4,7 @@
 mod dry_run;
 mod full_disk;
 mod homes;
+mod install_sh;
 mod kill;
 mod rc_files;
 mod repos;
