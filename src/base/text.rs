@@ -20,7 +20,7 @@ pub fn printable(text: &str) -> String {
 pub fn counted(count: usize, noun: &str) -> String {
     match count {
         1 => format!("1 {noun}"),
-        _ if noun.ends_with("ory") => format!("{count} {}ories", &noun[..noun.len() - 3]),
+        _ if noun.ends_with("ry") => format!("{count} {}ies", &noun[..noun.len() - 1]),
         _ if noun.ends_with("sh") => format!("{count} {noun}es"),
         _ => format!("{count} {noun}s"),
     }

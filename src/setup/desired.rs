@@ -211,9 +211,29 @@ fn snippets(profile: &Profile, around: &Surroundings) -> Vec<Snippet> {
             add(Slot::Early, "profile", &part.early);
             add(Slot::Late, "profile", &part.late);
         }
+        add(Slot::Late, "what an unattended setup has to say", &notice(*shell, around));
     }
     found
 }
+
+/// Says once, at the next interactive start, what a setup without a terminal left to say. Built-ins only.
+fn notice(shell: Shell, around: &Surroundings) -> String {
+    let path = format!("{}/{}/{NOTICE}", around.home, around.config.as_str());
+    let word = shell.dialect().path_word(&around.home, &path);
+    match shell {
+        Shell::Fish => format!(
+            "if test -s {word}\n    read -l _devboot_notice <{word}\n    echo \"devboot: $_devboot_notice\" >&2\n    \
+             echo -n >{word}\nend\n"
+        ),
+        Shell::Bash | Shell::Zsh => format!(
+            "if [ -s {word} ] && IFS= read -r _devboot_notice <{word}; then\n  \
+             builtin printf 'devboot: %s\\n' \"$_devboot_notice\" >&2\n  {{ : >|{word}; }} 2>/dev/null\n  unset _devboot_notice\nfi\n"
+        ),
+    }
+}
+
+/// The file in the config directory that holds one line for the next login.
+pub const NOTICE: &str = "notice";
 
 /// The kits whose programs are there.
 pub fn wanted_kits<'a>(

@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -28,6 +28,9 @@ const GLANCE: Duration = Duration::from_millis(100);
 
 /// How much of what a child says on standard error is kept.
 const SAID: usize = 4096;
+
+/// How long the last word of a child is waited for.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 fn receive<T>(receiver: &Receiver<T>, patience: Patience) -> io::Result<Option<T>> {
     let silence_ends = Instant::now() + patience.stall;
@@ -118,19 +121,29 @@ enum End {
 pub struct Duplex {
     pump: Pump,
     writer: Box<dyn Write + Send>,
-    said: Arc<Mutex<Vec<u8>>>,
+    said: Arc<Heard>,
     end: End,
 }
 
 /// What a child has said on standard error so far.
 #[derive(Clone)]
-pub struct Said(Arc<Mutex<Vec<u8>>>);
+pub struct Said(Arc<Heard>);
+
+/// What was heard so far, whether the speaker is done, and a bell for that.
+#[derive(Debug, Default)]
+struct Heard {
+    state: Mutex<(Vec<u8>, bool)>,
+    done: Condvar,
+}
 
 impl Said {
-    /// The beginning of it as text, invalid bytes replaced.
+    /// The beginning of it as text, invalid bytes replaced. A child whose other stream has ended may still be
+    /// about to say why, so this waits a little for its last word.
     pub fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).trim().to_owned()
+        let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.0.done.wait_timeout_while(state, LAST_WORD, |(_, done)| !*done);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&state.0).trim().to_owned()
     }
 }
 
@@ -156,7 +169,7 @@ impl Duplex {
         let group = Pid::from_child(&child);
         signal::register(group);
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let said = Arc::new(Mutex::new(Vec::new()));
+        let said = Arc::<Heard>::default();
         if let Some(stderr) = stderr {
             keep_beginning(stderr, Arc::clone(&said));
         }
@@ -178,7 +191,8 @@ impl Duplex {
         stream.set_write_timeout(Some(limit))?;
         let pump = Pump::new(stream.try_clone()?, patience);
         let writer = Box::new(stream.try_clone()?);
-        Ok(Self { pump, writer, said: Arc::default(), end: End::Socket(stream) })
+        let silent = Heard { state: Mutex::new((Vec::new(), true)), done: Condvar::new() };
+        Ok(Self { pump, writer, said: Arc::new(silent), end: End::Socket(stream) })
     }
 
     /// A view of what the child says on standard error, which stays readable after the end.
@@ -187,14 +201,16 @@ impl Duplex {
     }
 }
 
-fn keep_beginning(mut from: impl Read + Send + 'static, into: Arc<Mutex<Vec<u8>>>) {
+fn keep_beginning(mut from: impl Read + Send + 'static, into: Arc<Heard>) {
     std::thread::spawn(move || {
         let mut buffer = [0; 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
-            let mut kept = into.lock().unwrap_or_else(PoisonError::into_inner);
-            let room = SAID.saturating_sub(kept.len()).min(count);
-            kept.extend(&buffer[..room]);
+            let mut state = into.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = SAID.saturating_sub(state.0.len()).min(count);
+            state.0.extend(&buffer[..room]);
         }
+        into.state.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        into.done.notify_all();
     });
 }
 

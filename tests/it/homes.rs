@@ -12,6 +12,8 @@ fn round_trip(world: &World, host: &str) {
     let mut command = world.command(crate::world::DEVBOOT);
     let ended = command.args(SETUP).env("DEVBOOT_HOST", host).output().unwrap();
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    // The first login is told what an unattended setup left open; every later one starts without a word.
+    world.shell(&["bash", "-ic"], "true").exits(0).says("devboot: setup: ");
     world.shells_start_cleanly("after setup");
     world.shell(&["bash", "-ic"], "alias ll").exits(0).says("ls");
 
@@ -96,4 +98,20 @@ fn what_the_user_wrote_meanwhile_survives_uninstall() {
     world.devboot(["uninstall", "--yes"]).exits(0).says("hello-ml");
     assert_eq!(world.text(".bashrc"), format!("{}export MINE=1\n", stock::AWS_BASHRC));
     assert_eq!(world.text("hello-ml/hello.py"), "mine = True\n");
+}
+
+#[test]
+fn an_unattended_setup_leaves_one_line_for_the_next_login() {
+    let world = World::new();
+    world.devboot(["setup", "--yes", "--offline", "--skip", "tests"]).exits(0);
+    for how in [["bash", "-ic"], ["zsh", "-ic"]] {
+        let line = "setup: 1 done, 5 postponed; see devboot status";
+        world.write(".config/devboot/notice", format!("{line}\n"));
+        let first = world.shell(&how, "true");
+        assert_eq!(first.stderr.matches(line).count(), 1, "{how:?}: {}", first.stderr);
+        assert!(!world.shell(&how, "true").stderr.contains("devboot"), "said twice");
+    }
+    assert!(world.text(".local/state/devboot/logs/setup.log").contains("postponed"));
+    world.devboot(["uninstall", "--yes"]).exits(0);
+    assert_eq!(world.tree().len(), 1, "{:?}", world.tree());
 }

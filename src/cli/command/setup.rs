@@ -269,8 +269,13 @@ fn leave_traces(context: &Context, finished: &Finished<'_>) -> Result<(), Fault>
     replace(&context.system, &logs.join("setup.log"), text.as_bytes(), 0o600).map_err(failed)?;
     if !terminal::can_ask() && !finished.is_clean() {
         let line = format!("setup: {}; see devboot status\n", finished.summary());
-        replace(&context.system, &context.dirs.config.join("notice"), line.as_bytes(), 0o600)
-            .map_err(failed)?;
+        replace(
+            &context.system,
+            &context.dirs.config.join(crate::setup::desired::NOTICE),
+            line.as_bytes(),
+            0o600,
+        )
+        .map_err(failed)?;
     }
     Ok(())
 }
@@ -297,9 +302,14 @@ fn report(context: &Context, prepared: &Prepared, finished: &Finished<'_>) -> Re
     let steps = counted(finished.home.plan.steps.len(), "change");
     context.printer.say(&format!("{}: {} in the home, {}", finished.elapsed, steps, finished.summary()));
     context.printer.say("next:");
-    for (command, why) in setup_view::next_commands(finished) {
-        let command = context.printer.paint(crate::ui::Style::Hint, &format!("{command:<28}"));
-        context.printer.say(&format!("  {command} {why}"));
+    let rows: Vec<Vec<String>> = setup_view::next_commands(finished)
+        .into_iter()
+        .map(|(command, why)| {
+            vec![format!("  {}", context.printer.paint(crate::ui::Style::Hint, &command)), why.to_owned()]
+        })
+        .collect();
+    for line in crate::ui::table::columns(&rows) {
+        context.printer.say(&line);
     }
     Ok(exit)
 }

@@ -181,7 +181,7 @@ fn starter_is_ours(system: &dyn ReadSystem, path: &Path, starter: &StarterRecord
 fn purge(context: &Context) -> Result<(), Fault> {
     let dirs = own_dirs(&context.system, &context.home)?;
     let config = &context.dirs.config;
-    let notice = config.join("notice");
+    let notice = config.join(crate::setup::desired::NOTICE);
     tree::remove(&notice).map_err(unusable(&notice))?;
     for path in [context.dirs.data.join("envs"), context.dirs.data.join("venvs"), context.dirs.cache.clone()]
     {
