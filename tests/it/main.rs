@@ -10,4 +10,5 @@ mod rc_files;
 mod repos;
 mod shells;
 mod tidy;
+mod try_out;
 mod world;

@@ -60,6 +60,9 @@ pub struct Args {
     /// Do not ask whether to go on
     #[arg(short, long)]
     yes: bool,
+    /// In a throwaway home: nothing is left to say for later
+    #[arg(skip)]
+    throwaway: bool,
 }
 
 impl Args {
@@ -75,6 +78,7 @@ impl Args {
             timeout: 900,
             dry_run: false,
             yes: true,
+            throwaway: true,
         }
     }
 }
@@ -116,7 +120,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         context.printer.say("nothing was changed");
         return Ok(Exit::Done);
     }
-    carry_out(context, prepared)
+    carry_out(context, prepared, args.throwaway)
 }
 
 fn prepare(context: &Context, args: &Args) -> Result<Prepared, Fault> {
@@ -212,7 +216,7 @@ fn space_line(prepared: &Prepared) -> String {
     }
 }
 
-fn carry_out(context: &Context, prepared: Prepared) -> Result<Exit, Fault> {
+fn carry_out(context: &Context, prepared: Prepared, throwaway: bool) -> Result<Exit, Fault> {
     let started = std::time::Instant::now();
     let _lock = context.write_lock()?;
     let home = if prepared.options.selection.has(Phase::Home) {
@@ -256,8 +260,10 @@ fn carry_out(context: &Context, prepared: Prepared) -> Result<Exit, Fault> {
         unplaced: setup_view::unplaced(&prepared.target.around),
         elapsed: span(started.elapsed()),
     };
-    leave_traces(context, &finished)?;
-    report(context, &prepared, &finished)
+    if !throwaway {
+        leave_traces(context, &finished)?;
+    }
+    report(context, &prepared, &finished, throwaway)
 }
 
 /// One durable log; and without a terminal, a line for the next login.
@@ -280,7 +286,12 @@ fn leave_traces(context: &Context, finished: &Finished<'_>) -> Result<(), Fault>
     Ok(())
 }
 
-fn report(context: &Context, prepared: &Prepared, finished: &Finished<'_>) -> Result<Exit, Fault> {
+fn report(
+    context: &Context,
+    prepared: &Prepared,
+    finished: &Finished<'_>,
+    throwaway: bool,
+) -> Result<Exit, Fault> {
     let exit = finished.exit();
     if context.global.json {
         context.printer.json(&json!({
@@ -301,6 +312,9 @@ fn report(context: &Context, prepared: &Prepared, finished: &Finished<'_>) -> Re
     home_run::leftovers(context, &finished.home.plan);
     let steps = counted(finished.home.plan.steps.len(), "change");
     context.printer.say(&format!("{}: {} in the home, {}", finished.elapsed, steps, finished.summary()));
+    if throwaway {
+        return Ok(exit);
+    }
     context.printer.say("next:");
     let rows: Vec<Vec<String>> = setup_view::next_commands(finished)
         .into_iter()
