@@ -153,7 +153,10 @@ pub fn run(spec: &CommandSpec) -> io::Result<Finished> {
     };
     let mut command = Command::new(&spec.program);
     command.args(&spec.args).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.stdin(if spec.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
+    command.stdin(match spec.stdin.as_slice() {
+        [] => Stdio::null(),
+        bytes => input_file(bytes).map_or_else(Stdio::piped, Stdio::from),
+    });
     // A group of its own: ending it ends what it started, and the terminal's Ctrl-C reaches us first.
     command.process_group(0);
     if spec.clear_env {
@@ -197,6 +200,21 @@ pub fn run(spec: &CommandSpec) -> io::Result<Finished> {
         status.code().map_or_else(|| Ending::Signalled(status.signal().unwrap_or(0)), Ending::Exited)
     };
     Ok(Finished { ending, stdout: stdout.into(), stderr: stderr.into(), elapsed: started.elapsed() })
+}
+
+/// The bytes as a file in memory. A shell reads a script from a file in blocks, but from a pipe byte by byte.
+#[cfg(target_os = "linux")]
+fn input_file(bytes: &[u8]) -> Option<File> {
+    use std::io::Seek;
+    let file = rustix::fs::memfd_create("devboot-input", rustix::fs::MemfdFlags::CLOEXEC).ok()?;
+    let mut file = File::from(file);
+    file.write_all(bytes).and_then(|()| file.rewind()).ok()?;
+    Some(file)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn input_file(_bytes: &[u8]) -> Option<File> {
+    None
 }
 
 type Collected = (ExitStatus, bool, VecDeque<u8>, VecDeque<u8>);
