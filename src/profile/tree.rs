@@ -171,7 +171,8 @@ pub(super) fn matches(pattern: &str, path: &[String]) -> bool {
 
 /// Parses a TOML text; every syntax error is a problem, and what could be read in spite of them is kept.
 pub(super) fn parse(text: &str, file: &str, layer: usize, problems: &mut Vec<Problem>) -> Node {
-    let reader = Reader { text, file: Rc::from(file), layer };
+    let lines = text.match_indices('\n').map(|(end, _)| end + 1).collect();
+    let reader = Reader { text, lines, file: Rc::from(file), layer };
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let place = reader.origin(error.span().map_or(0, |span| span.start)).place();
@@ -184,6 +185,8 @@ pub(super) fn parse(text: &str, file: &str, layer: usize, problems: &mut Vec<Pro
 
 struct Reader<'a> {
     text: &'a str,
+    /// Where each line after the first begins.
+    lines: Vec<usize>,
     file: Rc<str>,
     layer: usize,
 }
@@ -194,13 +197,13 @@ impl Reader<'_> {
         while !self.text.is_char_boundary(offset) {
             offset -= 1;
         }
-        let before = &self.text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+        let before = self.lines.partition_point(|start| *start <= offset);
+        let start = before.checked_sub(1).map_or(0, |last| self.lines[last]);
         Origin {
             layer: self.layer,
             file: self.file.clone(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line: before + 1,
+            column: self.text[start..offset].chars().count() + 1,
         }
     }
 
