@@ -48,7 +48,7 @@ pub struct ShellSpec {
     pub functions: Vec<Function>,
     /// Pieces of shell code, in order within their slot.
     pub snippets: Vec<Snippet>,
-    /// The completion script of `devboot` for each shell.
+    /// The completion script of `devboot` for each shell, read on the first TAB.
     pub completions: PerShell<Option<String>>,
 }
 

@@ -7,6 +7,7 @@ use crate::base::error::Fault;
 use crate::base::exit::Exit;
 use crate::cli::args::Cli;
 use crate::cli::context::Context;
+use crate::shell::PerShell;
 
 /// Options.
 #[derive(clap::Args, Debug)]
@@ -36,4 +37,22 @@ pub fn text(shell: Shell) -> String {
     let mut bytes = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "devboot", &mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What stands in the completion files: on the first TAB they ask the devboot that is there then, so that they fit
+/// a newer one too.
+pub fn loaders() -> PerShell<Option<String>> {
+    PerShell {
+        bash: Some("\\builtin eval \"$(\\command devboot completions bash 2>/dev/null)\"\n".into()),
+        // The script defines `_devboot` anew, and only registers it when it is read by `eval`.
+        zsh: Some(
+            "#compdef devboot\n\
+             \\builtin local text=\"$(\\command devboot completions zsh 2>/dev/null)\"\n\
+             [[ -n \"$text\" ]] || \\builtin return 1\n\
+             \\builtin eval \"$text\"\n\
+             _devboot \"$@\"\n"
+                .into(),
+        ),
+        fish: Some("command -q devboot; and command devboot completions fish | source\n".into()),
+    }
 }
