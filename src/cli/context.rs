@@ -8,13 +8,13 @@ use super::command::completions;
 use crate::base::error::{ErrorKind, Fault};
 use crate::home::Home;
 use crate::home::apply::{prepare, recover};
+use crate::home::check::Judge;
 use crate::home::entry::Entry;
 use crate::host::{self, Facts};
 use crate::profile::{self, Resolved};
 use crate::setup::desired::{self, Surroundings};
 use crate::setup::record::Record;
 use crate::setup::surroundings;
-use crate::shell::PerShell;
 use crate::sys::dirs::Dirs;
 use crate::sys::env;
 use crate::sys::lock::{Lock, LockError};
@@ -33,6 +33,8 @@ pub struct Context {
     pub dirs: Dirs,
     /// The home engine's view of the home.
     pub home: Home,
+    /// The shells' judgement of new files.
+    pub judge: Judge,
 }
 
 /// A profile, resolved, and the home entries that follow from it.
@@ -65,7 +67,7 @@ impl Context {
                 .cause(error)
         })?;
         let home = Home::new(&dirs.home, &real, &dirs.state);
-        Ok(Self { global, printer, system, dirs, home })
+        Ok(Self { global, printer, system, dirs, home, judge: Judge::default() })
     }
 
     /// The host, by its evidence.
@@ -107,7 +109,7 @@ impl Context {
             &self.system,
             &self.dirs,
             &resolved.profile,
-            completions(),
+            completions::loaders(),
             self.global.home.is_some(),
         )?;
         let entries = desired::entries(&resolved.profile, &around)?;
@@ -177,14 +179,4 @@ pub fn current_dir() -> Result<PathBuf, Fault> {
 
 fn absolute(path: &std::path::Path) -> Result<PathBuf, Fault> {
     Ok(if path.is_absolute() { path.to_path_buf() } else { current_dir()?.join(path) })
-}
-
-/// The completion scripts of devboot.
-fn completions() -> PerShell<Option<String>> {
-    use clap_complete::Shell;
-    PerShell {
-        bash: Some(completions::text(Shell::Bash)),
-        zsh: Some(completions::text(Shell::Zsh)),
-        fish: Some(completions::text(Shell::Fish)),
-    }
 }

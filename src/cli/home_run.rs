@@ -9,7 +9,6 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::text::counted;
 use crate::home::apply::{RunHeader, apply};
-use crate::home::check;
 use crate::home::entry::{Content, Entry, Key};
 use crate::home::journal::RunId;
 use crate::home::plan::{Cause, Conflict, Plan, Resolution};
@@ -40,7 +39,7 @@ pub fn planned(
     answers: &BTreeMap<Key, Resolution>,
 ) -> Result<Plan, Fault> {
     let mut plan = context.home.plan(&context.system, entries, answers)?;
-    check::verify(&mut plan, &check::judge);
+    context.judge.verify(&mut plan);
     refuse(&plan, entries)?;
     Ok(plan)
 }

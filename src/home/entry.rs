@@ -21,6 +21,8 @@ pub struct Entry {
     /// A command that reads the whole new file on its standard input and exits with 0 if it is well formed;
     /// empty for no check.
     pub check: Vec<String>,
+    /// It holds no code from outside, only quoted data: the check may judge it in one text with others of its kind.
+    pub own: bool,
 }
 
 /// The forms an entry can have.

@@ -59,6 +59,8 @@ pub struct Step {
     pub records: Vec<RecordChange>,
     /// A command that judges the new content on its standard input.
     pub check: Vec<String>,
+    /// The whole new content is devboot's own, without code from outside.
+    pub own: bool,
     /// Who asked for it.
     pub origin: String,
     /// devboot's own file.
@@ -430,6 +432,7 @@ fn step(
         blocks: Vec::new(),
         records: vec![RecordChange { key, before: record.cloned(), after: Some(new) }],
         check: entry.check.clone(),
+        own: entry.own,
         origin: entry.origin.clone(),
         generated: entry.generated,
         modified: None,

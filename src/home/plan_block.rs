@@ -109,6 +109,7 @@ fn finish(
         blocks: draft.blocks,
         records: draft.records,
         check: draft.check,
+        own: actual.content == Content::Absent && group.iter().all(|(entry, _)| entry.own),
         origin,
         generated: false,
         modified: None,

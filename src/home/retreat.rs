@@ -188,6 +188,7 @@ fn bare_step(path: &HomePath, actual: &Actual, after: Content, records: Vec<Reco
         blocks: Vec::new(),
         records,
         check: Vec::new(),
+        own: false,
         origin: "devboot".into(),
         generated: false,
         modified: None,

@@ -23,7 +23,7 @@ fn path(text: &str) -> HomePath {
 }
 
 fn entry(at: &str, kind: EntryKind) -> Entry {
-    Entry { path: path(at), kind, origin: "test".into(), generated: false, check: Vec::new() }
+    Entry { path: path(at), kind, origin: "test".into(), generated: false, check: Vec::new(), own: false }
 }
 
 fn file(at: &str, text: &str) -> Entry {

@@ -23,7 +23,7 @@ pub struct Surroundings {
     pub shells: Vec<Shell>,
     /// Which rc files exist, and where zsh and fish look.
     pub rc: RcFacts,
-    /// The completion scripts of devboot.
+    /// The completion scripts of devboot, read on the first TAB.
     pub completions: PerShell<Option<String>>,
     /// Programs that are there, of those that kits need.
     pub programs: Vec<String>,
@@ -46,7 +46,7 @@ pub fn entries(profile: &Profile, around: &Surroundings) -> Result<Vec<Entry>, F
 }
 
 fn entry(path: HomePath, kind: EntryKind, origin: &str) -> Entry {
-    Entry { path, kind, origin: origin.to_owned(), generated: false, check: Vec::new() }
+    Entry { path, kind, origin: origin.to_owned(), generated: false, check: Vec::new(), own: false }
 }
 
 fn dotfile_entry(profile: &Profile, dotfile: &profile::Dotfile) -> Entry {
@@ -78,7 +78,12 @@ fn shell_entries(profile: &Profile, around: &Surroundings) -> Result<Vec<Entry>,
     for file in shell::generate(&spec, &around.shells)? {
         let path = own_file(around, &file.name)?;
         let kind = EntryKind::File { bytes: file.text.into_bytes(), mode: 0o600 };
-        found.push(Entry { generated: true, check: owned(file.check), ..entry(path, kind, OWN) });
+        found.push(Entry {
+            generated: true,
+            check: owned(file.check),
+            own: file.own,
+            ..entry(path, kind, OWN)
+        });
     }
     // Open shells read everything again when this one changes, so it comes after what they will read.
     let kind = EntryKind::File { bytes: format!("{}\n", spec.generation).into_bytes(), mode: 0o600 };
@@ -97,7 +102,8 @@ fn shell_entries(profile: &Profile, around: &Surroundings) -> Result<Vec<Entry>,
                 comment: "#".into(),
                 body: placement.body,
             };
-            found.push(Entry { check: owned(placement.check), ..entry(path, EntryKind::Block(block), OWN) });
+            let check = owned(placement.check);
+            found.push(Entry { check, own: true, ..entry(path, EntryKind::Block(block), OWN) });
         }
     }
     Ok(found)

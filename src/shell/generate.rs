@@ -9,8 +9,9 @@
 //! | `early.*`, `late.*` | `shell.*`, once a shell | snippets |
 //! | `completions/*` | `shell.*`, on the first TAB | completion of `devboot` |
 //!
-//! None starts a process, prints, or fails; reading one twice changes nothing; `DEVBOOT_DISABLE=1` makes each
-//! of them do nothing. The static half of each `shell.*` is `dotfiles/shell/hook.*`.
+//! None starts a process (only a completion asks `devboot`, at the first TAB), prints, or fails; reading one twice
+//! changes nothing; `DEVBOOT_DISABLE=1` makes each of them do nothing. The static half of each
+//! `shell.*` is `dotfiles/shell/hook.*`.
 
 use std::fmt::Write;
 
@@ -28,6 +29,8 @@ pub struct Generated {
     pub text: String,
     /// The command that checks its syntax on standard input.
     pub check: &'static [&'static str],
+    /// It holds no code of the profile, only values in quotes.
+    pub own: bool,
 }
 
 const HEADER: &str =
@@ -44,13 +47,17 @@ pub fn generate(spec: &ShellSpec, shells: &[Shell]) -> Result<Vec<Generated>, Sp
         }
         for slot in [Slot::Early, Slot::Late] {
             if let Some(text) = snippets(spec, *shell, slot) {
-                files.push(file(&snippet_file(*shell, slot), text, *dialect));
+                files.push(Generated { own: false, ..file(&snippet_file(*shell, slot), text, *dialect) });
             }
         }
         if let Some(text) = spec.completions.get(*shell) {
             files.push(file(completion_file(*shell), text.clone(), *dialect));
         }
-        files.push(file(&format!("shell.{}", shell.name()), shell_file(spec, *shell), *dialect));
+        let own = !holds_code(spec, *shell);
+        files.push(Generated {
+            own,
+            ..file(&format!("shell.{}", shell.name()), shell_file(spec, *shell), *dialect)
+        });
     }
     files.push(file("login.sh", login_sh(spec), &Posix));
     Ok(files)
@@ -66,7 +73,7 @@ pub fn generation(spec: &ShellSpec, shells: &[Shell]) -> Result<String, SpecErro
 }
 
 fn file(name: &str, text: String, dialect: &dyn Dialect) -> Generated {
-    Generated { name: name.to_owned(), text, check: dialect.check() }
+    Generated { name: name.to_owned(), text, check: dialect.check(), own: true }
 }
 
 fn snippet_file(shell: Shell, slot: Slot) -> String {
@@ -205,6 +212,11 @@ fn shell_file(spec: &ShellSpec, shell: Shell) -> String {
 
 fn has_functions(spec: &ShellSpec, shell: Shell) -> bool {
     spec.functions.iter().any(|function| function.body.get(shell).is_some())
+}
+
+/// Whether `shell.*` has code of the profile in it: functions, and in fish the aliases, which are functions there.
+fn holds_code(spec: &ShellSpec, shell: Shell) -> bool {
+    has_functions(spec, shell) || shell == Shell::Fish && !spec.aliases.is_empty()
 }
 
 fn functions(spec: &ShellSpec, shell: Shell) -> String {

@@ -192,3 +192,19 @@ fn files_do_not_depend_on_the_run() {
     assert_ne!(generation(&home.place(&next()), &ALL), Ok(place.generation));
     assert!(Path::new(&place.config_dir).is_absolute());
 }
+
+#[test]
+fn only_files_without_code_of_the_profile_are_our_own() {
+    let foreign = |spec: &ShellSpec| -> Vec<String> {
+        let files = generate(spec, &ALL).unwrap();
+        files.into_iter().filter(|file| !file.own).map(|file| file.name).collect()
+    };
+    let home = Home::new(&spec(), &[]);
+    let all = foreign(&home.place(&spec()));
+    let snippets = ["early.bash", "late.bash", "early.zsh", "late.zsh", "early.fish", "late.fish"];
+    let expected = |name: &String| snippets.contains(&name.as_str()) || name.starts_with("shell.");
+    assert!(all.iter().all(expected) && all.len() == 9, "{all:?}");
+    // In fish an alias is a function.
+    let aliases = ShellSpec { functions: Vec::new(), snippets: Vec::new(), ..home.place(&spec()) };
+    assert_eq!(foreign(&aliases), ["shell.fish"]);
+}
