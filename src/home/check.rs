@@ -37,6 +37,9 @@ pub fn judge(check: &[String], bytes: &[u8]) -> Judgement {
     }
 }
 
+/// A check and what it judges.
+type Text<'a> = (&'a [String], &'a [u8]);
+
 /// How many checks run at a time.
 const AT_A_TIME: usize = 4;
 
@@ -65,8 +68,8 @@ impl Judge {
 
     /// Judges the plan's new files several at a time; each check is a program that we would only wait for.
     fn learn(&self, plan: &Plan) {
-        let mut groups: Vec<Vec<(&[String], &[u8])>> = Vec::new();
-        let mut together: BTreeMap<&[String], Vec<(&[String], &[u8])>> = BTreeMap::new();
+        let mut groups: Vec<Vec<Text<'_>>> = Vec::new();
+        let mut together: BTreeMap<&[String], Vec<Text<'_>>> = BTreeMap::new();
         for step in &plan.steps {
             match new_text(step) {
                 Some(text) if step.own => together.entry(text.0).or_default().push(text),
@@ -89,7 +92,7 @@ impl Judge {
 
     /// Texts that are each complete are well formed together exactly when each of them is, and only ours are known
     /// to be complete. When something is wrong, each is judged alone when it is asked for.
-    fn learn_group(&self, group: &[(&[String], &[u8])]) {
+    fn learn_group(&self, group: &[Text<'_>]) {
         let Some((check, first)) = group.first() else { return };
         if group.len() == 1 {
             self.ask(check, first);
@@ -107,7 +110,7 @@ impl Judge {
 }
 
 /// The check of a step and what it judges, when it has both.
-fn new_text(step: &Step) -> Option<(&[String], &[u8])> {
+fn new_text(step: &Step) -> Option<Text<'_>> {
     match &step.after {
         Content::File { bytes, .. } if !step.check.is_empty() => Some((&step.check, bytes)),
         _ => None,

@@ -28,7 +28,8 @@ fn writes(world: &World, args: &[&str]) -> Vec<String> {
         })
         // What a shell or a C library opens for itself.
         .filter(|line| !line.contains("\"/dev/null\"") && !line.contains("\"/dev/tty\""))
-        .filter(|line| line.contains('('))
+        // A call that another thread's line cuts in two has its flags in the first part.
+        .filter(|line| !line.contains("resumed>"))
         .map(str::to_owned)
         .collect()
 }
