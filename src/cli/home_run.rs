@@ -120,7 +120,7 @@ fn question(context: &Context, conflict: &Conflict) -> Result<Option<Resolution>
 
 /// Both changes in one text, when there is a common base and they do not touch the same lines.
 fn merge(context: &Context, conflict: &Conflict) -> Option<Vec<u8>> {
-    let base = context.home.store.bytes(&context.system, conflict.base?)?;
+    let base = context.home.store.base(&context.system, conflict.base?)?;
     let (Content::File { bytes: mine, .. }, Content::File { bytes: new, .. }) =
         (&conflict.mine, &conflict.new)
     else {

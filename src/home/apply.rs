@@ -206,15 +206,12 @@ impl<'a> Run<'a> {
         let store = &self.home.store;
         for step in &self.plan.steps {
             if let Content::File { bytes, .. } = &step.before {
-                store.keep(self.system, bytes, true)?;
-            }
-            // What was written is the base of a later merge; losing it costs only that.
-            if let (Content::File { bytes, .. }, true, false) =
-                (&step.after, step.blocks.is_empty(), step.generated)
-            {
-                store.keep(self.system, bytes, false)?;
+                store.keep(self.system, bytes)?;
             }
         }
+        // What is written is the base of a later merge; losing it costs only that.
+        let bases = self.plan.steps.iter().filter(|step| step.blocks.is_empty() && !step.generated);
+        store.keep_bases(self.system, &self.journal.id, bases.map(|step| step.after.bytes()))?;
         for change in &self.plan.records {
             self.keep_adopted(change)?;
         }
@@ -225,16 +222,14 @@ impl<'a> Run<'a> {
             self.stage_step(index)
                 .map_err(|error| ApplyError::Staging(self.plan.steps[index].path.clone(), error))?;
         }
-        for made in &self.made {
-            if let Made::File(path) = made
-                && !matches!(
-                    self.system.meta(path).map(|meta| meta.map(|meta| meta.kind)),
-                    Ok(Some(FileKind::Symlink(_)))
-                )
-            {
-                self.system.sync(path).map_err(io_at(path))?;
-            }
-        }
+        let written: Vec<PathBuf> = (0..self.plan.steps.len())
+            .filter(|index| {
+                let step = &self.plan.steps[*index];
+                matches!(step.after, Content::File { .. }) && !in_place(step)
+            })
+            .map(|index| self.temporary(index))
+            .collect();
+        self.system.sync_many(&written).map_err(io_at(store.dir()))?;
         let ledger = self.staged_ledger();
         self.made.push(Made::File(ledger.clone()));
         self.write_state(&ledger, &to_json(&self.next))
@@ -247,7 +242,7 @@ impl<'a> Run<'a> {
         {
             let path = change.key.path.under(&self.home.path);
             let bytes = self.system.read(&path, super::actual::LARGEST).map_err(io_at(&path))?;
-            self.home.store.keep(self.system, &bytes, true)?;
+            self.home.store.keep(self.system, &bytes)?;
         }
         Ok(())
     }
@@ -390,11 +385,13 @@ impl<'a> Run<'a> {
             .iter()
             .filter_map(|step| step.at.under(&self.home.path).parent().map(Path::to_path_buf))
             .collect();
-        for dir in &parents {
-            if self.system.meta(dir).map_err(io_at(dir))?.is_some() {
-                self.sync(dir)?;
+        let mut there = Vec::new();
+        for dir in parents {
+            if self.system.meta(&dir).map_err(io_at(&dir))?.is_some() {
+                there.push(dir);
             }
         }
+        self.system.sync_many(&there).map_err(io_at(self.home.store.dir()))?;
         for dir in &self.plan.remove_dirs {
             remove_if_empty(self.system, &dir.under(&self.home.path));
         }
@@ -423,7 +420,9 @@ impl<'a> Run<'a> {
             };
         }
         let store = &self.home.store;
-        let _ = self.system.remove_file(&store.journal_path(&self.journal.id, true));
+        for path in [store.bases_path(&self.journal.id), store.journal_path(&self.journal.id, true)] {
+            let _ = self.system.remove_file(&path);
+        }
     }
 }
 

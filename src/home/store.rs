@@ -4,11 +4,12 @@
 //! ledger.json          what devboot wrote and what stood there before
 //! runs/ID.json         one finished run
 //! runs/ID.pending      a run that has begun; after a crash the next writing command settles it
-//! backups/DIGEST       bytes of a file
+//! backups/DIGEST       bytes of a file that was replaced
+//! bases/ID             what a run wrote into the user's files: the bases of later merges
 //! ```
 //!
 //! Pruning: the journals of the last [`KEPT_RUNS`] runs stay; a copy stays as long as the ledger or a kept
-//! journal names it.
+//! journal names it. The bases of a run stay as long as its journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -181,8 +182,8 @@ impl Store {
         self.dir.join("backups").join(digest.to_string())
     }
 
-    /// Files bytes under their digest, durable with `durable`. Bytes that are there already are not written.
-    pub(super) fn keep(&self, system: &dyn WriteSystem, bytes: &[u8], durable: bool) -> Result<()> {
+    /// Files bytes under their digest, durably. Bytes that are there already are not written.
+    pub(super) fn keep(&self, system: &dyn WriteSystem, bytes: &[u8]) -> Result<()> {
         let digest = Digest::of(bytes);
         let path = self.backup_path(digest);
         if system.meta(&path).map_err(io_at(&path))?.is_some() {
@@ -195,20 +196,55 @@ impl Store {
         let temporary = path.with_extension("tmp");
         system.remove_file(&temporary).map_err(io_at(&temporary))?;
         let attributes = Attributes { mode: 0o600, ..Attributes::default() };
-        let mut done = system.write_new(&temporary, bytes, &attributes);
-        if durable && done.is_ok() {
-            done = system.sync(&temporary);
-        }
-        let done = done.and_then(|()| system.rename(&temporary, &path));
+        let done = system
+            .write_new(&temporary, bytes, &attributes)
+            .and_then(|()| system.sync(&temporary))
+            .and_then(|()| system.rename(&temporary, &path));
         if done.is_err() {
             let _ = system.remove_file(&temporary);
         }
         done.map_err(io_at(&path))
     }
 
+    /// Keeps the texts that a run writes, in one file: digest, length, bytes, one after the other.
+    pub(super) fn keep_bases<'a>(
+        &self,
+        system: &dyn WriteSystem,
+        id: &RunId,
+        texts: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<()> {
+        let mut pack = Vec::new();
+        for text in texts.filter(|text| !text.is_empty()) {
+            pack.extend(format!("{} {}\n", Digest::of(text), text.len()).bytes());
+            pack.extend(text);
+        }
+        if pack.is_empty() {
+            return Ok(());
+        }
+        let path = self.bases_path(id);
+        let attributes = Attributes { mode: 0o600, ..Attributes::default() };
+        let done = system.write_new(&path, &pack, &attributes);
+        if done.is_err() {
+            let _ = system.remove_file(&path);
+        }
+        done.map_err(io_at(&path))
+    }
+
+    pub(super) fn bases_path(&self, id: &RunId) -> PathBuf {
+        self.dir.join("bases").join(id.as_str())
+    }
+
+    /// The base of a merge, from the newest run that wrote it; `None` when it is gone.
+    pub fn base(&self, system: &dyn ReadSystem, digest: Digest) -> Option<Vec<u8>> {
+        let runs = self.runs(system).ok()?;
+        runs.iter()
+            .rev()
+            .find_map(|id| find_in_pack(&system.read(&self.bases_path(id), LARGEST).ok()?, digest))
+    }
+
     /// Makes the directories inside the state directory.
     pub(super) fn make_dirs(&self, system: &dyn WriteSystem) -> Result<()> {
-        for name in ["runs", "backups"] {
+        for name in ["runs", "backups", "bases"] {
             let dir = self.dir.join(name);
             if system.meta(&dir).map_err(io_at(&dir))?.is_none() {
                 system.create_dir(&dir, 0o700).map_err(io_at(&dir))?;
@@ -222,8 +258,9 @@ impl Store {
         let runs = self.runs(system)?;
         let excess = runs.len().saturating_sub(KEPT_RUNS);
         for id in &runs[..excess] {
-            let path = self.journal_path(id, false);
-            system.remove_file(&path).map_err(io_at(&path))?;
+            for path in [self.bases_path(id), self.journal_path(id, false)] {
+                system.remove_file(&path).map_err(io_at(&path))?;
+            }
         }
         if excess == 0 {
             return Ok(());
@@ -269,6 +306,19 @@ impl Store {
             }
             Err(error) => Err(StoreError::Io(path.to_path_buf(), error)),
         }
+    }
+}
+
+fn find_in_pack(mut pack: &[u8], digest: Digest) -> Option<Vec<u8>> {
+    loop {
+        let end = pack.iter().position(|byte| *byte == b'\n')?;
+        let (name, length) = std::str::from_utf8(&pack[..end]).ok()?.split_once(' ')?;
+        let rest = pack.get(end + 1..)?;
+        let (text, next) = rest.split_at_checked(length.parse().ok()?)?;
+        if name == digest.to_string() && Digest::of(text) == digest {
+            return Some(text.to_vec());
+        }
+        pack = next;
     }
 }
 

@@ -309,7 +309,7 @@ fn edits_are_drift_until_devboot_wants_something_new() {
     let plan = plan_for(&system, &[file("~/a", "2")]);
     assert_eq!(plan.conflicts[0].cause, Cause::Edited);
     assert!(
-        plan.conflicts[0].base.is_some_and(|base| home().store.bytes(&system, base) == Some(b"1".to_vec()))
+        plan.conflicts[0].base.is_some_and(|base| home().store.base(&system, base) == Some(b"1".to_vec()))
     );
     system.unset("/h/a");
     assert_eq!(plan_for(&system, &[file("~/a", "1")]).drifts[0].how, DriftKind::Removed);

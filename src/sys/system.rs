@@ -71,6 +71,11 @@ pub trait WriteSystem: ReadSystem {
     fn overwrite(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// Makes what was written to a file or directory durable.
     fn sync(&self, path: &Path) -> io::Result<()>;
+    /// Makes what was written to many files or directories durable, with one flush for each file system where that
+    /// is cheaper.
+    fn sync_many(&self, paths: &[PathBuf]) -> io::Result<()> {
+        paths.iter().try_for_each(|path| self.sync(path))
+    }
     /// Renames within one directory, replacing what has the new name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Creates a symbolic link at `path` that holds `to`.

@@ -29,7 +29,7 @@ fn writes(world: &World, args: &[&str]) -> Vec<String> {
         // What a shell or a C library opens for itself.
         .filter(|line| !line.contains("\"/dev/null\"") && !line.contains("\"/dev/tty\""))
         // A call that another thread's line cuts in two has its flags in the first part.
-        .filter(|line| !line.contains("resumed>"))
+        .filter(|line| !line.contains("resumed>") && !line.contains("--- SIG"))
         .map(str::to_owned)
         .collect()
 }
