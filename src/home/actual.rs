@@ -179,6 +179,18 @@ impl<'a> Reader<'a> {
         Ok(actual)
     }
 
+    /// Whether the way to a place that [`read`](Self::read) named has no symbolic link and nothing else but
+    /// directories on it; those that do not exist yet count as directories.
+    pub(super) fn is_direct(&mut self, at: &HomePath) -> io::Result<bool> {
+        let (place, home) = (at.under(self.home), self.home);
+        for dir in place.ancestors().skip(1).take_while(|dir| *dir != home) {
+            if !matches!(self.look(dir)?, Dir::Directory | Dir::Missing) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Follows links part by part, staying under the home directory.
     fn walk(&mut self, asked: &Path, follow_last: bool) -> io::Result<Walked> {
         let mut done = self.home.to_path_buf();

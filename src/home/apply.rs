@@ -218,6 +218,10 @@ impl<'a> Run<'a> {
         let pending = store.journal_path(&self.journal.id, true);
         self.write_state(&pending, &to_json(&self.journal))?;
         self.sync(pending.parent().unwrap_or(store.dir()))?;
+        self.same_places().map_err(|(path, error)| match error {
+            Some(error) => ApplyError::Staging(path, error),
+            None => ApplyError::ChangedMeanwhile(path),
+        })?;
         for index in 0..self.plan.steps.len() {
             self.stage_step(index)
                 .map_err(|error| ApplyError::Staging(self.plan.steps[index].path.clone(), error))?;
@@ -233,6 +237,19 @@ impl<'a> Run<'a> {
         let ledger = self.staged_ledger();
         self.made.push(Made::File(ledger.clone()));
         self.write_state(&ledger, &to_json(&self.next))
+    }
+
+    /// A directory that someone has swapped for a link since the plan would lead the writes elsewhere.
+    fn same_places(&self) -> Result<(), (HomePath, Option<io::Error>)> {
+        let mut reader = Reader::new(self.system, &self.home.path, self.home.real.clone());
+        for step in &self.plan.steps {
+            match reader.is_direct(&step.at) {
+                Ok(true) => {}
+                Ok(false) => return Err((step.path.clone(), None)),
+                Err(error) => return Err((step.path.clone(), Some(error))),
+            }
+        }
+        Ok(())
     }
 
     /// The user's file that an entry was found equal to: its bytes are needed once the entry changes.
@@ -313,6 +330,7 @@ impl<'a> Run<'a> {
     /// file is not what the plan saw).
     fn replace(&mut self) -> Result<(), (HomePath, usize, Option<io::Error>)> {
         let steps = &self.plan.steps;
+        self.same_places().map_err(|(path, error)| (path, 0, error))?;
         for step in steps {
             match self.as_planned(step) {
                 Ok(true) => {}
@@ -487,6 +505,9 @@ pub fn recover(system: &dyn WriteSystem, home: &Home) -> Result<Vec<Recovered>, 
         for (index, step) in journal.steps.iter().enumerate() {
             let temporary = step.at.under(&home.path).with_file_name(journal.temporary(index));
             system.remove_file(&temporary).map_err(io_at(&temporary))?;
+        }
+        for step in &journal.steps {
+            super::torn::mend(system, home, step).map_err(io_at(&step.at.under(&home.path)))?;
         }
         let mut reader = Reader::new(system, &home.path, home.real.clone());
         let actual = journal

@@ -111,6 +111,19 @@ impl RunId {
         (safe && number.len() < 6 && number.parse::<u32>().is_ok()).then(|| Self(text.to_owned()))
     }
 
+    /// What runs are sorted by. The number after the time is compared as a number: the tenth run of a second
+    /// follows the ninth.
+    pub(super) fn order(&self) -> (String, u32) {
+        let (time, number) = self.0.split_once('-').unwrap_or((&self.0, "0"));
+        (time.to_owned(), number.parse().unwrap_or(0))
+    }
+
+    /// The next name of the same second.
+    pub(super) fn following(&self) -> Self {
+        let (time, number) = self.order();
+        Self(format!("{time}-{}", number + 1))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -19,6 +19,7 @@ mod plan_block;
 pub mod retreat;
 pub mod store;
 pub mod survey;
+mod torn;
 
 pub use entry::{Content, Entry, EntryKind, Key, Position};
 pub use ledger::Ledger;

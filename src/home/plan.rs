@@ -297,7 +297,13 @@ fn whole(situation: &Situation<'_>, entry: &Entry, plan: &mut Plan) {
         return;
     }
     let answer = situation.answers.get(&key);
-    let cause = cause(actual, entry.generated, written, as_written);
+    let cause = match (&actual.content, &new) {
+        // What is in it would be lost, and nothing but an empty one could be replaced anyway.
+        (Content::Dir, Content::File { .. } | Content::Symlink(_) | Content::Absent) => {
+            Some(Cause::Obstacle(Obstacle::Special("directory")))
+        }
+        _ => cause(actual, entry.generated, written, as_written),
+    };
     let wanted = |plan: &mut Plan, after: Content| {
         plan.steps.push(step(entry, actual, key.clone(), record, asked, after));
     };

@@ -60,6 +60,10 @@ fn retire_whole(situation: &Situation<'_>, key: &Key, record: &Record, plan: &mu
     } else if actual.obstacle.as_ref().is_some_and(|o| *o != Obstacle::ReadOnly)
         || !(written.matches(&now) || record.generated)
     {
+        if let Some(why) = set_aside(situation, key, record, original, plan) {
+            plan.conflicts.push(retire_conflict(key, actual, why));
+            return;
+        }
         plan.released.push(key.clone());
         plan.records.push(forget(key, record));
     } else {
@@ -70,16 +74,58 @@ fn retire_whole(situation: &Situation<'_>, key: &Key, record: &Record, plan: &mu
                 step.generated = record.generated;
                 plan.steps.push(step);
             }
-            None => plan.conflicts.push(Conflict {
-                key: key.clone(),
-                origin: "devboot".into(),
-                cause: Cause::Obstacle(Obstacle::Unreadable("the copy of the original file is gone".into())),
-                mine: actual.content.clone(),
-                new: Content::Absent,
-                base: None,
-            }),
+            None => {
+                let gone = Obstacle::Unreadable("the copy of the original file is gone".into());
+                plan.conflicts.push(retire_conflict(key, actual, gone));
+            }
         }
     }
+}
+
+fn retire_conflict(key: &Key, actual: &Actual, obstacle: Obstacle) -> Conflict {
+    Conflict {
+        key: key.clone(),
+        origin: "devboot".into(),
+        cause: Cause::Obstacle(obstacle),
+        mine: actual.content.clone(),
+        new: Content::Absent,
+        base: None,
+    }
+}
+
+/// Where the user's file goes that devboot had replaced, when the user's own changes keep its place.
+pub(super) fn aside(key: &Key, record: &Record) -> Option<HomePath> {
+    match record.original {
+        Original::Whole(State::File { .. }) => {
+            HomePath::parse(&format!("{}.before-devboot", key.path.as_str())).ok()
+        }
+        _ => None,
+    }
+}
+
+/// Once nobody remembers the record, the only copy of the file that stood there first would go with the store: it
+/// is put beside the edited one. Why it cannot be comes back.
+fn set_aside(
+    situation: &Situation<'_>,
+    key: &Key,
+    record: &Record,
+    original: &State,
+    plan: &mut Plan,
+) -> Option<Obstacle> {
+    let path = aside(key, record)?;
+    // The copy may be gone; the user's edited file stays in any case, and nothing more can be given back.
+    let after = content(original, situation.stored)?;
+    let there = situation.actual.get(&path)?;
+    if there.content.state().matches(original) {
+        return None;
+    }
+    if there.content != Content::Absent || there.obstacle.is_some() {
+        return Some(Obstacle::Unreadable(format!("{path} is in the way of the file that stood here first")));
+    }
+    let mut step = bare_step(&path, there, after, Vec::new());
+    step.modified = modified(original);
+    plan.steps.push(step);
+    None
 }
 
 fn retire_blocks(situation: &Situation<'_>, path: &HomePath, group: &[(&Key, &Record)], plan: &mut Plan) {
@@ -107,7 +153,12 @@ fn retire_blocks(situation: &Situation<'_>, path: &HomePath, group: &[(&Key, &Re
             (Digest::of(found.as_bytes()) == *body).then(|| markers.take(&bytes, gap)).and_then(Result::ok);
         match taken {
             Some(taken) if actual.obstacle.is_none() => bytes = taken,
-            _ => {
+            Some(_) => {
+                let obstacle = actual.obstacle.clone().unwrap_or(Obstacle::ReadOnly);
+                plan.conflicts.push(retire_conflict(key, actual, obstacle));
+                continue;
+            }
+            None => {
                 plan.released.push((*key).clone());
                 plan.records.push(forget(key, record));
                 continue;

@@ -138,11 +138,7 @@ impl Store {
         let names = system.list(&dir).map_err(io_at(&dir))?;
         let mut ids: Vec<RunId> =
             names.iter().filter_map(|name| RunId::parse(name.to_str()?.strip_suffix(suffix)?)).collect();
-        // The number after the time is compared as a number: the tenth run of a second follows the ninth.
-        ids.sort_by_key(|id| {
-            let (time, number) = id.as_str().split_once('-').unwrap_or((id.as_str(), "0"));
-            (time.to_owned(), number.parse::<u32>().unwrap_or(0))
-        });
+        ids.sort_by_key(RunId::order);
         Ok(ids)
     }
 
@@ -159,17 +155,17 @@ impl Store {
         self.dir.join("runs").join(format!("{id}.{}", if pending { "pending" } else { "json" }))
     }
 
-    /// A name for a run that begins now.
+    /// A name for a run that begins now. It sorts after every other one, even when the clock has been set back:
+    /// `undo` and pruning go by the names.
     pub fn new_run(&self, system: &dyn ReadSystem, now: Timestamp) -> Result<RunId> {
-        let taken: BTreeSet<RunId> = self.runs(system)?.into_iter().chain(self.pending(system)?).collect();
-        let mut number = 0;
-        loop {
-            let id = RunId::new(now, number);
-            if !taken.contains(&id) {
-                return Ok(id);
-            }
-            number += 1;
-        }
+        let first = RunId::new(now, 0);
+        let newest = self
+            .runs(system)?
+            .into_iter()
+            .chain(self.pending(system)?)
+            .max_by_key(RunId::order)
+            .filter(|newest| newest.order() >= first.order());
+        Ok(newest.map_or(first, |newest| newest.following()))
     }
 
     /// The stored bytes with this digest; `None` when they are gone or damaged.

@@ -56,6 +56,9 @@ impl Home {
             let follow = !matches!(entry.kind, EntryKind::Symlink(_) | EntryKind::Absent);
             actual.entry(entry.path.clone()).or_insert_with(|| reader.read(&entry.path, follow));
         }
+        for path in ledger.records.iter().filter_map(|(key, record)| super::retreat::aside(key, record)) {
+            actual.entry(path.clone()).or_insert_with(|| reader.read(&path, true));
+        }
         for (key, record) in &ledger.records {
             let follow = !matches!(record.written, Written::Whole(State::Symlink(_) | State::Absent));
             actual.entry(key.path.clone()).or_insert_with(|| reader.read(&key.path, follow));

@@ -462,3 +462,74 @@ fn keys_survive_their_text_form() {
     let text = serde_json::to_string(&key).unwrap();
     assert_eq!(serde_json::from_str::<Key>(&text).unwrap(), key);
 }
+
+#[test]
+fn a_clock_that_goes_back_does_not_mix_up_the_runs() {
+    let system = stock();
+    run(&system, &[file("~/a", "1")], 100).unwrap();
+    run(&system, &[file("~/a", "2")], 50).unwrap();
+    undo_last(&system, 10);
+    assert_eq!(system.tree("/h/a")[Path::new("/h/a")], Node::File("1".into(), 0o644));
+    undo_last(&system, 5);
+    assert!(system.tree("/h/a").is_empty());
+    assert_eq!(home().store.runs(&system).unwrap().len(), 4);
+}
+
+#[test]
+fn a_directory_is_never_replaced_by_a_file() {
+    let system = stock();
+    system.set("/h/app", Node::Dir(0o755));
+    system.set("/h/app/mine", user("x"));
+    let before = visible(&system);
+    let entries = [generated("~/app", "1"), file("~/b", "2")];
+    let plan = plan_for(&system, &entries);
+    assert!(matches!(plan.conflicts[0].cause, Cause::Obstacle(_)) && plan.steps.len() == 1);
+    let answers = BTreeMap::from([(entries[0].key(), Resolution::TakeNew)]);
+    let plan = home().plan(&system, &[file("~/app", "1")], &answers).unwrap();
+    assert!(plan.steps.is_empty() && plan.conflicts.len() == 1);
+    assert_eq!(visible(&system), before);
+}
+
+#[test]
+fn the_file_that_stood_there_first_survives_an_edit_and_uninstall() {
+    let system = stock();
+    system.set("/h/.tool", user("the user's"));
+    let wish = [file("~/.tool", "devboot's")];
+    prepare(&system, &home()).unwrap();
+    let answers = BTreeMap::from([(wish[0].key(), Resolution::TakeNew)]);
+    let plan = home().plan(&system, &wish, &answers).unwrap();
+    apply(&system, &home(), &plan, &header("apply", 1)).unwrap();
+    system.set("/h/.tool", user("edited since"));
+    leave(&system, 2);
+    let left = visible(&system);
+    assert_eq!(left[Path::new("/h/.tool")], user("edited since"));
+    assert_eq!(left[Path::new("/h/.tool.before-devboot")], user("the user's"));
+}
+
+#[test]
+fn a_block_in_a_file_made_read_only_waits_for_the_user() {
+    let system = stock();
+    run(&system, &[block("~/.zshrc", "devboot", Position::Bottom, "z\n")], 1).unwrap();
+    let Node::File(bytes, _) = system.tree("/h/.zshrc")[Path::new("/h/.zshrc")].clone() else { panic!() };
+    system.set("/h/.zshrc", Node::File(bytes.clone(), 0o400));
+    let plan = home().plan_uninstall(&system).unwrap();
+    assert!(plan.released.is_empty() && plan.conflicts.len() == 1, "{plan:?}");
+    system.set("/h/.zshrc", Node::File(bytes, 0o600));
+    leave(&system, 2);
+    assert_eq!(visible(&system)[Path::new("/h/.zshrc")], user(""));
+}
+
+#[test]
+fn a_directory_swapped_for_a_link_after_the_plan_stops_the_run() {
+    let system = stock();
+    system.set("/elsewhere", Node::Dir(0o755));
+    system.set("/elsewhere/x", user("theirs"));
+    prepare(&system, &home()).unwrap();
+    let plan = plan_for(&system, &[file("~/.config/other/new", "1"), file("~/a", "2")]);
+    system.unset("/h/.config/other/x");
+    system.set("/h/.config/other", Node::Symlink("/elsewhere".into()));
+    let ended = apply(&system, &home(), &plan, &header("apply", 1));
+    assert!(matches!(ended, Err(ApplyError::ChangedMeanwhile(_))), "{ended:?}");
+    assert_eq!(system.tree("/elsewhere").len(), 2);
+    assert!(system.tree("/h/a").is_empty() && home().store.pending(&system).unwrap().is_empty());
+}
