@@ -533,7 +533,11 @@ pub fn recover(system: &dyn WriteSystem, home: &Home) -> Result<Vec<Recovered>, 
         ledger.dirs.extend(first_dirs(system, home)?);
         write_ledger(system, store, &ledger)?;
         let (from, to) = (store.journal_path(&id, true), store.journal_path(&id, false));
-        let filed = if finished.is_empty() { system.remove_file(&from) } else { system.rename(&from, &to) };
+        let filed = if finished.is_empty() {
+            system.remove_file(&store.bases_path(&id)).and_then(|()| system.remove_file(&from))
+        } else {
+            system.rename(&from, &to)
+        };
         filed.map_err(io_at(&from))?;
         settled.push(Recovered { id, finished: finished.len(), total: journal.steps.len() });
     }

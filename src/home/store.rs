@@ -11,7 +11,7 @@
 //! Pruning: the journals of the last [`KEPT_RUNS`] runs stay; a copy stays as long as the ledger or a kept
 //! journal names it. The bases of a run stay as long as its journal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
