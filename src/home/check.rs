@@ -70,8 +70,10 @@ impl Judge {
     fn learn(&self, plan: &Plan) {
         let mut groups: Vec<Vec<Text<'_>>> = Vec::new();
         let mut together: BTreeMap<&[String], Vec<Text<'_>>> = BTreeMap::new();
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let unknown = |text: &Text<'_>| !known.contains_key(&(text.0.to_vec(), Digest::of(text.1)));
         for step in &plan.steps {
-            match new_text(step) {
+            match new_text(step).filter(unknown) {
                 Some(text) if step.own => together.entry(text.0).or_default().push(text),
                 Some(text) => groups.push(vec![text]),
                 None => {}
