@@ -40,6 +40,7 @@ pub const ALL: &[EnvVar] = &[
     read("XDG_RUNTIME_DIR", "where a systemd user session shows itself"),
     set("DEVBOOT_DISABLE", "1 in the shells that `doctor` measures without devboot"),
     set("HOME", "the throwaway home, in the shell of `devboot try`"),
+    read("PYENV_ROOT", "where pyenv keeps its Pythons, when not in ~/.pyenv"),
     read("GIT_SSH_COMMAND", "the ssh command for repositories, as git reads it"),
     read("HTTPS_PROXY", "the proxy for https; also in lower case, as the other proxy variables"),
     read("HTTP_PROXY", "the proxy for http"),

@@ -21,6 +21,7 @@ use crate::repos::testing::{self, TestSpec};
 use crate::repos::verdict::Verdict;
 use crate::repos::{BatchOptions, CloneOutcome, clone_all, interpreter};
 use crate::sys::dirs::Dirs;
+use crate::sys::env;
 use crate::sys::real::RealSystem;
 use crate::sys::signal;
 use crate::sys::system::{Attributes, ReadSystem, WriteSystem};
@@ -326,10 +327,13 @@ impl Run<'_> {
         done: &mut Done,
     ) -> Item {
         let (phase, name) = (Phase::Python, project.name.as_str());
-        let Some(python) = choose(&project.dir, &self.dirs.home) else {
+        let asked = asked(&project.dir);
+        let places = interpreter::Places::of(&self.dirs.home, env::var_os);
+        let Some(python) = interpreter::choose(&RealSystem, &places, asked.as_deref()) else {
             return Item::new(phase, name, State::Failed, "there is no Python 3 on this machine")
                 .next("install python3, then devboot setup");
         };
+        let other = asked.filter(|asked| !python.satisfies(asked));
         let offline_anyway = self.options.offline && needs_network(&plan);
         if !offline_anyway
             && !budget.lock().unwrap_or_else(PoisonError::into_inner).take(super::space::ENVIRONMENT)
@@ -353,12 +357,7 @@ impl Run<'_> {
                 return Item::new(phase, name, State::Postponed, why)
                     .next("devboot setup, once the network is there");
             }
-            EnvOutcome::Failed(fault) => {
-                let why = format!("could not be installed: {}", words(&fault));
-                return Item::new(phase, name, State::Failed, why)
-                    .next("devboot setup --only python")
-                    .log(log);
-            }
+            EnvOutcome::Failed(fault) => return not_installed(name, &python, other, &fault).log(log),
         };
         if let Err(error) = link(&self.dirs.home, project, &made.dir) {
             let why = format!("cannot make {}: {error}", project.link);
@@ -452,7 +451,29 @@ fn made_with(env: &PythonEnv) -> String {
     format!("Python {}, {}", env.record.python, env.record.tool)
 }
 
-fn choose(dir: &Path, home: &Path) -> Option<interpreter::Interpreter> {
+/// An environment that could not be made; a Python of another version than the project's is the likeliest reason.
+fn not_installed(
+    name: &str,
+    python: &interpreter::Interpreter,
+    other: Option<String>,
+    fault: &Fault,
+) -> Item {
+    let item = |why| Item::new(Phase::Python, name, State::Failed, why);
+    match other {
+        None => item(format!("could not be installed: {}", words(fault))).next("devboot setup"),
+        Some(asked) => {
+            let why = format!(
+                "it asks for Python {asked}, which is not here, and cannot be installed with {}: {}",
+                python.version,
+                words(fault)
+            );
+            item(why).next(format!("install Python {asked} (pyenv install {asked}), then devboot setup"))
+        }
+    }
+}
+
+/// The version of Python that a project asks for.
+fn asked(dir: &Path) -> Option<String> {
     let pinned = testing::read_text(&RealSystem, &dir.join(".python-version"));
     let workflows = dir.join(".github/workflows");
     let texts: Vec<String> = RealSystem
@@ -461,7 +482,7 @@ fn choose(dir: &Path, home: &Path) -> Option<interpreter::Interpreter> {
         .iter()
         .filter_map(|name| testing::read_text(&RealSystem, &workflows.join(name)))
         .collect();
-    interpreter::choose(&RealSystem, home, interpreter::asked(pinned.as_deref(), &texts).as_deref())
+    interpreter::asked(pinned.as_deref(), &texts)
 }
 
 /// Lays a starter out beside its place and renames it, so that half of one is never taken for the whole.

@@ -21,6 +21,11 @@ pub fn vars() -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The folders of a variable such as `PATH`.
+pub fn split_paths(value: &OsString) -> impl Iterator<Item = PathBuf> + '_ {
+    std::env::split_paths(value)
+}
+
 /// The arguments, the program's own name first.
 pub fn args() -> Vec<OsString> {
     std::env::args_os().collect()

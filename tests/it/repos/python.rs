@@ -4,12 +4,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use devboot::repos::interpreter;
+use devboot::repos::interpreter::{self, Places};
 use devboot::repos::python_env::{EnvOutcome, EnvSpec, MARKER, PythonEnv, ensure};
 use devboot::repos::python_plan::plan;
 use devboot::repos::starters;
 use devboot::repos::testing::{TestSpec, file_names, read_text, test};
 use devboot::repos::verdict::Verdict;
+use devboot::sys::env;
 use devboot::sys::real::RealSystem;
 
 struct Project {
@@ -37,7 +38,8 @@ impl Project {
             plan(&|name| read_text(&RealSystem, &repo.join(name)), &names, repo.to_str().unwrap()).unwrap();
         EnvSpec {
             plan,
-            python: interpreter::choose(&RealSystem, self.dir.path(), None).unwrap(),
+            python: interpreter::choose(&RealSystem, &Places::of(self.dir.path(), env::var_os), None)
+                .unwrap(),
             envs: self.dir.path().join("data/envs"),
             log: self.dir.path().join("logs/env.log"),
             time: Duration::from_secs(300),
