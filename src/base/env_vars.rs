@@ -52,6 +52,8 @@ pub const ALL: &[EnvVar] = &[
     set("GIT_TERMINAL_PROMPT", "0 for child processes: git never asks in an unattended run"),
     set("PIP_DISABLE_PIP_VERSION_CHECK", "1 for pip: no request that nobody asked for"),
     set("PIP_NO_INPUT", "1 for pip: it never asks"),
+    set("PIP_CACHE_DIR", "devboot's cache, unless it is set: pip leaves nothing else in the home"),
+    set("UV_CACHE_DIR", "devboot's cache, unless it is set"),
     set("PIP_USER", "taken away from pip, which must install into the environment"),
     set("PIP_TARGET", "taken away from pip, which must install into the environment"),
     set("PIP_PREFIX", "taken away from pip, which must install into the environment"),

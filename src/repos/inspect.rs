@@ -58,6 +58,16 @@ fn same(a: &GitUrl, b: &GitUrl) -> bool {
 /// files but what tools drop, no stash, no commits of its own besides HEAD. Compare [`head`] with the
 /// recorded commit as well.
 pub fn is_pristine(path: &Path) -> Result<bool, git2::Error> {
+    is_pristine_but_for(path, is_dropping)
+}
+
+/// The same for a clone that a shell or an editor is loaded from: what these write into it by themselves does
+/// not count either.
+pub fn is_pristine_kit(path: &Path) -> Result<bool, git2::Error> {
+    is_pristine_but_for(path, |name| is_dropping(name) || is_kit_dropping(name))
+}
+
+fn is_pristine_but_for(path: &Path, dropping: fn(&[u8]) -> bool) -> Result<bool, git2::Error> {
     let repo = open(path)?;
     if repo.find_reference("refs/stash").is_ok() || has_own_commits(&repo)? {
         return Ok(false);
@@ -72,7 +82,7 @@ pub fn is_pristine(path: &Path) -> Result<bool, git2::Error> {
     let statuses = repo.statuses(Some(&mut options))?;
     let kept = statuses.iter().any(|entry| match entry.status() {
         Status::CURRENT => false,
-        status if status.intersects(Status::WT_NEW | Status::IGNORED) => !is_dropping(entry.path_bytes()),
+        status if status.intersects(Status::WT_NEW | Status::IGNORED) => !dropping(entry.path_bytes()),
         _ => true,
     });
     Ok(!kept)
@@ -101,6 +111,21 @@ fn is_dropping(path: &[u8]) -> bool {
     parts.into_iter().any(folder) || file.ends_with(".pyc") || file == ".coverage"
 }
 
+/// Whether a path is what zsh or vim write into oh-my-zsh, awesome vim and their like: compiled scripts, caches,
+/// the index of help texts, undo files.
+fn is_kit_dropping(path: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(path);
+    let parts: Vec<&str> = text.split('/').collect();
+    let name = parts.last().copied().unwrap_or_default();
+    let in_help = parts.len() > 1 && parts[parts.len() - 2] == "doc";
+    // Only at the top: further down, folders of these names may be anyone's.
+    parts.len() > 1 && matches!(parts[0], "cache" | "log" | "temp_dirs")
+        || in_help && (name == "tags" || name.starts_with("tags-"))
+        || [".zwc", ".zwc.old"].iter().any(|end| name.ends_with(end))
+        || name == ".netrwhist"
+        || name.starts_with(".zcompdump")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +137,24 @@ mod tests {
         }
         for path in [".env", "notes/", "src/__pycache__.py", "data/x.csv", "pytest_cache"] {
             assert!(!is_dropping(path.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_kits_write_into_themselves_is_known() {
+        for path in [
+            "cache/",
+            "cache/grep-alias",
+            "log/update.lock",
+            "temp_dirs/undodir/%home%me%x.py",
+            "sources_non_forked/ale/doc/tags",
+            "sources_non_forked/ctrlp.vim/doc/tags-cn",
+            "oh-my-zsh.sh.zwc",
+        ] {
+            assert!(is_kit_dropping(path.as_bytes()), "{path}");
+        }
+        for path in ["custom/", "custom/x.zsh", "my_configs.vim", "my_plugins/x/", "plugins/cache/", "tags"] {
+            assert!(!is_kit_dropping(path.as_bytes()), "{path}");
         }
     }
 

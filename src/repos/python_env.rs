@@ -15,6 +15,7 @@ use super::tree;
 use crate::base::digest::Digest;
 use crate::base::error::{Diagnose, ErrorKind, Fault};
 use crate::base::{redact, text};
+use crate::sys::env;
 use crate::sys::process::{self, CommandSpec, Ending, Finished};
 use crate::sys::real::RealSystem;
 use crate::sys::system::{Attributes, ReadSystem, WriteSystem};
@@ -95,6 +96,8 @@ pub struct EnvSpec {
     pub python: Interpreter,
     /// The folder of all environments, `<data>/envs`.
     pub envs: PathBuf,
+    /// The folder below which pip and uv keep what they download, unless their own variables say where.
+    pub cache: PathBuf,
     /// Where the output of the build goes.
     pub log: PathBuf,
     /// The longest time for one step.
@@ -270,7 +273,10 @@ fn installer(uv: Option<&Path>, dir: &Path) -> CommandSpec {
 }
 
 fn step(spec: &EnvSpec, step: &'static str, command: CommandSpec) -> Result<(), EnvError> {
-    let command = command
+    let caches = [("PIP_CACHE_DIR", "pip"), ("UV_CACHE_DIR", "uv")];
+    let unset = caches.into_iter().filter(|(name, _)| env::var_os(name).is_none());
+    let command = unset
+        .fold(command, |command, (name, folder)| command.env(name, spec.cache.join(folder)))
         .cwd(&spec.repo)
         .timeout(spec.time)
         .log(&spec.log)

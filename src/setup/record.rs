@@ -62,8 +62,9 @@ pub struct CloneRecord {
     pub name: String,
     /// Where it came from, without credentials.
     pub url: String,
-    /// The commit that was checked out.
-    pub commit: String,
+    /// The commit that was checked out; `None` while it is being made, so that a setup that is killed leaves no
+    /// clone of unknown origin.
+    pub commit: Option<String>,
     /// A kit, not a project.
     pub kit: bool,
 }

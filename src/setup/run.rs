@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::phase::{Phase, Selection};
-use super::record::{CloneRecord, EnvironmentRecord, Record, StarterRecord, TestRecord};
+use super::record::{CloneRecord, EnvironmentRecord, Record, RecordError, StarterRecord, TestRecord};
 use super::report::{Event, Item, State, verdict};
 use super::space::Budget;
 use super::work::{Project, Wanted, WantedClone, WantedStarter, file_digest, needs_network};
@@ -19,7 +19,7 @@ use crate::profile::schema::TestSetting;
 use crate::repos::python_env::{self, EnvOutcome, EnvSpec, PythonEnv};
 use crate::repos::testing::{self, TestSpec};
 use crate::repos::verdict::Verdict;
-use crate::repos::{BatchOptions, CloneOutcome, clone_all, interpreter};
+use crate::repos::{BatchOptions, CloneOutcome, clone, clone_all, interpreter};
 use crate::sys::dirs::Dirs;
 use crate::sys::env;
 use crate::sys::real::RealSystem;
@@ -120,20 +120,23 @@ fn is_there(system: &dyn ReadSystem, path: &Path) -> bool {
 
 impl Run<'_> {
     /// Runs the phases. The items come back in order; the record has what was learnt.
-    pub fn go(&mut self) -> Vec<Item> {
+    ///
+    /// # Errors
+    /// What is about to be made could not be remembered; nothing more is made then.
+    pub fn go(&mut self) -> Result<Vec<Item>, RecordError> {
         self.record.postponed.clear();
         self.record.failed.clear();
         let mut items = Vec::new();
         let selection = &self.options.selection;
         if selection.has(Phase::Kits) {
-            items.extend(self.clones(Phase::Kits, &self.wanted.kits));
+            items.extend(self.clones(Phase::Kits, &self.wanted.kits)?);
         }
         if selection.has(Phase::Repos) && !signal::interrupted() {
             for starter in &self.wanted.starters {
-                let item = self.starter(starter);
+                let item = self.starter(starter)?;
                 items.push(item);
             }
-            items.extend(self.clones(Phase::Repos, &self.wanted.repos));
+            items.extend(self.clones(Phase::Repos, &self.wanted.repos)?);
         }
         if (selection.has(Phase::Python) || selection.has(Phase::Tests)) && !signal::interrupted() {
             items.extend(self.projects());
@@ -154,10 +157,16 @@ impl Run<'_> {
                 _ => {}
             }
         }
-        items
+        Ok(items)
     }
 
-    fn clones(&mut self, phase: Phase, wanted: &[WantedClone]) -> Vec<Item> {
+    /// Writes down what is known so far.
+    fn remember(&self) -> Result<(), RecordError> {
+        let state = &self.dirs.state;
+        self.record.save(&RealSystem, state, &Record::load(&RealSystem, state)?)
+    }
+
+    fn clones(&mut self, phase: Phase, wanted: &[WantedClone]) -> Result<Vec<Item>, RecordError> {
         if !wanted.is_empty() {
             (self.events)(Event::Phase(phase));
         }
@@ -168,33 +177,47 @@ impl Run<'_> {
                 let mut spec = clone.spec.clone();
                 spec.limits.bytes = spec.limits.bytes.min(self.budget.left.max(super::space::CLONE));
                 specs.push(spec);
+                if !clone.is_there() {
+                    self.record.clones.insert(clone.dir.clone(), clone_record(clone, None));
+                }
             } else {
                 items.push(self.no_space(phase, &clone.spec.name, super::space::CLONE));
             }
         }
+        self.remember()?;
         let options = BatchOptions { jobs: self.options.jobs, offline: self.options.offline };
         let outcomes = clone_all(&specs, options, &|event| (self.events)(Event::Clone(event)));
         for (spec, outcome) in specs.iter().zip(outcomes) {
             let Some(clone) = wanted.iter().find(|clone| clone.spec.dest == spec.dest) else { continue };
             items.push(self.clone_item(phase, clone, outcome));
         }
-        items
+        self.remember()?;
+        Ok(items)
     }
 
     fn clone_item(&mut self, phase: Phase, clone: &WantedClone, outcome: CloneOutcome) -> Item {
         let name = &clone.spec.name;
         let retry = format!("devboot setup --only {phase}");
+        // Begun now, or by a setup that was killed: then what is there is its work.
+        let begun = self.record.clones.get(&clone.dir).is_some_and(|known| known.commit.is_none());
+        match &outcome {
+            CloneOutcome::Cloned { commit, .. } => {
+                self.record.clones.insert(clone.dir.clone(), clone_record(clone, Some(commit)));
+            }
+            CloneOutcome::Present { commit } if begun => {
+                self.record.clones.insert(clone.dir.clone(), clone_record(clone, Some(commit)));
+            }
+            _ if begun => {
+                // What a killed setup left beside its place; while that stays, it must stay known.
+                let half = clone::partial_path(&clone.spec.dest);
+                if half.is_none_or(|half| tree::remove(&half).is_ok()) {
+                    self.record.clones.remove(&clone.dir);
+                }
+            }
+            _ => {}
+        }
         match outcome {
             CloneOutcome::Cloned { commit, bytes, extent, elapsed } => {
-                self.record.clones.insert(
-                    clone.dir.clone(),
-                    CloneRecord {
-                        name: name.clone(),
-                        url: redact::url(&clone.spec.url),
-                        commit: commit.clone(),
-                        kit: clone.kit,
-                    },
-                );
                 let short = commit.get(..12).unwrap_or(&commit);
                 let left_out = match extent.submodules {
                     0 => String::new(),
@@ -223,25 +246,26 @@ impl Run<'_> {
         Item::new(phase, name, State::Postponed, detail).next("free some space, then devboot setup")
     }
 
-    fn starter(&mut self, wanted: &WantedStarter) -> Item {
+    fn starter(&mut self, wanted: &WantedStarter) -> Result<Item, RecordError> {
         let dest = wanted.dir.under(&self.dirs.home);
         if is_there(&RealSystem, &dest) {
-            return Item::new(Phase::Repos, &wanted.name, State::Unchanged, wanted.dir.to_string());
+            return Ok(Item::new(Phase::Repos, &wanted.name, State::Unchanged, wanted.dir.to_string()));
         }
-        match lay_out(wanted, &dest) {
+        // Written down before it is made; whether it is as it was made is told by its files.
+        let files = wanted.files.iter().map(|file| (file.path.to_owned(), file_digest(file))).collect();
+        let record = StarterRecord { name: wanted.name.clone(), files };
+        self.record.starters.insert(wanted.dir.clone(), record);
+        self.remember()?;
+        Ok(match lay_out(wanted, &dest) {
             Ok(()) => {
-                let files =
-                    wanted.files.iter().map(|file| (file.path.to_owned(), file_digest(file))).collect();
-                self.record
-                    .starters
-                    .insert(wanted.dir.clone(), StarterRecord { name: wanted.name.clone(), files });
                 Item::new(Phase::Repos, &wanted.name, State::Done, format!("laid out in {}", wanted.dir))
             }
             Err(error) => {
+                self.record.starters.remove(&wanted.dir);
                 Item::new(Phase::Repos, &wanted.name, State::Failed, format!("cannot lay out: {error}"))
                     .next("devboot setup --only repos")
             }
-        }
+        })
     }
 
     /// Environments and tests of all projects that are there, several at a time.
@@ -347,6 +371,7 @@ impl Run<'_> {
             plan,
             python: python.clone(),
             envs: self.dirs.data.join("envs"),
+            cache: self.dirs.cache.clone(),
             log: log.clone(),
             time: self.options.time,
             offline: self.options.offline,
@@ -429,6 +454,15 @@ impl Run<'_> {
     }
 }
 
+fn clone_record(clone: &WantedClone, commit: Option<&String>) -> CloneRecord {
+    CloneRecord {
+        name: clone.spec.name.clone(),
+        url: redact::url(&clone.spec.url),
+        commit: commit.cloned(),
+        kit: clone.kit,
+    }
+}
+
 #[derive(Default)]
 struct Done {
     items: Vec<Item>,
@@ -487,7 +521,7 @@ fn asked(dir: &Path) -> Option<String> {
 
 /// Lays a starter out beside its place and renames it, so that half of one is never taken for the whole.
 fn lay_out(wanted: &WantedStarter, dest: &Path) -> std::io::Result<()> {
-    let beside = dest.with_file_name(format!(".{}.devboot-partial", wanted.name));
+    let beside = clone::partial_path(dest).unwrap_or_else(|| dest.with_extension("devboot-partial"));
     tree::remove(&beside)?;
     tree::create(&beside)?;
     for file in wanted.files {

@@ -179,10 +179,10 @@ fn show(context: &Context, prepared: &Prepared) {
     }
     home_run::show(context, &prepared.plan);
     for (phase, meaning) in [
-        (Phase::Kits, "clone kits"),
-        (Phase::Repos, "clone repositories, lay out starters"),
-        (Phase::Python, "make Python environments"),
-        (Phase::Tests, "run tests"),
+        (Phase::Kits, "clone"),
+        (Phase::Repos, "clone or lay out"),
+        (Phase::Python, "make an environment for"),
+        (Phase::Tests, "run those of"),
     ] {
         let names: Vec<&str> = prepared
             .outlook
@@ -192,7 +192,7 @@ fn show(context: &Context, prepared: &Prepared) {
             .map(|(_, name)| name.as_str())
             .collect();
         if !names.is_empty() {
-            printer.say(&format!("{phase}: {meaning}: {}", printable(&names.join(", "))));
+            printer.say(&format!("{phase}: {meaning} {}", printable(&names.join(", "))));
         }
     }
     if prepared.outlook.todo.iter().any(|(phase, _)| *phase == Phase::Repos) {
@@ -243,7 +243,7 @@ fn carry_out(context: &Context, prepared: Prepared, throwaway: bool) -> Result<E
             budget: Budget::new(prepared.can.home_free),
             events: &events,
         };
-        items = run.go();
+        items = run.go()?;
         record = run.record;
     }
     record.finished = Some(clock::now());

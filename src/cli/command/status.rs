@@ -73,7 +73,12 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     rows.extend(record.clones.iter().map(|(dir, clone)| {
         vec![
             "clone".into(),
-            format!("{}: {dir} at {}", printable(&clone.name), clone.commit.get(..12).unwrap_or("")),
+            match &clone.commit {
+                Some(commit) => {
+                    format!("{}: {dir} at {}", printable(&clone.name), commit.get(..12).unwrap_or(""))
+                }
+                None => format!("{}: {dir} was begun; `devboot setup` finishes it", printable(&clone.name)),
+            },
         ]
     }));
     rows.extend(record.tests.iter().map(|(name, test)| {

@@ -12,6 +12,7 @@ use crate::base::text::{counted, printable};
 use crate::cli::context::Context;
 use crate::cli::{home_run, view};
 use crate::home::apply::{discard_preparation, own_dirs};
+use crate::repos::clone::partial_path;
 use crate::repos::inspect;
 use crate::setup::record::{CloneRecord, Record, StarterRecord};
 use crate::sys::system::{FileKind, ReadSystem, WriteSystem};
@@ -36,6 +37,8 @@ pub struct Args {
 /// What setup made besides the home's entries.
 #[derive(Default)]
 struct Made {
+    /// Halves of clones and starters that a killed run left beside their places.
+    partial: Vec<PathBuf>,
     gone: Vec<(HomePath, PathBuf)>,
     kept: Vec<(HomePath, String)>,
 }
@@ -80,8 +83,11 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         context.printer.say("nothing was changed");
         return Ok(Exit::Done);
     }
-    for (_, path) in &made.gone {
+    for path in &made.partial {
         tree::remove(path).map_err(unusable(path))?;
+    }
+    for (_, path) in &made.gone {
+        remove_whole(context, path).map_err(unusable(path))?;
     }
     let outcome = home_run::carry_out(context, plan, "uninstall", None)?;
     if !outcome.plan.conflicts.is_empty() {
@@ -91,11 +97,31 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     }
     purge(context)?;
     drop(lock);
+    if record.clones.values().any(|clone| clone.kit) {
+        say_what_programs_wrote(context);
+    }
     if context.global.json {
         json(context, &made, &outcome.plan)?;
     }
     context.printer.say("devboot is gone from this home; open shells keep what they have loaded");
     Ok(Exit::Done)
+}
+
+/// What zsh and vim write into any home by themselves: devboot did not make it, so it stays, and is said.
+fn say_what_programs_wrote(context: &Context) {
+    let names = context.system.list(&context.dirs.home).unwrap_or_default();
+    let theirs: Vec<String> = names
+        .iter()
+        .filter_map(|name| name.to_str())
+        .filter(|name| matches!(*name, ".viminfo" | ".zsh_history") || name.starts_with(".zcompdump"))
+        .map(|name| format!("~/{}", printable(name)))
+        .collect();
+    if !theirs.is_empty() {
+        let label = context.printer.paint(Style::Faint, "left as it is:");
+        context
+            .printer
+            .say(&format!("  {label} {}: written by zsh or vim, not by devboot", theirs.join(", ")));
+    }
 }
 
 fn json(context: &Context, made: &Made, plan: &crate::home::Plan) -> Result<(), Fault> {
@@ -111,9 +137,22 @@ fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Fault + '_ {
     move |error| Fault::new(ErrorKind::Failed, format!("cannot remove {}", path.display())).cause(error)
 }
 
+/// Takes the folder's name away before its files, so that a second uninstall after a kill does not take the rest
+/// for something that the user changed.
+fn remove_whole(context: &Context, path: &Path) -> std::io::Result<()> {
+    let Some(partial) = partial_path(path) else { return tree::remove(path) };
+    context.system.rename(path, &partial)?;
+    tree::remove(&partial)
+}
+
 fn made(context: &Context, record: &Record) -> Made {
     let mut made = Made::default();
     let home = &context.dirs.home;
+    let halves = record.clones.keys().chain(record.starters.keys());
+    made.partial = halves
+        .filter_map(|dir| partial_path(&dir.under(home)))
+        .filter(|path| matches!(context.system.meta(path), Ok(Some(_))))
+        .collect();
     for (dir, clone) in &record.clones {
         let path = dir.under(home);
         match clone_is_ours(&context.system, &path, clone) {
@@ -141,11 +180,12 @@ fn clone_is_ours(system: &dyn ReadSystem, path: &Path, clone: &CloneRecord) -> R
         _ => return Err("it is no longer the folder that devboot made".into()),
     }
     match inspect::head(path) {
-        Some(head) if head == clone.commit => {}
+        Some(head) if clone.commit.as_ref().is_none_or(|commit| *commit == head) => {}
         Some(_) => return Err("it is at another commit than devboot left it at".into()),
         None => return Err("it is no longer a clone".into()),
     }
-    match inspect::is_pristine(path) {
+    let pristine = if clone.kit { inspect::is_pristine_kit(path) } else { inspect::is_pristine(path) };
+    match pristine {
         Ok(true) => Ok(true),
         Ok(false) => Err("you changed it".into()),
         Err(error) => Err(format!("it cannot be read: {}", printable(error.message()))),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use devboot::base::error::{ErrorKind, Fault};
 use devboot::repos::batch::{BatchOptions, CloneOutcome, RepoEvent, clone_all};
-use devboot::repos::inspect::{head, is_pristine};
+use devboot::repos::inspect::{head, is_pristine, is_pristine_kit};
 
 use super::world::{ONLINE, World, git_daemon};
 
@@ -308,4 +308,31 @@ fn pristine_means_nothing_of_the_user_is_inside() {
     world.git(dir, &["branch", "-D", "-q", "mine"], b"");
     fs::write(dir.join("file.txt"), "changed").unwrap();
     assert!(!is_pristine(dir).unwrap());
+}
+
+#[test]
+fn what_a_kit_writes_into_its_clone_is_not_the_users() {
+    let world = World::new();
+    world.repo("kit", 1);
+    fs::write(world.path("srv/kit/.gitignore"), "cache/\ntags\ncustom/\n").unwrap();
+    world.git(&world.path("srv/kit"), &["add", "-A"], b"");
+    world.git(&world.path("srv/kit"), &["commit", "-q", "-m", "ignore"], b"");
+    let spec = world.spec("kit", format!("file://{}", world.path("srv/kit").display()));
+    cloned(world.clone(&spec));
+    let dir = &spec.dest;
+    for name in ["cache/completions/_x", "plugin/doc/tags", "temp_dirs/undodir/%x", "theme.zsh.zwc"] {
+        fs::create_dir_all(dir.join(name).parent().unwrap()).unwrap();
+        fs::write(dir.join(name), "dropped").unwrap();
+    }
+    assert!(is_pristine_kit(dir).unwrap());
+    assert!(!is_pristine(dir).unwrap(), "a project's own cache may be wanted");
+    for name in ["custom/mine.zsh", "my_configs.vim"] {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "mine").unwrap();
+        assert!(!is_pristine_kit(dir).unwrap(), "{name}");
+        fs::remove_file(path).unwrap();
+    }
+    fs::write(dir.join("file.txt"), "changed").unwrap();
+    assert!(!is_pristine_kit(dir).unwrap());
 }

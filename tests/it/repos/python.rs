@@ -42,6 +42,7 @@ impl Project {
                 .unwrap(),
             envs: self.dir.path().join("data/envs"),
             log: self.dir.path().join("logs/env.log"),
+            cache: self.dir.path().join("cache"),
             time: Duration::from_secs(300),
             offline: false,
             repo,
