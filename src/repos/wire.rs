@@ -34,7 +34,10 @@ impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(error) => write!(f, "{error}"),
-            Self::Status(401 | 403 | 404) => f.write_str("the server has no such repository for us"),
+            Self::Status(401) => {
+                f.write_str("the server asks for a password: no such repository, or a private one")
+            }
+            Self::Status(403 | 404) => f.write_str("the server has no such repository for us"),
             Self::Status(300..=399) => f.write_str("the server's redirect leads where it must not"),
             Self::Status(code) => write!(f, "the server answered with status {code}"),
             Self::NotGit => f.write_str("the server does not speak git's smart protocol there"),

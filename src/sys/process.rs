@@ -159,6 +159,7 @@ pub fn run(spec: &CommandSpec) -> io::Result<Finished> {
     });
     // A group of its own: ending it ends what it started, and the terminal's Ctrl-C reaches us first.
     command.process_group(0);
+    die_with_us(&mut command);
     if spec.clear_env {
         command.env_clear();
     }
@@ -216,6 +217,21 @@ fn input_file(bytes: &[u8]) -> Option<File> {
 fn input_file(_bytes: &[u8]) -> Option<File> {
     None
 }
+
+/// When we are killed outright, nobody is left to end the child: then the kernel does. It does so when the thread
+/// that started the child ends, and that thread waits in [`run`].
+#[cfg(target_os = "linux")]
+fn die_with_us(command: &mut Command) {
+    // SAFETY: between fork and exec only a system call is made.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)
+        });
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_us(_: &mut Command) {}
 
 type Collected = (ExitStatus, bool, VecDeque<u8>, VecDeque<u8>);
 

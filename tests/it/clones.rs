@@ -2,6 +2,7 @@
 //! that are as devboot made them.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -82,4 +83,29 @@ fn uninstall_takes_kits_that_only_their_programs_wrote_into_and_keeps_what_was_e
     fs::remove_dir_all(world.path("repos")).unwrap();
     fs::remove_file(world.path(".zsh_history")).unwrap();
     assert_same(&before, &world.tree(), "uninstall, but for what was edited");
+}
+
+#[test]
+fn a_killed_setup_takes_its_children_along() {
+    let world = World::new();
+    let fifo = world.outside().join("fifo");
+    assert!(world.command("mkfifo").arg(&fifo).status().unwrap().success());
+    let text = format!(
+        "extends = [\"minimal\"]\n[repo.r]\nurl = \"file://{}\"\ntest = \"exec >{1}; echo here; exec sleep 600\"\n",
+        origin(&world, "r").display(),
+        fifo.display()
+    );
+    let mut args = profile(&world, &text);
+    args[5] = "home,repos,tests".into();
+    let mut command = world.command(DEVBOOT);
+    let mut setup = command.args(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = BufReader::new(fs::File::open(&fifo).unwrap());
+    let mut line = String::new();
+    child.read_line(&mut line).unwrap();
+    assert_eq!(line, "here\n");
+    setup.kill().unwrap();
+    setup.wait().unwrap();
+    // Comes to its end only when nobody writes any more.
+    let mut rest = String::new();
+    child.read_to_string(&mut rest).unwrap();
 }

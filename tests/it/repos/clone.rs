@@ -172,7 +172,7 @@ fn servers_that_misbehave_fail_with_a_reason_and_leave_nothing() {
         ("loop", "redirect"),
         ("page", "smart protocol"),
         ("missing", "no such repository"),
-        ("auth", "no such repository"),
+        ("auth", "asks for a password"),
         ("endless", "sent more than"),
     ];
     for (mode, reason) in cases {
