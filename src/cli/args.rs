@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::command;
+use super::fetched::Use;
 
 /// A cloud shell becomes yours in one command.
 #[derive(Parser, Debug)]
@@ -101,4 +102,16 @@ pub enum Command {
     Completions(command::completions::Args),
     /// Print the manual page
     Man(command::man::Args),
+}
+
+impl Command {
+    /// How the command uses profiles from git addresses.
+    pub fn profiles(&self) -> Use {
+        match self {
+            Command::Setup(args) => args.profiles(),
+            Command::Apply(args) if !args.is_dry() => Use::Change,
+            Command::Status(_) | Command::Doctor(_) => Use::Kept,
+            _ => Use::Look,
+        }
+    }
 }

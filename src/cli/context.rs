@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::args::{Global, ProfileArgs};
 use super::command::completions;
+use super::fetched::{Scratch, Use};
 use crate::base::error::{ErrorKind, Fault};
 use crate::home::Home;
 use crate::home::apply::{prepare, recover};
@@ -19,6 +20,7 @@ use crate::sys::dirs::Dirs;
 use crate::sys::env;
 use crate::sys::lock::{Lock, LockError};
 use crate::sys::real::{RealSystem, real_path};
+use crate::sys::system::{FileKind, ReadSystem};
 use crate::ui::Printer;
 
 /// What commands share.
@@ -33,6 +35,10 @@ pub struct Context {
     pub dirs: Dirs,
     /// The home engine's view of the home.
     pub home: Home,
+    /// How profiles from git addresses are used.
+    pub profiles: Use,
+    /// Where they are fetched to.
+    pub scratch: Scratch,
     /// The shells' judgement of new files.
     pub judge: Judge,
 }
@@ -60,14 +66,31 @@ impl Context {
                 Fault::new(ErrorKind::Usage, "there is no home directory")
                     .hint("set HOME, or name a directory with --home")
             })?,
-            Some(home) => Dirs::of_home(&absolute(home)?),
+            Some(home) => Dirs::of_home(&chosen(home)?),
         };
         let real = real_path(&dirs.home).map_err(|error| {
             Fault::new(ErrorKind::Usage, format!("cannot use the home directory {}", dirs.home.display()))
                 .cause(error)
         })?;
+        if !matches!(system.meta(&real), Ok(Some(meta)) if meta.kind == FileKind::Dir) {
+            return Err(Fault::new(ErrorKind::Usage, format!("{} is not a directory", dirs.home.display())));
+        }
         let home = Home::new(&dirs.home, &real, &dirs.state);
-        Ok(Self { global, printer, system, dirs, home, judge: Judge::default() })
+        Ok(Self {
+            global,
+            printer,
+            system,
+            dirs,
+            home,
+            profiles: Use::Look,
+            scratch: Scratch::default(),
+            judge: Judge::default(),
+        })
+    }
+
+    /// The same with another use of profiles from git addresses.
+    pub fn using(self, profiles: Use) -> Self {
+        Self { profiles, ..self }
     }
 
     /// The host, by its evidence.
@@ -105,13 +128,18 @@ impl Context {
         let facts = self.facts()?;
         let resolved = self.resolve(&sources, &facts)?;
         super::command::profile::approve(self, &resolved, trust)?;
-        let around = surroundings::gather(
+        let mut around = surroundings::gather(
             &self.system,
             &self.dirs,
             &resolved.profile,
             completions::loaders(),
             self.global.home.is_some(),
         )?;
+        let cache = self.home.home_path(&self.dirs.cache);
+        // Approved profiles are kept there.
+        around
+            .own_dirs
+            .extend(cache.filter(|dir| !resolved.bundles.is_empty() && !around.own_dirs.contains(dir)));
         let entries = desired::entries(&resolved.profile, &around)?;
         Ok(Target { sources, resolved, around, entries, facts })
     }
@@ -119,7 +147,7 @@ impl Context {
     /// Resolves profiles.
     pub fn resolve(&self, sources: &[String], facts: &Facts) -> Result<Resolved, Fault> {
         let here = current_dir()?;
-        let fetch = |url: &str| super::command::profile::fetch(self, url);
+        let fetch = |url: &str| super::fetched::fetch(self, url);
         let reader = self.reader(facts, &here, &fetch);
         Ok(profile::resolve(sources, &reader)?)
     }
@@ -175,6 +203,15 @@ impl Context {
 pub fn current_dir() -> Result<PathBuf, Fault> {
     env::current_dir()
         .map_err(|error| Fault::new(ErrorKind::Failed, "the current directory is gone").cause(error))
+}
+
+/// The directory of `--home`, absolute. A `..` would stay in the generated files, so it is followed now.
+fn chosen(path: &std::path::Path) -> Result<PathBuf, Fault> {
+    let path = absolute(path)?;
+    if path.components().any(|part| part == std::path::Component::ParentDir) {
+        return Ok(real_path(&path).unwrap_or(path));
+    }
+    Ok(path.components().collect())
 }
 
 fn absolute(path: &std::path::Path) -> Result<PathBuf, Fault> {

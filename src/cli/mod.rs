@@ -3,6 +3,7 @@
 pub mod args;
 pub mod command;
 pub mod context;
+pub mod fetched;
 pub mod help;
 pub mod home_run;
 pub mod setup_view;
@@ -34,7 +35,8 @@ pub fn main() -> Exit {
     let printer = Printer::new(level);
     let json = cli.global.json;
     signal::watch();
-    match Context::new(cli.global, printer.clone()).and_then(|context| run(&context, &cli.command)) {
+    let started = Context::new(cli.global, printer.clone());
+    match started.and_then(|context| run(&context.using(cli.command.profiles()), &cli.command)) {
         Ok(exit) => exit,
         Err(fault) => {
             let fault =

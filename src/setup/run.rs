@@ -1,6 +1,7 @@
 //! The phases after the home: clones, starters, environments, tests, the service. Each item stands alone: one
 //! failure never ends the others, and what cannot be done now is postponed and remembered.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -124,8 +125,6 @@ impl Run<'_> {
     /// # Errors
     /// What is about to be made could not be remembered; nothing more is made then.
     pub fn go(&mut self) -> Result<Vec<Item>, RecordError> {
-        self.record.postponed.clear();
-        self.record.failed.clear();
         let mut items = Vec::new();
         let selection = &self.options.selection;
         if selection.has(Phase::Kits) {
@@ -146,6 +145,7 @@ impl Run<'_> {
             let detail = "wanted; it is installed once this devboot has one";
             items.push(Item::new(Phase::Service, "service", State::Postponed, detail));
         }
+        self.forget_settled(&items);
         for item in items.iter().filter(|item| item.phase != Phase::Service) {
             match item.state {
                 State::Postponed => {
@@ -158,6 +158,27 @@ impl Run<'_> {
             }
         }
         Ok(items)
+    }
+
+    /// What waited or failed before stays on record only for phases that this run left out.
+    fn forget_settled(&mut self, items: &[Item]) {
+        let mut open: BTreeSet<String> = BTreeSet::new();
+        let mut left_out = |phase: Phase, name: &str| {
+            if !self.options.selection.has(phase) || signal::interrupted() {
+                open.insert(label(&Item::new(phase, name, State::Postponed, "")));
+            }
+        };
+        self.wanted.kits.iter().for_each(|kit| left_out(Phase::Kits, &kit.spec.name));
+        for project in &self.wanted.projects {
+            for phase in [Phase::Repos, Phase::Python, Phase::Tests] {
+                left_out(phase, &project.name);
+            }
+        }
+        for item in items {
+            open.remove(&label(item));
+        }
+        self.record.postponed.retain(|label, _| open.contains(label));
+        self.record.failed.retain(|label, _| open.contains(label));
     }
 
     /// Writes down what is known so far.

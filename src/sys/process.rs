@@ -346,7 +346,11 @@ pub fn interactive(spec: &CommandSpec) -> io::Result<i32> {
     if let Some(dir) = &spec.cwd {
         command.current_dir(dir);
     }
-    let status = command.status()?;
+    let foreground = signal::Foreground::begin();
+    let mut child = command.spawn()?;
+    foreground.started(child.id());
+    let status = child.wait()?;
+    drop(foreground);
     Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
 }
 

@@ -6,17 +6,24 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+/// The program that has the terminal: its process id, -1 while it is being started, 0 for none.
+static FOREGROUND: AtomicI32 = AtomicI32::new(0);
 static STARTED: OnceLock<()> = OnceLock::new();
 
 /// How long children have between the polite signal and the final one.
 pub const GRACE: Duration = Duration::from_secs(2);
 
-extern "C" fn on_signal(_: libc::c_int) {
+extern "C" fn on_signal(signal: libc::c_int) {
+    if signal == libc::SIGINT && FOREGROUND.load(Ordering::SeqCst) != 0 {
+        // The terminal sends it to the program in the foreground too, which knows what it means.
+        catch(signal);
+        return;
+    }
     INTERRUPTED.store(true, Ordering::SeqCst);
     let fd = WAKE.load(Ordering::SeqCst);
     if fd >= 0 {
@@ -38,24 +45,59 @@ pub fn watch() {
             let mut byte = [0];
             while reader.read_exact(&mut byte).is_ok() {
                 end_groups(Signal::TERM);
+                // What a shell expects when its terminal goes; it ignores the other one.
+                end_foreground(Signal::HUP);
                 std::thread::sleep(GRACE);
                 end_groups(Signal::KILL);
+                end_foreground(Signal::KILL);
             }
         });
         if spawned.is_err() {
             return;
         }
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-            // SAFETY: the structure is fully initialised by zeroing plus the fields set here, and the handler
-            // calls only async-signal-safe functions.
-            unsafe {
-                let mut action: libc::sigaction = std::mem::zeroed();
-                action.sa_sigaction = on_signal as extern "C" fn(libc::c_int) as usize;
-                action.sa_flags = libc::SA_RESTART | libc::SA_RESETHAND;
-                libc::sigaction(signal, &action, std::ptr::null_mut());
-            }
+            catch(signal);
         }
     });
+}
+
+/// Sets the handler for the next signal of this kind. sigaction(2) is async-signal-safe.
+fn catch(signal: libc::c_int) {
+    // SAFETY: the structure is fully initialised by zeroing plus the fields set here, and the handler calls only
+    // async-signal-safe functions.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_signal as extern "C" fn(libc::c_int) as usize;
+        action.sa_flags = libc::SA_RESTART | libc::SA_RESETHAND;
+        libc::sigaction(signal, &action, std::ptr::null_mut());
+    }
+}
+
+/// While it lives, a program of ours has the terminal: Ctrl-C is its own affair, and it ends when we are ended.
+pub(super) struct Foreground;
+
+impl Foreground {
+    pub(super) fn begin() -> Self {
+        FOREGROUND.store(-1, Ordering::SeqCst);
+        Self
+    }
+
+    pub(super) fn started(&self, id: u32) {
+        FOREGROUND.store(i32::try_from(id).unwrap_or(-1), Ordering::SeqCst);
+    }
+}
+
+impl Drop for Foreground {
+    fn drop(&mut self) {
+        FOREGROUND.store(0, Ordering::SeqCst);
+    }
+}
+
+fn end_foreground(signal: Signal) {
+    let id = FOREGROUND.load(Ordering::SeqCst);
+    if let Some(program) = (id > 0).then(|| Pid::from_raw(id)).flatten() {
+        let _ = kill_process(program, signal);
+    }
 }
 
 /// Whether the person (or the system) has asked us to stop.

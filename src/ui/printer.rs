@@ -80,8 +80,12 @@ impl Printer {
 
     /// A line that is said even when quiet is asked for.
     pub fn warn(&self, text: &str) {
-        let label = self.paint(Style::Warn, "warning:");
-        self.line(&format!("{label} {}", printable(text)));
+        let text = printable(text);
+        // A text with a place in a file says so itself, after the place.
+        if text.contains(": warning: ") {
+            return self.line(&text);
+        }
+        self.line(&format!("{} {text}", self.paint(Style::Warn, "warning:")));
     }
 
     /// A line on standard error, whatever the level. `text` may hold styles, so what comes from outside must have

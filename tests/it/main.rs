@@ -1,6 +1,7 @@
 //! The end-to-end tests: one binary, a sealed home for each test, and the real programs.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::print_stdout)]
 
+mod cli;
 mod clones;
 mod completion;
 mod dry_run;

@@ -9,7 +9,7 @@ use crate::base::exit::Exit;
 use crate::cli::args::{ConflictArgs, ProfileArgs};
 use crate::cli::context::{Context, Target};
 use crate::cli::home_run::{self, Outcome};
-use crate::cli::view;
+use crate::cli::{fetched, view};
 use crate::home::entry::Key;
 use crate::home::plan::{Plan, Resolution};
 use crate::setup::record::Record;
@@ -32,6 +32,13 @@ pub struct Args {
     /// Do not ask whether to go on
     #[arg(short, long)]
     yes: bool,
+}
+
+impl Args {
+    /// Whether nothing is to be written.
+    pub fn is_dry(&self) -> bool {
+        self.dry_run
+    }
 }
 
 /// Brings the home to what the profile says.
@@ -57,6 +64,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     // Another devboot may have been at work while we asked.
     let plan = home_run::planned(context, &target.entries, &answers)?;
     let outcome = home_run::carry_out(context, plan, "apply", None)?;
+    fetched::keep(context, &target.resolved.bundles)?;
     remember(context, &target.sources)?;
     if !context.global.json {
         home_run::report(context, &outcome);

@@ -6,18 +6,16 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::base::digest::Digest;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::redact;
 use crate::base::text::{counted, printable};
 use crate::cli::args::ProfileArgs;
 use crate::cli::context::{Context, current_dir};
-use crate::cli::view;
+use crate::cli::{fetched, view};
 use crate::home::apply::prepare;
-use crate::profile::trust::{self, Trust};
+use crate::profile::trust::{self, Bundle, Trust};
 use crate::profile::{self, Resolved, Severity};
-use crate::repos::{BatchOptions, CloneLimits, CloneOutcome, CloneSpec, clone_all};
 use crate::sys::process::{self, CommandSpec};
 use crate::sys::system::{ReadSystem, replace};
 use crate::sys::{env, terminal, tree};
@@ -190,7 +188,7 @@ fn edit(context: &Context, name: &str) -> Result<Exit, Fault> {
 fn check(context: &Context, profiles: &[String]) -> Result<Exit, Fault> {
     let facts = context.facts()?;
     let here = current_dir()?;
-    let fetch = |url: &str| fetch(context, url);
+    let fetch = |url: &str| fetched::fetch(context, url);
     let sources = asked(context, profiles)?;
     let problems = profile::check(&sources, &context.reader(&facts, &here, &fetch));
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
@@ -216,41 +214,6 @@ fn check(context: &Context, profiles: &[String]) -> Result<Exit, Fault> {
     Ok(if errors == 0 { Exit::Done } else { Exit::Usage })
 }
 
-/// Brings a profile from a git address into the cache and returns where it is.
-pub fn fetch(context: &Context, url: &str) -> Result<PathBuf, Fault> {
-    let name = Digest::of(url.as_bytes()).short();
-    let dest = context.dirs.cache.join("profiles").join(&name);
-    // Always fetched anew: what is in the cache may be yesterday's.
-    let fresh = dest.with_extension("new");
-    let spec = CloneSpec {
-        name: redact::url(url),
-        url: url.to_owned(),
-        reference: None,
-        depth: Some(1),
-        dest: fresh.clone(),
-        limits: CloneLimits::default(),
-    };
-    tree::remove(&fresh).map_err(|error| unusable(&fresh, &error))?;
-    prepare(&context.system, &context.home)?;
-    let outcome = clone_all(&[spec], BatchOptions { jobs: 1, offline: false }, &|_| {}).pop();
-    match outcome {
-        Some(CloneOutcome::Cloned { .. } | CloneOutcome::Present { .. }) => {
-            tree::remove(&dest).map_err(|error| unusable(&dest, &error))?;
-            crate::sys::system::WriteSystem::rename(&context.system, &fresh, &dest)
-                .map_err(|error| unusable(&dest, &error))?;
-            Ok(dest)
-        }
-        Some(CloneOutcome::Failed(fault)) => Err(fault),
-        // Without network, what was fetched last time will do; it is still held against what was approved.
-        _ if context.system.meta(&dest.join(".git")).ok().flatten().is_some() => Ok(dest),
-        Some(CloneOutcome::Postponed { why } | CloneOutcome::Kept { why }) => {
-            Err(Fault::new(ErrorKind::Failed, format!("cannot fetch the profile {}", redact::url(url)))
-                .cause(why))
-        }
-        None => Err(Fault::new(ErrorKind::Failed, "the profile was not fetched")),
-    }
-}
-
 /// Has every fetched profile approved: by an earlier approval of the same bytes, by `--trust DIGEST`, or by the
 /// person who reads it now.
 pub fn approve(context: &Context, resolved: &Resolved, trusted: Option<&str>) -> Result<(), Fault> {
@@ -263,8 +226,7 @@ pub fn approve(context: &Context, resolved: &Resolved, trusted: Option<&str>) ->
         let digest = bundle.digest();
         let shown = redact::url(&bundle.url);
         if trusted == Some(digest.to_string().as_str()) {
-            trust::approve(&context.system, &context.dirs, bundle)
-                .map_err(|e| unusable(&context.dirs.state, &e))?;
+            remember(context, bundle)?;
             continue;
         }
         let changed = if old.is_empty() { "is new" } else { "has changed since you approved it" };
@@ -281,8 +243,15 @@ pub fn approve(context: &Context, resolved: &Resolved, trusted: Option<&str>) ->
             return Err(Fault::new(ErrorKind::Refused, format!("the profile {shown} was not approved"))
                 .hint("nothing was changed"));
         }
-        trust::approve(&context.system, &context.dirs, bundle)
-            .map_err(|e| unusable(&context.dirs.state, &e))?;
+        remember(context, bundle)?;
     }
     Ok(())
+}
+
+fn remember(context: &Context, bundle: &Bundle) -> Result<(), Fault> {
+    if !context.profiles.changes() {
+        return Ok(());
+    }
+    prepare(&context.system, &context.home)?;
+    trust::approve(&context.system, &context.dirs, bundle).map_err(|e| unusable(&context.dirs.state, &e))
 }

@@ -12,6 +12,7 @@ use crate::base::text::{counted, printable, size};
 use crate::base::time::span;
 use crate::cli::args::{ConflictArgs, ProfileArgs};
 use crate::cli::context::{Context, Target};
+use crate::cli::fetched::{self, Use};
 use crate::cli::home_run::{self, Outcome};
 use crate::cli::setup_view::{self, Finished};
 use crate::cli::{help, view};
@@ -79,6 +80,18 @@ impl Args {
             dry_run: false,
             yes: true,
             throwaway: true,
+        }
+    }
+}
+
+impl Args {
+    /// How profiles from git addresses are used.
+    pub fn profiles(&self) -> Use {
+        match (self.dry_run, self.offline) {
+            (false, false) => Use::Change,
+            (false, true) => Use::ChangeOffline,
+            (true, false) => Use::Look,
+            (true, true) => Use::Kept,
         }
     }
 }
@@ -226,6 +239,7 @@ fn carry_out(context: &Context, prepared: Prepared, throwaway: bool) -> Result<E
     } else {
         Outcome::default()
     };
+    fetched::keep(context, &prepared.target.resolved.bundles)?;
     let before = context.record()?;
     let mut record = Record { profiles: prepared.target.sources.clone(), ..before.clone() };
     // Remembered at once, so that a setup that is cut short goes on with the same profiles.

@@ -7,6 +7,7 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::cli::args::{Global, ProfileArgs};
 use crate::cli::context::Context;
+use crate::cli::fetched::Use;
 use crate::setup::phase::Phase;
 use crate::sys::process::{self, CommandSpec};
 use crate::sys::{env, signal, terminal, tree};
@@ -60,7 +61,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let home = Throwaway(tree::private(&env::temp_dir(), "devboot-try-").map_err(failed)?);
     copy_own_profiles(context, &home.0)?;
     let global = Global { home: Some(home.0.clone()), json: false, ..context.global.clone() };
-    let inside = Context::new(global, context.printer.clone())?;
+    let profiles = if args.offline { Use::ChangeOffline } else { Use::Change };
+    let inside = Context::new(global, context.printer.clone())?.using(profiles);
     let profile = ProfileArgs { profiles: sources, trust: args.profile.trust.clone() };
     let exit = setup::run(&inside, &setup::Args::for_try(profile, args.offline, args.skip.clone()))?;
     if signal::interrupted() {
@@ -71,6 +73,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     }
     let code = shell(context, args, &home.0)?;
     drop(home);
+    if signal::interrupted() {
+        return Ok(Exit::Interrupted);
+    }
     context.printer.say("the throwaway home is gone; `devboot setup` does the same to yours");
     Ok(if code == 0 || args.command.is_empty() { Exit::Done } else { Exit::Failed })
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
-use crate::base::text::counted;
+use crate::base::text::{counted, printable};
 use crate::cli::args::ConflictArgs;
 use crate::cli::context::Context;
 use crate::cli::{home_run, view};
@@ -47,16 +47,17 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         if !args.dry_run {
             discard_preparation(&context.system, &context.home)?;
         }
-        context.printer.say("nothing to undo");
-        return Ok(Exit::Done);
+        return match &args.run {
+            Some(name) => Err(no_run(name)),
+            None => nothing(context),
+        };
     }
     let lock = if args.dry_run { None } else { Some(context.write_lock()?) };
     if lock.is_some() {
         recover(&context.system, &context.home)?;
     }
     let Some(journal) = chosen(context, args)? else {
-        context.printer.say("nothing to undo");
-        return Ok(Exit::Done);
+        return nothing(context);
     };
     let mut plan = context.home.plan_undo(&context.system, &journal, &BTreeMap::new())?;
     let answers = home_run::answers(context, &plan, &args.conflicts, !args.yes && !args.dry_run)?;
@@ -97,10 +98,20 @@ fn chosen(context: &Context, args: &Args) -> Result<Option<Journal>, Fault> {
         Some(id) => context.home.store.journal(&context.system, id, false)?,
         None => None,
     };
-    journal.map(Some).ok_or_else(|| {
-        Fault::new(ErrorKind::Usage, format!("there is no run '{name}'"))
-            .hint("devboot undo --list shows them")
-    })
+    journal.map(Some).ok_or_else(|| no_run(name))
+}
+
+fn no_run(name: &str) -> Fault {
+    Fault::new(ErrorKind::Usage, format!("there is no run '{}'", printable(name)))
+        .hint("devboot undo --list shows them")
+}
+
+fn nothing(context: &Context) -> Result<Exit, Fault> {
+    if context.global.json {
+        context.printer.json(&json!({ "schema": view::SCHEMA, "run": null, "plan": null }))?;
+    }
+    context.printer.say("nothing to undo");
+    Ok(Exit::Done)
 }
 
 fn list(context: &Context) -> Result<Exit, Fault> {
