@@ -22,13 +22,26 @@ pub struct Disk {
 pub fn disk(path: &Path) -> io::Result<Disk> {
     let found = rustix::fs::statvfs(path)?;
     let flags = found.f_flag;
+    // The mount table knows nothing of the links that lead to a path.
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     Ok(Disk {
         free: found.f_bavail.saturating_mul(found.f_frsize),
         size: found.f_blocks.saturating_mul(found.f_frsize),
-        noexec: flags.contains(rustix::fs::StatVfsMountFlags::NOEXEC),
+        noexec: noexec(flags),
         read_only: flags.contains(rustix::fs::StatVfsMountFlags::RDONLY),
-        kind: mount_type(path).unwrap_or_default(),
+        kind: mount_type(&real).unwrap_or_default(),
     })
+}
+
+/// Only Linux has the flag in statvfs(3).
+#[cfg(target_os = "linux")]
+fn noexec(flags: rustix::fs::StatVfsMountFlags) -> bool {
+    flags.contains(rustix::fs::StatVfsMountFlags::NOEXEC)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn noexec(_: rustix::fs::StatVfsMountFlags) -> bool {
+    false
 }
 
 /// The type in the line of `/proc/self/mounts` whose mount point is the longest above `path`; of two equal ones
@@ -51,4 +64,19 @@ fn mount_type(path: &Path) -> Option<String> {
 /// Whether we may create files in a directory, by access(2): as root on a writable mount always true.
 pub fn writable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods)]
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_link_has_the_type_of_what_it_leads_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("/proc/self", &link).unwrap();
+        assert_eq!(disk(&link).unwrap().kind, "proc");
+    }
 }
