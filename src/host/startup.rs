@@ -20,18 +20,25 @@ pub struct Startup {
 /// A shell that takes longer than this to start is not measured again and again.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Starts the shell interactively `runs` times each way, in turns so that both see the same machine. `None` when it
-/// does not start.
+/// Starts the shell interactively once each way to warm up, then `runs` times each way, in turns that swap who goes
+/// first so that both see the same machine. `None` when it does not start.
 pub fn measure(shell: &str, home: &std::path::Path, runs: usize) -> Option<Startup> {
     let start = |disabled: &str| -> Option<Finished> {
         let spec = CommandSpec::new(shell).args(["-i", "-c", "exit"]).env("HOME", home).timeout(LIMIT);
-        let spec = spec.env("DEVBOOT_DISABLE", disabled);
+        let spec = spec.new_session().env("DEVBOOT_DISABLE", disabled);
         process::run(&spec).ok().filter(Finished::ok)
     };
+    start("0")?;
+    start("1")?;
     let (mut with, mut without) = (Vec::new(), Vec::new());
-    for _ in 0..runs.max(1) {
-        with.push(start("0")?.elapsed);
-        without.push(start("1")?.elapsed);
+    for run in 0..runs.max(1) {
+        if run % 2 == 0 {
+            with.push(start("0")?.elapsed);
+            without.push(start("1")?.elapsed);
+        } else {
+            without.push(start("1")?.elapsed);
+            with.push(start("0")?.elapsed);
+        }
     }
     Some(Startup { shell: shell.to_owned(), with_ms: median(with), without_ms: median(without) })
 }

@@ -34,6 +34,8 @@ pub struct CommandSpec {
     pub timeout: Option<Duration>,
     /// A file that receives standard output and standard error together, as they come.
     pub log: Option<PathBuf>,
+    /// Runs in a session of its own, without our terminal.
+    pub new_session: bool,
 }
 
 impl CommandSpec {
@@ -87,6 +89,13 @@ impl CommandSpec {
     /// Where its output goes as it comes; the tail is still returned.
     pub fn log(mut self, path: impl AsRef<Path>) -> Self {
         self.log = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// A session of its own: an interactive shell in a mere group of its own finds our terminal, is in its
+    /// background, and is stopped.
+    pub fn new_session(mut self) -> Self {
+        self.new_session = true;
         self
     }
 }
@@ -157,8 +166,14 @@ pub fn run(spec: &CommandSpec) -> io::Result<Finished> {
         [] => Stdio::null(),
         bytes => input_file(bytes).map_or_else(Stdio::piped, Stdio::from),
     });
-    // A group of its own: ending it ends what it started, and the terminal's Ctrl-C reaches us first.
-    command.process_group(0);
+    // A group of its own: ending it ends what it started, and the terminal's Ctrl-C reaches us first. A session
+    // leader leads a group, too.
+    if spec.new_session {
+        // SAFETY: setsid(2) is async-signal-safe, and the closure touches no memory.
+        unsafe { command.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from)) };
+    } else {
+        command.process_group(0);
+    }
     die_with_us(&mut command);
     if spec.clear_env {
         command.env_clear();
@@ -395,6 +410,15 @@ mod tests {
     fn what_is_left_behind_does_not_hold_us() {
         let done = run(&sh("sleep 600 & exit 0")).unwrap();
         assert_eq!(done.ending, Ending::Exited(0));
+    }
+
+    #[test]
+    fn a_session_of_its_own_has_a_group_that_can_be_ended() {
+        let ids = run(&sh("ps -o pid= -o pgid= -o sid= -p $$").new_session()).unwrap().text();
+        let ids: Vec<&str> = ids.split_whitespace().collect();
+        assert!(ids.len() == 3 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+        let spec = sh("trap '' TERM; sleep 600 & sleep 600; sleep 600").new_session();
+        assert_eq!(run(&spec.timeout(Duration::from_millis(100))).unwrap().ending, Ending::TimedOut);
     }
 
     #[test]

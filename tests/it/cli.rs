@@ -148,8 +148,7 @@ fn a_clone_of_a_setup_that_was_killed_is_still_known_as_ours() {
     let mut record: serde_json::Value = serde_json::from_slice(&world.read(file)).unwrap();
     let dirs: Vec<_> = record["clones"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(dirs.len(), 1);
-    record["clones"] = serde_json::json!({});
-    record["begun"] = dirs.clone().into();
+    record["clones"][&dirs[0]]["commit"] = serde_json::Value::Null;
     world.write(file, record.to_string());
     let half = Path::new(&dirs[0]).with_file_name(".near.devboot-partial");
     world.write(half.join("half").to_str().unwrap(), "x");

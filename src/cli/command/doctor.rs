@@ -54,7 +54,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         Check::not("runs", Verdict::Bad, evidence, "devboot doctor --fix")
     });
     home(context, args, &mut found)?;
-    for shell in can.shells.iter().filter(|_| args.runs > 0) {
+    let ledger = context.home.store.ledger(&context.system)?;
+    for shell in can.shells.iter().filter(|shell| args.runs > 0 && is_set_up(&ledger, shell)) {
         found.push(start(context, shell, args.runs));
     }
     let worst = found.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Good);
@@ -170,6 +171,18 @@ fn wishes(plan: &Plan) -> Check {
         );
     }
     Check::good(name, format!("{} as written", counted(plan.unchanged, "entry")))
+}
+
+/// Whether devboot has a block in an rc file of this shell: only then has its start a cost, and a shell that is
+/// started for the first time may write into the home.
+fn is_set_up(ledger: &crate::home::ledger::Ledger, shell: &str) -> bool {
+    let file = match shell {
+        "bash" => ".bashrc",
+        "zsh" => ".zshrc",
+        _ => "config.fish",
+    };
+    let ours = |path: &str| path.rsplit('/').next() == Some(file);
+    ledger.records.keys().any(|key| key.block.is_some() && ours(key.path.as_str()))
 }
 
 fn start(context: &Context, shell: &str, runs: usize) -> Check {
