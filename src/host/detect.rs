@@ -36,14 +36,24 @@ pub struct Facts {
 }
 
 /// Where regions are named, by cloud.
-const REGIONS: [&str; 6] = [
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "CLOUDSDK_COMPUTE_REGION",
-    "GOOGLE_CLOUD_REGION",
-    "ACC_LOCATION",
-    "AZURE_DEFAULTS_LOCATION",
+const REGIONS: [(HostKind, &str); 6] = [
+    (HostKind::AwsCloudshell, "AWS_REGION"),
+    (HostKind::AwsCloudshell, "AWS_DEFAULT_REGION"),
+    (HostKind::GoogleCloudShell, "CLOUDSDK_COMPUTE_REGION"),
+    (HostKind::GoogleCloudShell, "GOOGLE_CLOUD_REGION"),
+    (HostKind::AzureCloudShell, "ACC_LOCATION"),
+    (HostKind::AzureCloudShell, "AZURE_DEFAULTS_LOCATION"),
 ];
+
+/// The region by the host's own cloud, else by any other. A value that no region has is not taken: it would go
+/// into profiles.
+fn region(kind: HostKind, set: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let plain = |text: &String| {
+        (1..=32).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    let own = REGIONS.iter().filter(|(of, _)| *of == kind);
+    own.chain(&REGIONS).find_map(|(_, name)| set(name).filter(plain))
+}
 
 /// Looks at the environment and a few paths. An unknown `DEVBOOT_HOST` is an error.
 pub fn detect(system: &dyn ReadSystem, vars: &BTreeMap<String, String>, home: &Path) -> Result<Facts, Fault> {
@@ -53,14 +63,15 @@ pub fn detect(system: &dyn ReadSystem, vars: &BTreeMap<String, String>, home: &P
     let set = |name: &str| vars.get(name).filter(|value| !value.is_empty()).cloned();
     let wanted = set("DEVBOOT_HOST").map(|name| named(&name)).transpose()?;
     let seen = evidence.first().map_or(HostKind::Vm, |evidence| evidence.kind);
+    let kind = wanted.unwrap_or(seen);
     Ok(Facts {
-        kind: wanted.unwrap_or(seen),
+        kind,
         evidence,
         overridden: wanted.is_some(),
         home: home.to_path_buf(),
         user: set("USER").or_else(|| set("LOGNAME")),
         shell: set("SHELL"),
-        region: REGIONS.iter().find_map(|name| set(name)),
+        region: region(kind, &set),
         os: std::env::consts::OS,
         arch: std::env::consts::ARCH,
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
@@ -97,4 +108,31 @@ pub fn variables(facts: &Facts, dirs: &Dirs) -> BTreeMap<String, String> {
         ("shell", shell),
     ];
     pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::memory::MemorySystem;
+
+    fn facts(vars: &[(&str, &str)]) -> Result<Facts, Fault> {
+        let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        detect(&MemorySystem::default(), &vars, Path::new("/h"))
+    }
+
+    #[test]
+    fn the_hosts_own_cloud_names_the_region() {
+        let vars = [("ACC_CLOUD", "PROD"), ("ACC_LOCATION", "westeurope"), ("AWS_REGION", "us-east-1")];
+        assert_eq!(facts(&vars).unwrap().region.as_deref(), Some("westeurope"));
+        assert_eq!(facts(&vars[2..]).unwrap().region.as_deref(), Some("us-east-1"));
+        assert_eq!(facts(&[("AWS_REGION", "x;$(id)")]).unwrap().region, None);
+    }
+
+    #[test]
+    fn the_override_wins_and_a_slip_in_it_is_named() {
+        let found = facts(&[("CODESPACES", "true"), ("DEVBOOT_HOST", "vm")]).unwrap();
+        assert_eq!((found.kind, found.overridden, found.evidence.len()), (HostKind::Vm, true, 1));
+        let fault = facts(&[("DEVBOOT_HOST", "codespace")]).unwrap_err();
+        assert!(fault.hints[0].contains("codespaces"));
+    }
 }

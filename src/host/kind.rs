@@ -203,6 +203,7 @@ const SIGNS: &[(HostKind, Sign)] = &[
     (HostKind::Container, Sign::Set("CODER")),
     (HostKind::Container, Sign::Set("REMOTE_CONTAINERS")),
     (HostKind::Container, Sign::Set("container")),
+    (HostKind::Container, Sign::Set("KUBERNETES_SERVICE_HOST")),
     (HostKind::Container, Sign::Path("/.dockerenv")),
     (HostKind::Container, Sign::Path("/run/.containerenv")),
 ];
@@ -217,7 +218,7 @@ pub fn paths() -> impl Iterator<Item = &'static str> {
 
 /// Everything that speaks for some kind, the deciding one first.
 pub fn evidence(vars: &BTreeMap<String, String>, home: &str, paths: &[&str]) -> Vec<Evidence> {
-    let set = |name: &str| vars.get(name).is_some_and(|value| !value.is_empty());
+    let set = |name: &str| vars.get(name).is_some_and(|value| !matches!(value.as_str(), "" | "false" | "0"));
     SIGNS
         .iter()
         .filter_map(|(kind, sign)| {
@@ -257,7 +258,9 @@ mod tests {
             };
             assert_eq!(found, *expected);
         }
-        assert_eq!(kind(&[("CODESPACES", "")], "/h", &[]), HostKind::Vm);
+        for no in ["", "false", "0"] {
+            assert_eq!(kind(&[("CODESPACES", no)], "/h", &[]), HostKind::Vm);
+        }
         assert_eq!(kind(&[("AWS_EXECUTION_ENV", "AWS_Lambda_python3.8")], "/h", &[]), HostKind::Vm);
     }
 
