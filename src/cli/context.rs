@@ -17,10 +17,10 @@ use crate::setup::desired::{self, Surroundings};
 use crate::setup::record::Record;
 use crate::setup::surroundings;
 use crate::sys::dirs::Dirs;
-use crate::sys::env;
 use crate::sys::lock::{Lock, LockError};
 use crate::sys::real::{RealSystem, real_path};
 use crate::sys::system::{FileKind, ReadSystem};
+use crate::sys::{env, process};
 use crate::ui::Printer;
 
 /// What commands share.
@@ -169,9 +169,28 @@ impl Context {
         }
     }
 
+    /// Makes the state directory, one devboot at a time: two that build it together would spoil the note of what
+    /// was made.
+    pub fn prepare_state(&self) -> Result<(), Fault> {
+        let _one = Lock::of_dir(&self.dirs.home);
+        Ok(prepare(&self.system, &self.home)?)
+    }
+
+    /// What we would write into someone else's home they could neither read nor take back.
+    fn own_home(&self) -> Result<(), Fault> {
+        let owner = self.system.meta(&self.home.real).ok().flatten().map(|meta| meta.uid);
+        if self.global.home.is_none() || owner.is_none_or(|owner| owner == process::owner().0) {
+            return Ok(());
+        }
+        let home = self.dirs.home.display();
+        Err(Fault::new(ErrorKind::Refused, format!("{home} belongs to another user"))
+            .hint("run devboot as that user, with sudo -u or su"))
+    }
+
     /// Becomes the one writer of this home: takes the lock and settles runs that were cut short.
     pub fn write_lock(&self) -> Result<Lock, Fault> {
-        prepare(&self.system, &self.home)?;
+        self.own_home()?;
+        self.prepare_state()?;
         let path = self.dirs.state.join("lock");
         let lock = Lock::take(&path).map_err(|error| match error {
             LockError::Held(pid) => {
@@ -211,9 +230,11 @@ fn chosen(path: &std::path::Path) -> Result<PathBuf, Fault> {
     if path.components().any(|part| part == std::path::Component::ParentDir) {
         return Ok(real_path(&path).unwrap_or(path));
     }
-    Ok(path.components().collect())
+    Ok(path)
 }
 
 fn absolute(path: &std::path::Path) -> Result<PathBuf, Fault> {
-    Ok(if path.is_absolute() { path.to_path_buf() } else { current_dir()?.join(path) })
+    let path = if path.is_absolute() { path.to_path_buf() } else { current_dir()?.join(path) };
+    // Without the `.` of `./x`.
+    Ok(path.components().collect())
 }

@@ -64,6 +64,7 @@ pub fn conflict(conflict: &Conflict) -> (String, String) {
     let path = printable(&conflict.key.path.to_string());
     let flags = "answer on a terminal, or run again with --take-new or --keep-mine";
     let (why, next) = match &conflict.cause {
+        Cause::Edited if conflict.origin == "undo" => ("it is not as that run left it".into(), flags.into()),
         Cause::Foreign => ("it is there already and not from devboot".into(), flags.into()),
         Cause::Edited => ("you changed it and the profile changed too".into(), flags.into()),
         Cause::Removed => ("you removed it and the profile changed".into(), flags.into()),

@@ -580,7 +580,10 @@ pub fn prepare(system: &dyn WriteSystem, home: &Home) -> Result<(), StoreError> 
     let built = build_beside(system, home, &missing, &beside);
     match built.and_then(|()| system.rename(&beside, &missing[0])) {
         // Another devboot was quicker; what it made is as good.
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => prepare(system, home),
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            clear_beside(system, &missing, &beside).map_err(io_at(&beside))?;
+            prepare(system, home)
+        }
         result => result.map_err(io_at(&missing[0])),
     }
 }

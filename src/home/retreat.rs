@@ -275,6 +275,11 @@ pub fn undo(journal: &Journal, situation: &Situation<'_>) -> Plan {
             }
             Undone::Already => plan.records.extend(back),
             Undone::Left => {}
+            // The file is the user's from now on, as far as this run is concerned.
+            Undone::Mine => {
+                plan.kept.extend(back.iter().map(|change| change.key.clone()));
+                plan.records.extend(back);
+            }
         }
     }
     plan.remove_dirs = journal.dirs.iter().rev().cloned().collect();
@@ -285,6 +290,7 @@ enum Undone {
     To(Content, Option<(i64, u32)>),
     Already,
     Left,
+    Mine,
 }
 
 fn undo_whole(step: &JournalStep, actual: &Actual, situation: &Situation<'_>, plan: &mut Plan) -> Undone {
@@ -304,6 +310,9 @@ fn undo_whole(step: &JournalStep, actual: &Actual, situation: &Situation<'_>, pl
     }
     if now.matches(&step.after) || answer == Some(&Resolution::TakeNew) {
         return Undone::To(before, modified(&step.before));
+    }
+    if answer == Some(&Resolution::KeepMine) {
+        return Undone::Mine;
     }
     plan.conflicts.push(undo_conflict(step, actual, Cause::Edited, before));
     Undone::Left
@@ -326,6 +335,9 @@ fn undo_blocks(step: &JournalStep, actual: &Actual, situation: &Situation<'_>, p
             continue;
         }
         let answer = situation.answers.get(&Key { path: step.path.clone(), block: Some(block.id.clone()) });
+        if found != block.after && answer == Some(&Resolution::KeepMine) {
+            return Undone::Mine;
+        }
         if found != block.after && answer != Some(&Resolution::TakeNew) {
             plan.conflicts.push(undo_conflict(step, actual, Cause::Edited, actual.content.clone()));
             return Undone::Left;

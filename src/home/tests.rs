@@ -533,3 +533,24 @@ fn a_directory_swapped_for_a_link_after_the_plan_stops_the_run() {
     assert_eq!(system.tree("/elsewhere").len(), 2);
     assert!(system.tree("/h/a").is_empty() && home().store.pending(&system).unwrap().is_empty());
 }
+
+#[test]
+fn an_undo_that_keeps_mine_goes_on_to_the_run_before() {
+    let system = stock();
+    run(&system, &[file("~/a", "1"), file("~/b", "1")], 1).unwrap();
+    run(&system, &[file("~/a", "2"), file("~/b", "1")], 2).unwrap();
+    system.set("/h/a", user("mine"));
+    let journal = home().last_undoable(&system).unwrap().unwrap();
+    let key = file("~/a", "").key();
+    let undo = |answer: &[(Key, Resolution)]| {
+        home().plan_undo(&system, &journal, &answer.iter().cloned().collect()).unwrap()
+    };
+    assert_eq!(undo(&[]).conflicts.len(), 1);
+    let plan = undo(&[(key.clone(), Resolution::KeepMine)]);
+    assert!(plan.conflicts.is_empty() && plan.kept == [key]);
+    let header = RunHeader { undoes: Some(journal.id.clone()), ..header("undo", 3) };
+    apply(&system, &home(), &plan, &header).unwrap();
+    let next = home().last_undoable(&system).unwrap().unwrap();
+    assert!(next.id < journal.id);
+    assert_eq!(system.tree("/h/a")[Path::new("/h/a")], user("mine"));
+}

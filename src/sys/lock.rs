@@ -48,6 +48,14 @@ impl Lock {
         }
     }
 
+    /// Waits for the lock on a directory, for acts of a few milliseconds before there is a file to lock. `None`
+    /// where directories cannot be locked.
+    pub fn of_dir(path: &Path) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        rustix::fs::flock(&file, FlockOperation::LockExclusive).ok()?;
+        Some(Self { _file: file, made: None })
+    }
+
     fn by_creation(path: &Path) -> Result<Self, LockError> {
         let made = path.with_extension("held");
         for _ in 0..2 {

@@ -181,3 +181,41 @@ fn a_hard_linked_file_that_a_kill_left_half_written_becomes_whole() {
     world.devboot(["uninstall", "--yes"]).exits(0);
     assert_same(&before, &world.tree(), "uninstall");
 }
+
+#[test]
+fn a_profile_of_ones_own_that_is_gone_again_leaves_no_directory() {
+    let world = World::new();
+    world.write(".config/x", "");
+    let before = world.tree();
+    world.devboot(["profile", "new", "mine"]).exits(0);
+    fs::remove_file(world.path(".config/devboot/profiles/mine.toml")).unwrap();
+    world.devboot(["uninstall", "--yes"]).exits(0);
+    assert_same(&before, &world.tree(), "uninstall");
+}
+
+#[test]
+fn of_several_first_setups_at_once_one_works_and_the_others_say_why_not() {
+    for _ in 0..5 {
+        let world = World::new();
+        let before = world.tree();
+        let start = || {
+            let mut command = world.command(DEVBOOT);
+            command.args(["setup", "--yes", "--profile", "minimal"]).args(HOME_ONLY);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        };
+        let running: Vec<_> = (0..6).map(|_| start()).collect();
+        let mut done = 0;
+        for child in running {
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            match output.status.code() {
+                Some(0) => done += 1,
+                code => assert!(code == Some(1) && said.contains("another devboot"), "{said}"),
+            }
+        }
+        assert!(done > 0);
+        world.devboot(["status"]).exits(0);
+        world.devboot(["uninstall", "--yes"]).exits(0);
+        assert_same(&before, &world.tree(), "uninstall");
+    }
+}

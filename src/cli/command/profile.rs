@@ -13,7 +13,6 @@ use crate::base::text::{counted, printable};
 use crate::cli::args::ProfileArgs;
 use crate::cli::context::{Context, current_dir};
 use crate::cli::{fetched, view};
-use crate::home::apply::prepare;
 use crate::profile::trust::{self, Bundle, Trust};
 use crate::profile::{self, Resolved, Severity};
 use crate::sys::process::{self, CommandSpec};
@@ -252,6 +251,6 @@ fn remember(context: &Context, bundle: &Bundle) -> Result<(), Fault> {
     if !context.profiles.changes() {
         return Ok(());
     }
-    prepare(&context.system, &context.home)?;
+    context.prepare_state()?;
     trust::approve(&context.system, &context.dirs, bundle).map_err(|e| unusable(&context.dirs.state, &e))
 }

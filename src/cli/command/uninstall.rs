@@ -232,6 +232,10 @@ fn purge(context: &Context) -> Result<(), Fault> {
         // A kit that the user changed stays, and so does what holds it.
         let _ = context.system.remove_dir(&path);
     }
+    for path in [config.join("profiles"), config.clone()] {
+        // Profiles of the user's own stay.
+        let _ = context.system.remove_dir(&path);
+    }
     // The state directory goes last of devboot's own: until then a second uninstall can finish.
     tree::remove(&context.dirs.state).map_err(unusable(&context.dirs.state))?;
     for dir in dirs {
