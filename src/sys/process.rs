@@ -100,6 +100,27 @@ impl CommandSpec {
     }
 }
 
+impl CommandSpec {
+    /// The program with its arguments, environment and directory; its streams are the caller's.
+    pub(super) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args);
+        if self.clear_env {
+            command.env_clear();
+        }
+        for (name, value) in &self.env {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(dir) = &self.cwd {
+            command.current_dir(dir);
+        }
+        command
+    }
+}
+
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -160,8 +181,8 @@ pub fn run(spec: &CommandSpec) -> io::Result<Finished> {
         Some(path) => Some(open_log(path)?),
         None => None,
     };
-    let mut command = Command::new(&spec.program);
-    command.args(&spec.args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = spec.command();
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.stdin(match spec.stdin.as_slice() {
         [] => Stdio::null(),
         bytes => input_file(bytes).map_or_else(Stdio::piped, Stdio::from),
@@ -175,18 +196,6 @@ pub fn run(spec: &CommandSpec) -> io::Result<Finished> {
         command.process_group(0);
     }
     die_with_us(&mut command);
-    if spec.clear_env {
-        command.env_clear();
-    }
-    for (name, value) in &spec.env {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    if let Some(dir) = &spec.cwd {
-        command.current_dir(dir);
-    }
     let mut child = command.spawn()?;
     let group = Pid::from_child(&child);
     signal::register(group);
@@ -347,20 +356,7 @@ fn open_log(path: &Path) -> io::Result<File> {
 
 /// Runs a command on our own terminal and waits: an editor, a shell for the user.
 pub fn interactive(spec: &CommandSpec) -> io::Result<i32> {
-    let mut command = Command::new(&spec.program);
-    command.args(&spec.args);
-    if spec.clear_env {
-        command.env_clear();
-    }
-    for (name, value) in &spec.env {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    if let Some(dir) = &spec.cwd {
-        command.current_dir(dir);
-    }
+    let mut command = spec.command();
     let foreground = signal::Foreground::begin();
     let mut child = command.spawn()?;
     foreground.started(child.id());

@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -150,21 +150,9 @@ impl Said {
 impl Duplex {
     /// Starts a child and talks to it. `stdin`, `timeout` and `log` of the command are not used.
     pub fn child(spec: &CommandSpec, patience: Patience) -> io::Result<Self> {
-        let mut command = Command::new(&spec.program);
-        command.args(&spec.args).process_group(0);
+        let mut command = spec.command();
+        command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        if spec.clear_env {
-            command.env_clear();
-        }
-        for (name, value) in &spec.env {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        if let Some(dir) = &spec.cwd {
-            command.current_dir(dir);
-        }
         let mut child = command.spawn()?;
         let group = Pid::from_child(&child);
         signal::register(group);
