@@ -41,8 +41,22 @@ pub fn entries(profile: &Profile, around: &Surroundings) -> Result<Vec<Entry>, F
     for dotfile in &profile.dotfiles {
         found.push(dotfile_entry(profile, dotfile));
     }
-    found.extend(shell_entries(profile, around)?);
+    if speaks_to_shells(profile) {
+        found.extend(shell_entries(profile, around)?);
+    }
     Ok(found)
+}
+
+/// Whether a profile has anything for a shell to read. One that only places files leaves the rc files alone.
+fn speaks_to_shells(profile: &Profile) -> bool {
+    let silent = profile.environment.is_empty()
+        && profile.path.prepend.is_empty()
+        && profile.path.append.is_empty()
+        && profile.aliases.is_empty()
+        && profile.functions.is_empty()
+        && profile.shells.values().all(|part| *part == profile::ShellPart::default())
+        && profile.kits.values().all(|kit| kit.source.is_empty());
+    !silent
 }
 
 fn entry(path: HomePath, kind: EntryKind, origin: &str) -> Entry {

@@ -204,3 +204,24 @@ fn two_at_once_one_waits_or_says_so() {
     assert_eq!(world.text(".bashrc").matches("# >>> devboot >>>").count(), 1);
     world.shells_start_cleanly("after four at once");
 }
+
+#[test]
+fn a_profile_that_only_places_files_leaves_the_rc_files_alone() {
+    let world = World::new();
+    world.write(".bashrc", "export A=1\n");
+    let before = world.tree();
+    world.write("p.toml", "[[dotfile]]\ntarget = '~/.inputrc'\ntext = 'set completion-ignore-case on'\n");
+    world.devboot(["apply", "--yes", "--profile", "./p.toml"]).exits(0);
+    assert_eq!(world.text(".bashrc"), "export A=1\n");
+    assert!(world.text(".inputrc").contains("completion-ignore-case"));
+    // Once it has something to say, they get their blocks; and lose them when it falls silent again.
+    world.write("p.toml", "[aliases]\nx = 'y'\n");
+    world.devboot(["apply", "--yes"]).exits(0);
+    assert!(world.text(".bashrc").contains("# >>> devboot >>>") && !world.path(".inputrc").exists());
+    world.write("p.toml", "");
+    world.devboot(["apply", "--yes"]).exits(0);
+    assert_eq!(world.text(".bashrc"), "export A=1\n");
+    world.devboot(["uninstall", "--yes"]).exits(0);
+    fs::remove_file(world.path("p.toml")).unwrap();
+    assert_same(&before, &world.tree(), "uninstall");
+}
