@@ -1,4 +1,4 @@
-//! Carrying out a plan as one journalled transaction, and settling one that was cut short.
+//! Carrying out a plan as one journalled transaction.
 //!
 //! Order: copies of what will be replaced → journal → every new byte, in temporary files beside their targets,
 //! ledger included → durable → the renames → the journal is filed as done. Nothing is replaced before all bytes
@@ -18,13 +18,14 @@ use super::entry::{Content, State};
 use super::journal::{self, Journal, JournalStep, RunId};
 use super::ledger::Ledger;
 use super::plan::{Plan, Step};
-use super::retreat::finished_steps;
-use super::store::{Store, StoreError, io_at};
-use super::survey::{Home, follows};
+use super::prepare::first_dirs;
+use super::recover::recover;
+use super::store::{StoreError, io_at};
+use super::survey::Home;
 use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::path::HomePath;
 use crate::base::time::Timestamp;
-use crate::sys::system::{Attributes, FileKind, ReadSystem, WriteSystem, replace};
+use crate::sys::system::{Attributes, FileKind, WriteSystem, replace};
 
 /// What a run is filed under.
 #[derive(Clone, Debug)]
@@ -449,12 +450,12 @@ fn in_place(step: &Step) -> bool {
     several && matches!((&step.before, &step.after), (Content::File { .. }, Content::File { .. }))
 }
 
-fn remove_if_empty(system: &dyn WriteSystem, dir: &Path) {
+pub(super) fn remove_if_empty(system: &dyn WriteSystem, dir: &Path) {
     // A directory that holds something stays: that is not a failure.
     let _ = system.remove_dir(dir);
 }
 
-fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
+pub(super) fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
     // Our own types have no map with keys that are not text and no failing serialiser.
     serde_json::to_vec(value).unwrap_or_default()
 }
@@ -482,162 +483,4 @@ fn missing_dirs(plan: &Plan) -> Vec<HomePath> {
         .filter(|dir| seen.insert((*dir).clone()))
         .cloned()
         .collect()
-}
-
-/// A run that was cut short and is now settled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recovered {
-    /// Which.
-    pub id: RunId,
-    /// How many of its changes had been made.
-    pub finished: usize,
-    /// How many it would have made.
-    pub total: usize,
-}
-
-/// Settles every run that was cut short: temporary files go, the changes that were made are put in the ledger.
-/// The same command again then finishes the rest, and `undo` goes back. The caller holds the lock.
-pub fn recover(system: &dyn WriteSystem, home: &Home) -> Result<Vec<Recovered>, StoreError> {
-    let store = &home.store;
-    let mut settled = Vec::new();
-    for id in store.pending(system)? {
-        let Some(journal) = store.journal(system, &id, true)? else { continue };
-        for (index, step) in journal.steps.iter().enumerate() {
-            let temporary = step.at.under(&home.path).with_file_name(journal.temporary(index));
-            system.remove_file(&temporary).map_err(io_at(&temporary))?;
-        }
-        for step in &journal.steps {
-            super::torn::mend(system, home, step).map_err(io_at(&step.at.under(&home.path)))?;
-        }
-        let mut reader = Reader::new(system, &home.path, home.real.clone());
-        let actual = journal
-            .steps
-            .iter()
-            .map(|step| (step.path.clone(), reader.read(&step.path, follows(step))))
-            .collect();
-        let finished: Vec<&JournalStep> = finished_steps(&journal, &actual).collect();
-        let mut ledger = store.ledger(system)?;
-        for change in finished.iter().flat_map(|step| &step.records) {
-            match &change.after {
-                Some(record) => ledger.records.insert(change.key.clone(), record.clone()),
-                None => ledger.records.remove(&change.key),
-            };
-        }
-        if finished.is_empty() {
-            for dir in journal.dirs.iter().rev() {
-                remove_if_empty(system, &dir.under(&home.path));
-            }
-        } else {
-            ledger.dirs.extend(journal.dirs.iter().cloned());
-        }
-        ledger.dirs.extend(first_dirs(system, home)?);
-        write_ledger(system, store, &ledger)?;
-        let (from, to) = (store.journal_path(&id, true), store.journal_path(&id, false));
-        let filed = if finished.is_empty() {
-            system.remove_file(&store.bases_path(&id)).and_then(|()| system.remove_file(&from))
-        } else {
-            system.rename(&from, &to)
-        };
-        filed.map_err(io_at(&from))?;
-        settled.push(Recovered { id, finished: finished.len(), total: journal.steps.len() });
-    }
-    Ok(settled)
-}
-
-/// The directories that had to be made for the state directory, when no ledger has them yet.
-fn first_dirs(system: &dyn ReadSystem, home: &Home) -> Result<Vec<HomePath>, StoreError> {
-    let store = &home.store;
-    if system.meta(&store.ledger_path()).map_err(io_at(store.dir()))?.is_some() {
-        return Ok(Vec::new());
-    }
-    let noted = system.read(&store.made_path(), 64 << 10).ok();
-    Ok(noted.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
-}
-
-fn write_ledger(system: &dyn WriteSystem, store: &Store, ledger: &Ledger) -> Result<(), StoreError> {
-    let path = store.ledger_path();
-    system
-        .remove_file(&path.with_extension("next"))
-        .and_then(|()| replace(system, &path, &to_json(ledger), 0o600))
-        .map_err(io_at(&path))
-}
-
-/// Every directory that devboot has made in the home, children first: what `uninstall` removes last, where they
-/// are empty.
-pub fn own_dirs(system: &dyn ReadSystem, home: &Home) -> Result<Vec<HomePath>, StoreError> {
-    let mut dirs = home.store.ledger(system)?.dirs;
-    dirs.extend(first_dirs(system, home)?);
-    let mut dirs: Vec<_> = dirs.into_iter().collect();
-    dirs.sort_by_key(|dir| std::cmp::Reverse(dir.as_str().matches('/').count()));
-    Ok(dirs)
-}
-
-/// Makes the state directory, for the lock that is taken before anything else, and notes in it which parents
-/// had to be made: `uninstall` takes them away again. All of them appear at once, by one rename, so that a kill
-/// leaves no directory of unknown origin.
-pub fn prepare(system: &dyn WriteSystem, home: &Home) -> Result<(), StoreError> {
-    let Some((missing, beside)) = missing_state(system, home)? else { return Ok(()) };
-    let built = build_beside(system, home, &missing, &beside);
-    match built.and_then(|()| system.rename(&beside, &missing[0])) {
-        // Another devboot was quicker; what it made is as good.
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-            clear_beside(system, &missing, &beside).map_err(io_at(&beside))?;
-            prepare(system, home)
-        }
-        result => result.map_err(io_at(&missing[0])),
-    }
-}
-
-/// Takes away what a [`prepare`] that was killed left, in a home that has no state directory.
-pub fn discard_preparation(system: &dyn WriteSystem, home: &Home) -> Result<(), StoreError> {
-    let Some((missing, beside)) = missing_state(system, home)? else { return Ok(()) };
-    if system.meta(&beside).map_err(io_at(&beside))?.is_none() {
-        return Ok(());
-    }
-    clear_beside(system, &missing, &beside).map_err(io_at(&beside))
-}
-
-/// The directories that the state directory lacks, parents first, and the name under which they are built.
-fn missing_state(
-    system: &dyn ReadSystem,
-    home: &Home,
-) -> Result<Option<(Vec<PathBuf>, PathBuf)>, StoreError> {
-    let mut missing = Vec::new();
-    for dir in home.store.dir().ancestors() {
-        if system.meta(dir).map_err(io_at(dir))?.is_some() {
-            break;
-        }
-        missing.push(dir.to_path_buf());
-    }
-    missing.reverse();
-    let beside = missing.first().map(|topmost| topmost.with_file_name(".devboot-made.tmp"));
-    Ok(beside.map(|beside| (missing, beside)))
-}
-
-/// Where a directory stands while it is built under another name.
-fn moved(missing: &[PathBuf], beside: &Path, dir: &Path) -> PathBuf {
-    match dir.strip_prefix(&missing[0]) {
-        Ok(rest) if rest.as_os_str().is_empty() => beside.to_path_buf(),
-        Ok(rest) => beside.join(rest),
-        Err(_) => dir.to_path_buf(),
-    }
-}
-
-fn clear_beside(system: &dyn WriteSystem, missing: &[PathBuf], beside: &Path) -> io::Result<()> {
-    let last = moved(missing, beside, &missing[missing.len() - 1]);
-    system.remove_file(&last.join("made.json"))?;
-    missing.iter().rev().try_for_each(|dir| system.remove_dir(&moved(missing, beside, dir)))
-}
-
-/// The missing directories under another name, with the note inside.
-fn build_beside(system: &dyn WriteSystem, home: &Home, missing: &[PathBuf], beside: &Path) -> io::Result<()> {
-    let last = missing.len() - 1;
-    // What a kill in here may have left.
-    clear_beside(system, missing, beside)?;
-    for (index, dir) in missing.iter().enumerate() {
-        system.create_dir(&moved(missing, beside, dir), if index == last { 0o700 } else { 0o755 })?;
-    }
-    let made: Vec<HomePath> = missing.iter().filter_map(|dir| home.home_path(dir)).collect();
-    let note = moved(missing, beside, &missing[last]).join("made.json");
-    system.write_new(&note, &to_json(&made), &Attributes { mode: 0o600, ..Attributes::default() })
 }

@@ -16,6 +16,8 @@ pub mod journal;
 pub mod ledger;
 pub mod plan;
 mod plan_block;
+pub mod prepare;
+pub mod recover;
 pub mod retreat;
 pub mod store;
 pub mod survey;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::apply::{ApplyError, RunHeader, apply, own_dirs, prepare, recover};
+use super::apply::{ApplyError, RunHeader, apply};
 use super::entry::{Block, Entry, EntryKind, Key, Position};
 use super::journal::RunId;
 use super::plan::{Cause, DriftKind, Plan, Resolution};
+use super::prepare::{own_dirs, prepare};
+use super::recover::recover;
 use super::survey::Home;
 use crate::base::path::HomePath;
 use crate::base::time::Timestamp;

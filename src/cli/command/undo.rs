@@ -10,8 +10,9 @@ use crate::base::text::{counted, printable};
 use crate::cli::args::ConflictArgs;
 use crate::cli::context::Context;
 use crate::cli::{home_run, view};
-use crate::home::apply::{discard_preparation, recover};
 use crate::home::journal::{Journal, RunId};
+use crate::home::prepare::discard_preparation;
+use crate::home::recover::recover;
 use crate::ui::table;
 
 /// Options.

@@ -11,7 +11,7 @@ use crate::base::path::HomePath;
 use crate::base::text::{counted, printable};
 use crate::cli::context::Context;
 use crate::cli::{home_run, view};
-use crate::home::apply::{discard_preparation, own_dirs};
+use crate::home::prepare::{discard_preparation, own_dirs};
 use crate::repos::clone::partial_path;
 use crate::repos::inspect;
 use crate::setup::record::{CloneRecord, Record, StarterRecord};
