@@ -12,7 +12,6 @@ use git2::{AutotagOption, Direction, FetchOptions, Oid, RemoteCallbacks, Reposit
 use super::inspect::{self, Found};
 use super::link::Link;
 use super::reference::{self, Want};
-use super::tree;
 use super::tree_check::{self, Extent, TreeError};
 use super::url::{BadUrl, GitUrl};
 use super::wire::LinkError;
@@ -21,7 +20,7 @@ use crate::base::text::{counted, printable};
 use crate::sys::real::RealSystem;
 use crate::sys::stream::Patience;
 use crate::sys::system::{FileKind, ReadSystem, WriteSystem};
-use crate::sys::{env, signal};
+use crate::sys::{env, signal, tree};
 
 /// Why a repository was not cloned. Nothing is left behind under its name.
 #[derive(Debug)]
@@ -188,16 +187,16 @@ pub fn clone(spec: &CloneSpec, url: &GitUrl, progress: &dyn Fn(Received)) -> Res
         move |error| CloneError::Io(act, path, error)
     };
     if let Some(parent) = spec.dest.parent() {
-        tree::create_all(&RealSystem, parent).map_err(io("create", parent))?;
+        tree::create(parent).map_err(io("create", parent))?;
     }
-    tree::remove_all(&RealSystem, &partial).map_err(io("remove", &partial))?;
+    tree::remove(&partial).map_err(io("remove", &partial))?;
     let result = build(spec, url, &partial, progress).and_then(|cloned| {
         RealSystem.rename(&partial, &spec.dest).map_err(io("give its name to", &partial))?;
         Ok(cloned)
     });
     if result.is_err() {
         // The failure is what matters; the next run removes what could not be removed now.
-        let _ = tree::remove_all(&RealSystem, &partial);
+        let _ = tree::remove(&partial);
     }
     match result {
         Err(_) if signal::interrupted() => Err(CloneError::Interrupted),

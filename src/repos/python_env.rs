@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::interpreter::Interpreter;
+use super::links;
 use super::python_plan::{Install, PythonPlan};
-use super::tree;
 use crate::base::digest::Digest;
 use crate::base::error::{Diagnose, ErrorKind, Fault};
 use crate::base::{redact, text};
@@ -19,6 +19,7 @@ use crate::sys::env;
 use crate::sys::process::{self, CommandSpec, Ending, Finished};
 use crate::sys::real::RealSystem;
 use crate::sys::system::{Attributes, ReadSystem, WriteSystem};
+use crate::sys::tree;
 
 /// Why there is no environment.
 #[derive(Debug)]
@@ -166,7 +167,7 @@ pub fn dir(envs: &Path, digest: &Digest) -> PathBuf {
 /// The whole environment in a folder, if there is one and its Python still exists.
 pub fn whole(system: &dyn ReadSystem, dir: &Path, digest: &Digest) -> Option<PythonEnv> {
     let record: EnvRecord = serde_json::from_slice(&system.read(&dir.join(MARKER), 1 << 16).ok()?).ok()?;
-    let python = tree::followed(system, &dir.join("bin/python")).ok().flatten();
+    let python = links::followed(system, &dir.join("bin/python")).ok().flatten();
     (record.schema == 1 && record.digest == *digest && python.is_some())
         .then(|| PythonEnv { dir: dir.to_path_buf(), record })
 }
@@ -187,7 +188,7 @@ pub fn ensure(spec: &EnvSpec) -> EnvOutcome {
     match build(spec, &dir, digest) {
         Ok(env) => EnvOutcome::Built(env),
         Err(error) => {
-            let _ = tree::remove_all(&RealSystem, &dir);
+            let _ = tree::remove(&dir);
             match &error {
                 EnvError::Step { network: true, .. } => {
                     EnvOutcome::Postponed { why: "the package index cannot be reached".into() }
@@ -222,9 +223,9 @@ impl Drop for Turn {
 }
 
 fn build(spec: &EnvSpec, dir: &Path, digest: Digest) -> Result<PythonEnv, EnvError> {
-    tree::create_all(&RealSystem, &spec.envs).map_err(|error| EnvError::Io("make the folder", error))?;
+    tree::create(&spec.envs).map_err(|error| EnvError::Io("make the folder", error))?;
     // A virtual environment cannot be moved, so it is built in place; without its marker it is no one's.
-    tree::remove_all(&RealSystem, dir).map_err(|error| EnvError::Io("remove the rest", error))?;
+    tree::remove(dir).map_err(|error| EnvError::Io("remove the rest", error))?;
     let uv = process::find("uv");
     let create = match &uv {
         Some(uv) => {
