@@ -10,7 +10,7 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::path::HomePath;
 use crate::base::redact;
 use crate::profile::trust::Bundle;
-use crate::repos::{BatchOptions, CloneLimits, CloneOutcome, CloneSpec, clone_all};
+use crate::repos::git::{BatchOptions, CloneLimits, CloneOutcome, CloneSpec, clone_all};
 use crate::sys::system::{ReadSystem, replace};
 use crate::sys::{env, tree};
 

@@ -5,7 +5,7 @@ use crate::base::exit::Exit;
 use crate::base::text::{counted, printable, size};
 use crate::host::Capabilities;
 use crate::profile::Profile;
-use crate::repos::RepoEvent;
+use crate::repos::git::RepoEvent;
 use crate::setup::desired::Surroundings;
 use crate::setup::phase::Phase;
 use crate::setup::report::{Event, Item, State};

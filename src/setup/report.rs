@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::phase::Phase;
-use crate::repos::RepoEvent;
-use crate::repos::verdict::Verdict;
+use crate::repos::git::RepoEvent;
+use crate::repos::testing::verdict::Verdict;
 
 /// How one item ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

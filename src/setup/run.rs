@@ -17,10 +17,12 @@ use crate::base::redact;
 use crate::base::text::{printable, size};
 use crate::base::time::span;
 use crate::profile::schema::TestSetting;
-use crate::repos::python_env::{self, EnvOutcome, EnvSpec, PythonEnv};
-use crate::repos::testing::{self, TestSpec};
-use crate::repos::verdict::Verdict;
-use crate::repos::{BatchOptions, CloneOutcome, clone, clone_all, interpreter};
+use crate::repos::files::read_text;
+use crate::repos::git::{BatchOptions, CloneOutcome, clone, clone_all};
+use crate::repos::python::environment::{self as python_env, EnvOutcome, EnvSpec, PythonEnv};
+use crate::repos::python::interpreter;
+use crate::repos::testing::run::{self as testing, TestSpec};
+use crate::repos::testing::verdict::Verdict;
 use crate::sys::dirs::Dirs;
 use crate::sys::env;
 use crate::sys::real::RealSystem;
@@ -366,7 +368,7 @@ impl Run<'_> {
     fn environment(
         &self,
         project: &Project,
-        plan: crate::repos::python_plan::PythonPlan,
+        plan: crate::repos::python::plan::PythonPlan,
         budget: &Mutex<Budget>,
         env: &mut Option<PythonEnv>,
         done: &mut Done,
@@ -529,13 +531,13 @@ fn not_installed(
 
 /// The version of Python that a project asks for.
 fn asked(dir: &Path) -> Option<String> {
-    let pinned = testing::read_text(&RealSystem, &dir.join(".python-version"));
+    let pinned = read_text(&RealSystem, &dir.join(".python-version"));
     let workflows = dir.join(".github/workflows");
     let texts: Vec<String> = RealSystem
         .list(&workflows)
         .unwrap_or_default()
         .iter()
-        .filter_map(|name| testing::read_text(&RealSystem, &workflows.join(name)))
+        .filter_map(|name| read_text(&RealSystem, &workflows.join(name)))
         .collect();
     interpreter::asked(pinned.as_deref(), &texts)
 }

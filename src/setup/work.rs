@@ -8,12 +8,13 @@ use crate::base::digest::Digest;
 use crate::base::path::HomePath;
 use crate::profile::Profile;
 use crate::profile::schema::TestSetting;
-use crate::repos::interpreter::Interpreter;
-use crate::repos::python_env::{self, PythonEnv};
-use crate::repos::python_plan::{self, Install, PythonPlan};
+use crate::repos::files::{file_names, read_text};
+use crate::repos::git::url::GitUrl;
+use crate::repos::git::{CloneLimits, CloneSpec, clone, inspect};
+use crate::repos::python::environment::{self as python_env, PythonEnv};
+use crate::repos::python::interpreter::Interpreter;
+use crate::repos::python::plan::{self as python_plan, Install, PythonPlan};
 use crate::repos::starters::{self, StarterFile};
-use crate::repos::url::GitUrl;
-use crate::repos::{CloneLimits, CloneSpec, clone, inspect, testing};
 use crate::sys::dirs::Dirs;
 use crate::sys::system::ReadSystem;
 
@@ -144,8 +145,8 @@ impl Project {
         if self.python == Some(false) {
             return None;
         }
-        let names = testing::file_names(system, &self.dir);
-        let read = |name: &str| testing::read_text(system, &self.dir.join(name));
+        let names = file_names(system, &self.dir);
+        let read = |name: &str| read_text(system, &self.dir.join(name));
         python_plan::plan(&read, &names, &self.dir.to_string_lossy())
     }
 

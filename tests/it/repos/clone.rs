@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use devboot::base::error::{ErrorKind, Fault};
-use devboot::repos::batch::{BatchOptions, CloneOutcome, RepoEvent, clone_all};
-use devboot::repos::inspect::{head, is_pristine, is_pristine_kit};
+use devboot::repos::git::batch::{BatchOptions, CloneOutcome, RepoEvent, clone_all};
+use devboot::repos::git::inspect::{head, is_pristine, is_pristine_kit};
 
 use super::world::{ONLINE, World, git_daemon};
 

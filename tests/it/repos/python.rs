@@ -4,12 +4,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use devboot::repos::interpreter::{self, Places};
-use devboot::repos::python_env::{EnvOutcome, EnvSpec, MARKER, PythonEnv, ensure};
-use devboot::repos::python_plan::plan;
+use devboot::repos::files::{file_names, read_text};
+use devboot::repos::python::environment::{EnvOutcome, EnvSpec, MARKER, PythonEnv, ensure};
+use devboot::repos::python::interpreter::{self, Places};
+use devboot::repos::python::plan::plan;
 use devboot::repos::starters;
-use devboot::repos::testing::{TestSpec, file_names, read_text, test};
-use devboot::repos::verdict::Verdict;
+use devboot::repos::testing::run::{TestSpec, test};
+use devboot::repos::testing::verdict::Verdict;
 use devboot::sys::env;
 use devboot::sys::real::RealSystem;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use devboot::repos::batch::CloneOutcome;
+use devboot::repos::git::batch::CloneOutcome;
 
 use super::world::World;
 

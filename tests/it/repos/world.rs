@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use devboot::repos::batch::{BatchOptions, CloneOutcome, clone_all};
-use devboot::repos::clone::{CloneLimits, CloneSpec};
+use devboot::repos::git::batch::{BatchOptions, CloneOutcome, clone_all};
+use devboot::repos::git::clone::{CloneLimits, CloneSpec};
 
 /// Repositories under `srv`, clones under `home`.
 pub struct World {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::links;
+use crate::repos::files::followed;
 use crate::sys::env;
 use crate::sys::process::{self, CommandSpec};
 use crate::sys::system::{FileKind, ReadSystem};
@@ -125,7 +125,7 @@ fn on_path(system: &dyn ReadSystem, places: &Places, name: &str) -> Vec<PathBuf>
 }
 
 fn is_program(system: &dyn ReadSystem, path: &Path) -> bool {
-    let meta = links::followed(system, path).ok().flatten();
+    let meta = followed(system, path).ok().flatten();
     meta.is_some_and(|meta| meta.kind == FileKind::File && meta.mode & 0o111 != 0)
 }
 

@@ -10,11 +10,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::interpreter::Interpreter;
-use super::links;
-use super::python_plan::{Install, PythonPlan};
+use super::plan::{Install, PythonPlan};
 use crate::base::digest::Digest;
 use crate::base::error::{Diagnose, ErrorKind, Fault};
 use crate::base::{redact, text};
+use crate::repos::files::followed;
 use crate::sys::env;
 use crate::sys::process::{self, CommandSpec, Ending, Finished};
 use crate::sys::real::RealSystem;
@@ -167,7 +167,7 @@ pub fn dir(envs: &Path, digest: &Digest) -> PathBuf {
 /// The whole environment in a folder, if there is one and its Python still exists.
 pub fn whole(system: &dyn ReadSystem, dir: &Path, digest: &Digest) -> Option<PythonEnv> {
     let record: EnvRecord = serde_json::from_slice(&system.read(&dir.join(MARKER), 1 << 16).ok()?).ok()?;
-    let python = links::followed(system, &dir.join("bin/python")).ok().flatten();
+    let python = followed(system, &dir.join("bin/python")).ok().flatten();
     (record.schema == 1 && record.digest == *digest && python.is_some())
         .then(|| PythonEnv { dir: dir.to_path_buf(), record })
 }

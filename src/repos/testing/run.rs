@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::makefile::{self, Target};
-use super::python_env::{self, PythonEnv};
-use super::python_plan;
 use super::verdict::{self, Verdict};
+use crate::repos::files::{file_names, read_text};
+use crate::repos::python::environment::{self, PythonEnv};
+use crate::repos::python::plan;
 use crate::sys::env;
 use crate::sys::process::{self, CommandSpec, Ending};
 use crate::sys::real::RealSystem;
-use crate::sys::system::{FileKind, ReadSystem, WriteSystem};
+use crate::sys::system::{ReadSystem, WriteSystem};
 
 /// How the tests are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,40 +46,10 @@ pub fn runner(makefile: Option<&str>, names: &[String], has_make: bool) -> Resul
     match target {
         Target::Real if has_make => Ok(Runner::Make),
         Target::Empty => Err(Verdict::NoTestRan { why: "the recipe of 'make test' runs nothing".into() }),
-        _ if python_plan::has_tests(names) => Ok(Runner::Pytest),
+        _ if plan::has_tests(names) => Ok(Runner::Pytest),
         Target::Real => Err(Verdict::CouldNotStart { why: "make is not installed".into() }),
         Target::Missing => Err(Verdict::NoTestTarget),
     }
-}
-
-const DEPTH: usize = 4;
-const NAMES: usize = 10_000;
-
-/// The paths of a repository's files, relative to it: hidden folders and what is nested deeply left out.
-pub fn file_names(system: &dyn ReadSystem, repo: &Path) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut open = vec![(repo.to_path_buf(), String::new(), 0)];
-    while let Some((dir, prefix, depth)) = open.pop() {
-        for name in system.list(&dir).unwrap_or_default() {
-            let Some(text) = name.to_str().filter(|text| !text.starts_with('.')) else { continue };
-            match system.meta(&dir.join(&name)) {
-                Ok(Some(meta)) if meta.kind == FileKind::File => names.push(format!("{prefix}{text}")),
-                Ok(Some(meta)) if meta.kind == FileKind::Dir && depth < DEPTH => {
-                    open.push((dir.join(&name), format!("{prefix}{text}/"), depth + 1));
-                }
-                _ => {}
-            }
-            if names.len() >= NAMES {
-                return names;
-            }
-        }
-    }
-    names
-}
-
-/// The text of a file of a repository; `None` when it is missing, no text, or larger than 1 MB.
-pub fn read_text(system: &dyn ReadSystem, path: &Path) -> Option<String> {
-    String::from_utf8(system.read(path, 1 << 20).ok()?).ok()
 }
 
 /// Runs the tests and judges them.
@@ -113,7 +84,7 @@ pub fn test(spec: &TestSpec) -> Verdict {
         Ending::Exited(code) => Some(code),
         Ending::Signalled(_) => None,
     };
-    verdict::judge(code, counts, &python_env::last_lines(&done, 5))
+    verdict::judge(code, counts, &environment::last_lines(&done, 5))
 }
 
 fn command(spec: &TestSpec, runner: Runner, report: &Path) -> CommandSpec {

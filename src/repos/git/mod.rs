@@ -1,0 +1,13 @@
+//! Clones: addresses, the way to a server, what may be written, what is there already.
+
+pub mod batch;
+pub mod clone;
+pub mod inspect;
+pub mod link;
+pub mod reference;
+pub mod tree_check;
+pub mod url;
+pub mod wire;
+
+pub use batch::{BatchOptions, CloneOutcome, RepoEvent, clone_all};
+pub use clone::{CloneLimits, CloneSpec};
