@@ -1,7 +1,9 @@
 //! The phases of `devboot setup`: from a profile and a host to a home, kits, repositories, environments, tests.
 
+mod clones;
 pub mod desired;
 pub mod phase;
+mod projects;
 pub mod record;
 pub mod report;
 pub mod run;
