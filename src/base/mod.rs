@@ -8,5 +8,6 @@ pub mod error;
 pub mod exit;
 pub mod path;
 pub mod redact;
+pub mod shorthand;
 pub mod text;
 pub mod time;

@@ -1,18 +1,10 @@
 //! Which addresses git may be given.
 
 use crate::base::redact;
+use crate::base::shorthand::is_shorthand;
 
 use super::problem::Problem;
 use super::rules::{refuse, secret};
-
-/// `owner/name` on GitHub.
-pub(super) fn is_shorthand(text: &str) -> bool {
-    let part = |part: &str| {
-        part.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
-    };
-    text.split_once('/').is_some_and(|(owner, name)| part(owner) && part(name))
-}
 
 /// An address that git may be given: no remote helpers, no options, no passwords.
 pub(super) fn git_address(text: &str) -> Result<(), Problem> {

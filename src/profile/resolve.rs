@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crate::base::error::ErrorKind;
 use crate::base::path::HomePath;
 
-use super::address::is_shorthand;
 use super::layers::{DIR, VENV, merged};
 use super::problem::{Problem, ProfileError, Severity, in_order};
 use super::resolved::{Content, Dotfile, Kit, Profile, Provenance, Repo, Resolved, ShellPart, Tool};
@@ -14,6 +13,7 @@ use super::schema::{self, DotfileKind, HOST_KINDS, ProfileFile};
 use super::source::{Reader, Sources};
 use super::tree::Node;
 use super::variables::{Context, Expanded, Scope};
+use crate::base::shorthand::expanded;
 
 /// Resolves the given sources (names, paths, git addresses) into one profile, later ones over earlier ones.
 ///
@@ -120,7 +120,7 @@ impl Build<'_> {
             let message = format!("the {section} '{name}' has no url");
             self.blame(&[section, name], Problem::new(message));
         }
-        url.map(|url| if is_shorthand(&url) { format!("https://github.com/{url}.git") } else { url })
+        url.map(|url| expanded(&url))
     }
 
     fn kits(
