@@ -20,6 +20,11 @@ impl fmt::Display for Timestamp {
 }
 
 impl Timestamp {
+    /// The day, in UTC: `2026-11-23`.
+    pub fn day(&self) -> String {
+        self.to_string().chars().take_while(|c| *c != 'T').collect()
+    }
+
     /// A form for file names, in UTC: `20261123T021500Z`.
     pub fn compact(&self) -> String {
         self.to_string().chars().filter(|c| c.is_ascii_alphanumeric()).collect()
@@ -44,6 +49,7 @@ mod tests {
     fn shown_in_utc() {
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp(0).compact(), "19700101T000000Z");
+        assert_eq!(Timestamp(0).day(), "1970-01-01");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::profile::schema::TestSetting;
 use crate::repos::files::read_text;
 use crate::repos::python::environment::{self as python_env, EnvOutcome, EnvSpec, PythonEnv};
 use crate::repos::python::interpreter;
+use crate::repos::python::repair::Resolve;
 use crate::repos::testing::run::{self as testing, TestSpec};
 use crate::repos::testing::verdict::Verdict;
 use crate::sys::env;
@@ -131,6 +132,7 @@ impl Run<'_> {
             log: log.clone(),
             time: self.options.time,
             offline: self.options.offline,
+            resolve: Resolve::Today,
         };
         let made = match python_env::ensure(&spec) {
             EnvOutcome::Built(made) | EnvOutcome::Present(made) => made,

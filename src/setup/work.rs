@@ -159,8 +159,7 @@ impl Project {
         plan: &PythonPlan,
     ) -> Option<PythonEnv> {
         let known = record.environments.get(&self.name)?;
-        let digest = plan.digest(&interpreter(known));
-        let whole = python_env::whole(system, &known.dir, &digest)?;
+        let whole = python_env::current(system, known.dir.parent()?, plan, &interpreter(known))?;
         // The link is what the alias uses.
         matches!(system.meta(&known.link.under(home)), Ok(Some(_))).then_some(whole)
     }

@@ -10,9 +10,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::interpreter::Interpreter;
+use super::lock::{self, Lock};
 use super::plan::{Install, PythonPlan};
+use super::repair::Resolve;
+use super::uv;
 use crate::base::digest::Digest;
 use crate::base::error::{Diagnose, ErrorKind, Fault};
+use crate::base::time::Timestamp;
 use crate::base::{redact, text};
 use crate::repos::files::followed;
 use crate::sys::env;
@@ -105,6 +109,9 @@ pub struct EnvSpec {
     pub time: Duration,
     /// Do not touch the network.
     pub offline: bool,
+    /// How versions are chosen where the repository leaves them open. A lock of an earlier repair wins over
+    /// [`Resolve::Today`].
+    pub resolve: Resolve,
 }
 
 /// What became of it.
@@ -147,6 +154,9 @@ pub struct EnvRecord {
     pub tool: String,
     /// pytest was installed although the repository does not ask for it.
     pub added_pytest: bool,
+    /// Nothing that was uploaded later was used; `None` when everything was allowed.
+    #[serde(default)]
+    pub as_of: Option<Timestamp>,
 }
 
 /// The marker's name.
@@ -164,6 +174,27 @@ pub fn dir(envs: &Path, digest: &Digest) -> PathBuf {
     envs.join(digest.short())
 }
 
+/// What tells environments apart: what they are made from, and the day they are resolved as of.
+fn identity(base: &Digest, as_of: Option<Timestamp>) -> Digest {
+    match as_of {
+        None => *base,
+        Some(date) => Digest::of_parts([base.to_string().as_bytes(), b"as of", &date.0.to_le_bytes()]),
+    }
+}
+
+/// The environment that a plan stands for now, a repair included; `None` when it is not whole.
+pub fn current(
+    system: &dyn ReadSystem,
+    envs: &Path,
+    plan: &PythonPlan,
+    python: &Interpreter,
+) -> Option<PythonEnv> {
+    let base = plan.digest(python);
+    let lock = Lock::load(system, envs, &base);
+    let digest = identity(&base, lock.map(|lock| lock.as_of));
+    whole(system, &dir(envs, &digest), &digest)
+}
+
 /// The whole environment in a folder, if there is one and its Python still exists.
 pub fn whole(system: &dyn ReadSystem, dir: &Path, digest: &Digest) -> Option<PythonEnv> {
     let record: EnvRecord = serde_json::from_slice(&system.read(&dir.join(MARKER), 1 << 16).ok()?).ok()?;
@@ -175,7 +206,16 @@ pub fn whole(system: &dyn ReadSystem, dir: &Path, digest: &Digest) -> Option<Pyt
 /// Has the environment: finds it, or builds it. Two that want the same one wait for each other; against other
 /// processes the caller holds the home's lock.
 pub fn ensure(spec: &EnvSpec) -> EnvOutcome {
-    let digest = spec.plan.digest(&spec.python);
+    let base = spec.plan.digest(&spec.python);
+    let lock = match spec.resolve {
+        Resolve::Today => Lock::load(&RealSystem, &spec.envs, &base),
+        Resolve::AsOf(_) => None,
+    };
+    let as_of = match (&spec.resolve, &lock) {
+        (Resolve::AsOf(cutoff), _) => Some(cutoff.date),
+        (Resolve::Today, lock) => lock.as_ref().map(|lock| lock.as_of),
+    };
+    let digest = identity(&base, as_of);
     let dir = dir(&spec.envs, &digest);
     let _turn = Turn::take(&dir);
     if let Some(found) = whole(&RealSystem, &dir, &digest) {
@@ -185,7 +225,8 @@ pub fn ensure(spec: &EnvSpec) -> EnvOutcome {
     if spec.offline && needs_network {
         return EnvOutcome::Postponed { why: "offline".into() };
     }
-    match build(spec, &dir, digest) {
+    let build = Build { spec, dir: &dir, digest, as_of, lock: lock.map(|_| lock::path(&spec.envs, &base)) };
+    match build.run() {
         Ok(env) => EnvOutcome::Built(env),
         Err(error) => {
             let _ = tree::remove(&dir);
@@ -197,6 +238,23 @@ pub fn ensure(spec: &EnvSpec) -> EnvOutcome {
             }
         }
     }
+}
+
+/// Keeps the versions of a repaired environment, so that it can be made again as it is.
+///
+/// # Errors
+/// The versions cannot be listed, or the lock not be written.
+pub fn keep(spec: &EnvSpec, env: &PythonEnv) -> Result<(), EnvError> {
+    let Some(as_of) = env.record.as_of else { return Ok(()) };
+    let python = env.bin().join("python");
+    let list = match uv::find(&spec.cache) {
+        Some(uv) => CommandSpec::new(uv).args(["pip", "freeze", "--python"]).arg(python),
+        None => CommandSpec::new(python).args(["-m", "pip", "freeze"]),
+    };
+    let done = step(spec, "listing the packages", list.arg("--exclude-editable"))?;
+    let of = spec.plan.digest(&spec.python);
+    let lock = Lock { of, as_of, packages: done.text() };
+    lock.save(&RealSystem, &spec.envs).map_err(|error| EnvError::Io("write the lock", error))
 }
 
 /// One builder per folder in this process.
@@ -222,58 +280,104 @@ impl Drop for Turn {
     }
 }
 
-fn build(spec: &EnvSpec, dir: &Path, digest: Digest) -> Result<PythonEnv, EnvError> {
-    tree::create(&spec.envs).map_err(|error| EnvError::Io("make the folder", error))?;
-    // A virtual environment cannot be moved, so it is built in place; without its marker it is no one's.
-    tree::remove(dir).map_err(|error| EnvError::Io("remove the rest", error))?;
-    let uv = process::find("uv");
-    let create = match &uv {
-        Some(uv) => {
-            CommandSpec::new(uv).args(["venv", "--quiet", "--python"]).arg(&spec.python.program).arg(dir)
+struct Build<'a> {
+    spec: &'a EnvSpec,
+    dir: &'a Path,
+    digest: Digest,
+    as_of: Option<Timestamp>,
+    lock: Option<PathBuf>,
+}
+
+impl Build<'_> {
+    fn run(&self) -> Result<PythonEnv, EnvError> {
+        let (spec, dir) = (self.spec, self.dir);
+        tree::create(&spec.envs).map_err(|error| EnvError::Io("make the folder", error))?;
+        // A virtual environment cannot be moved, so it is built in place; without its marker it is no one's.
+        tree::remove(dir).map_err(|error| EnvError::Io("remove the rest", error))?;
+        let uv = self.tool()?;
+        let online = spec.plan.install != Install::Nothing || spec.plan.adds_pytest;
+        let create = match &uv {
+            Some(uv) => {
+                // pip and, for old Pythons, setuptools belong to what `python -m venv` gives, and projects count
+                // on them; they come from the index.
+                let seed: &[&str] = if online { &["--seed"] } else { &[] };
+                let make = CommandSpec::new(uv).args(["venv", "--quiet"]).args(seed);
+                make.arg("--python").arg(&spec.python.program).arg(dir)
+            }
+            None => CommandSpec::new(&spec.python.program).args(["-I", "-m", "venv"]).arg(dir),
+        };
+        step(spec, "creating the Python environment", create)?;
+        let installer = || self.installer(uv.as_deref());
+        if let Some(lock) = &self.lock {
+            step(spec, "installing the locked versions", installer().args(["--no-deps", "-r"]).arg(lock))?;
         }
-        None => CommandSpec::new(&spec.python.program).args(["-I", "-m", "venv"]).arg(dir),
-    };
-    step(spec, "creating the Python environment", create)?;
-    let wanted: Vec<&str> = match spec.plan.install {
-        Install::Requirements => vec!["-r", "requirements.txt"],
-        Install::Project => vec!["-e", "."],
-        Install::Nothing => Vec::new(),
-    };
-    if !wanted.is_empty() {
-        step(spec, "installing the requirements", installer(uv.as_deref(), dir).args(wanted))?;
+        let wanted: &[&str] = match (spec.plan.install, &self.lock) {
+            (Install::Requirements, None) => &["-r", "requirements.txt"],
+            (Install::Project, None) => &["-e", "."],
+            (Install::Project, Some(_)) => &["--no-deps", "-e", "."],
+            (Install::Requirements, Some(_)) | (Install::Nothing, _) => &[],
+        };
+        if !wanted.is_empty() {
+            step(spec, "installing the requirements", installer().args(wanted))?;
+        }
+        if spec.plan.adds_pytest && self.lock.is_none() {
+            step(spec, "installing pytest", installer().arg("pytest"))?;
+        }
+        self.mark(if uv.is_some() { "uv" } else { "pip" })
     }
-    if spec.plan.adds_pytest {
-        step(spec, "installing pytest", installer(uv.as_deref(), dir).arg("pytest"))?;
+
+    /// uv when it is there; pip otherwise. As of a date only uv can install for every Python, so it is fetched.
+    fn tool(&self) -> Result<Option<PathBuf>, EnvError> {
+        let cache = &self.spec.cache;
+        if self.as_of.is_none() {
+            return Ok(process::find("uv"));
+        }
+        let _turn = Turn::take(&uv::folder(cache));
+        if uv::find(cache).is_none() {
+            for command in uv::fetching(cache, &self.spec.python) {
+                step(self.spec, "getting uv, which can install as of a date", command)?;
+            }
+        }
+        Ok(uv::find(cache))
     }
-    let record = EnvRecord {
-        schema: 1,
-        digest,
-        inputs: spec.plan.inputs.clone(),
-        python: spec.python.version.clone(),
-        tool: if uv.is_some() { "uv" } else { "pip" }.into(),
-        added_pytest: spec.plan.adds_pytest,
-    };
-    let marker = |error| EnvError::Io("write the marker", error);
-    let bytes = serde_json::to_vec_pretty(&record).map_err(|error| marker(io::Error::other(error)))?;
-    // Renamed into place, so that half a marker is none.
-    let fresh = dir.join(".devboot-env.new");
-    RealSystem
-        .write_new(&fresh, &bytes, &Attributes { mode: 0o644, ..Attributes::default() })
-        .and_then(|()| RealSystem.sync(&fresh))
-        .and_then(|()| RealSystem.rename(&fresh, &dir.join(MARKER)))
-        .map_err(marker)?;
-    Ok(PythonEnv { dir: dir.to_path_buf(), record })
+
+    fn installer(&self, uv: Option<&Path>) -> CommandSpec {
+        let python = self.dir.join("bin/python");
+        match (uv, self.as_of) {
+            (Some(uv), None) => CommandSpec::new(uv).args(["pip", "install", "--python"]).arg(python),
+            (Some(uv), Some(date)) => CommandSpec::new(uv)
+                .args(["pip", "install", "--exclude-newer", &date.to_string(), "--python"])
+                .arg(python),
+            (None, _) => {
+                CommandSpec::new(python).args(["-m", "pip", "install", "--no-input", "--retries", "2"])
+            }
+        }
+    }
+
+    fn mark(&self, tool: &str) -> Result<PythonEnv, EnvError> {
+        let record = EnvRecord {
+            schema: 1,
+            digest: self.digest,
+            inputs: self.spec.plan.inputs.clone(),
+            python: self.spec.python.version.clone(),
+            tool: tool.into(),
+            added_pytest: self.spec.plan.adds_pytest,
+            as_of: self.as_of,
+        };
+        let marker = |error| EnvError::Io("write the marker", error);
+        let bytes = serde_json::to_vec_pretty(&record).map_err(|error| marker(io::Error::other(error)))?;
+        // Renamed into place, so that half a marker is none.
+        let fresh = self.dir.join(".devboot-env.new");
+        RealSystem
+            .write_new(&fresh, &bytes, &Attributes { mode: 0o644, ..Attributes::default() })
+            .and_then(|()| RealSystem.sync(&fresh))
+            .and_then(|()| RealSystem.rename(&fresh, &self.dir.join(MARKER)))
+            .map_err(marker)?;
+        Ok(PythonEnv { dir: self.dir.to_path_buf(), record })
+    }
 }
 
-fn installer(uv: Option<&Path>, dir: &Path) -> CommandSpec {
-    let python = dir.join("bin/python");
-    match uv {
-        Some(uv) => CommandSpec::new(uv).args(["pip", "install", "--python"]).arg(python),
-        None => CommandSpec::new(python).args(["-m", "pip", "install", "--no-input", "--retries", "2"]),
-    }
-}
-
-fn step(spec: &EnvSpec, step: &'static str, command: CommandSpec) -> Result<(), EnvError> {
+fn step(spec: &EnvSpec, step: &'static str, command: CommandSpec) -> Result<Finished, EnvError> {
     let caches = [("PIP_CACHE_DIR", "pip"), ("UV_CACHE_DIR", "uv")];
     let unset = caches.into_iter().filter(|(name, _)| env::var_os(name).is_none());
     let command = unset
@@ -293,7 +397,7 @@ fn step(spec: &EnvSpec, step: &'static str, command: CommandSpec) -> Result<(), 
         .without("VIRTUAL_ENV");
     let done = process::run(&command).map_err(|error| EnvError::Start(step, error))?;
     if done.ok() {
-        return Ok(());
+        return Ok(done);
     }
     // pip says it in the middle, and ends with "no matching distribution".
     let (last, network) = (last_lines(&done, 5), is_network(&done.error_text()));

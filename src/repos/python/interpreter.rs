@@ -99,6 +99,12 @@ impl Interpreter {
     pub fn satisfies(&self, asked: &str) -> bool {
         minor(&self.version) == minor(asked)
     }
+
+    /// Major and minor version as numbers, such as `(3, 8)`.
+    pub fn minor(&self) -> Option<(u32, u32)> {
+        let mut parts = self.version.split('.');
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    }
 }
 
 /// What may be the version that is asked for, the likeliest first. A program on `PATH` may stand for one that

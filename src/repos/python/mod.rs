@@ -2,4 +2,7 @@
 
 pub mod environment;
 pub mod interpreter;
+pub mod lock;
 pub mod plan;
+pub mod repair;
+pub mod uv;

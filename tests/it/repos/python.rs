@@ -8,6 +8,7 @@ use devboot::repos::files::{file_names, read_text};
 use devboot::repos::python::environment::{EnvOutcome, EnvSpec, MARKER, PythonEnv, ensure};
 use devboot::repos::python::interpreter::{self, Places};
 use devboot::repos::python::plan::plan;
+use devboot::repos::python::repair::Resolve;
 use devboot::repos::starters;
 use devboot::repos::testing::run::{TestSpec, test};
 use devboot::repos::testing::verdict::Verdict;
@@ -46,6 +47,7 @@ impl Project {
             cache: self.dir.path().join("cache"),
             time: Duration::from_secs(300),
             offline: false,
+            resolve: Resolve::Today,
             repo,
         }
     }
