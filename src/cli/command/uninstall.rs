@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::base::digest::Digest;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::path::HomePath;
@@ -13,9 +12,9 @@ use crate::cli::context::Context;
 use crate::cli::{home_run, view};
 use crate::home::prepare::{discard_preparation, own_dirs};
 use crate::repos::git::clone::partial_path;
-use crate::repos::git::inspect;
-use crate::setup::record::{CloneRecord, Record, StarterRecord};
-use crate::sys::system::{FileKind, ReadSystem, WriteSystem};
+use crate::setup::ours;
+use crate::setup::record::Record;
+use crate::sys::system::{ReadSystem, WriteSystem};
 use crate::sys::tree;
 use crate::ui::Style;
 
@@ -87,7 +86,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         tree::remove(path).map_err(unusable(path))?;
     }
     for (_, path) in &made.gone {
-        remove_whole(context, path).map_err(unusable(path))?;
+        ours::remove_whole(path).map_err(unusable(path))?;
     }
     let outcome = home_run::carry_out(context, plan, "uninstall", None)?;
     if !outcome.plan.conflicts.is_empty() {
@@ -137,14 +136,6 @@ fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Fault + '_ {
     move |error| Fault::new(ErrorKind::Failed, format!("cannot remove {}", path.display())).cause(error)
 }
 
-/// Takes the folder's name away before its files, so that a second uninstall after a kill does not take the rest
-/// for something that the user changed.
-fn remove_whole(context: &Context, path: &Path) -> std::io::Result<()> {
-    let Some(partial) = partial_path(path) else { return tree::remove(path) };
-    context.system.rename(path, &partial)?;
-    tree::remove(&partial)
-}
-
 fn made(context: &Context, record: &Record) -> Made {
     let mut made = Made::default();
     let home = &context.dirs.home;
@@ -155,7 +146,7 @@ fn made(context: &Context, record: &Record) -> Made {
         .collect();
     for (dir, clone) in &record.clones {
         let path = dir.under(home);
-        match clone_is_ours(&context.system, &path, clone) {
+        match ours::clone_is_ours(&context.system, &path, clone) {
             Ok(true) => made.gone.push((dir.clone(), path)),
             Ok(false) => {}
             Err(why) => made.kept.push((dir.clone(), why)),
@@ -163,58 +154,13 @@ fn made(context: &Context, record: &Record) -> Made {
     }
     for (dir, starter) in &record.starters {
         let path = dir.under(home);
-        match starter_is_ours(&context.system, &path, starter) {
+        match ours::starter_is_ours(&context.system, &path, starter) {
             Ok(true) => made.gone.push((dir.clone(), path)),
             Ok(false) => {}
             Err(why) => made.kept.push((dir.clone(), why)),
         }
     }
     made
-}
-
-/// `Ok(false)`: it is gone already. `Err`: why it stays.
-fn clone_is_ours(system: &dyn ReadSystem, path: &Path, clone: &CloneRecord) -> Result<bool, String> {
-    match system.meta(path) {
-        Ok(None) => return Ok(false),
-        Ok(Some(meta)) if meta.kind == FileKind::Dir => {}
-        _ => return Err("it is no longer the folder that devboot made".into()),
-    }
-    match inspect::head(path) {
-        Some(head) if clone.commit.as_ref().is_none_or(|commit| *commit == head) => {}
-        Some(_) => return Err("it is at another commit than devboot left it at".into()),
-        None => return Err("it is no longer a clone".into()),
-    }
-    let pristine = if clone.kit { inspect::is_pristine_kit(path) } else { inspect::is_pristine(path) };
-    match pristine {
-        Ok(true) => Ok(true),
-        Ok(false) => Err("you changed it".into()),
-        Err(error) => Err(format!("it cannot be read: {}", printable(error.message()))),
-    }
-}
-
-/// What Python and pytest leave in a starter when its tests run.
-const DROPPINGS: [&str; 4] = ["__pycache__", ".pytest_cache", ".coverage", ".venv"];
-
-fn starter_is_ours(system: &dyn ReadSystem, path: &Path, starter: &StarterRecord) -> Result<bool, String> {
-    let Ok(Some(_)) = system.meta(path) else { return Ok(false) };
-    let names = system.list(path).map_err(|error| format!("it cannot be read: {error}"))?;
-    for name in &names {
-        let name = name.to_string_lossy();
-        // A link of the name `.venv` is what `devboot` offers editors; a folder of that name is the user's.
-        let dropping = DROPPINGS.contains(&name.as_ref())
-            && (name != ".venv"
-                || matches!(system.meta(&path.join(name.as_ref())), Ok(Some(m)) if matches!(m.kind, FileKind::Symlink(_))));
-        if !dropping && !starter.files.keys().any(|file| file.split('/').next() == Some(&*name)) {
-            return Err(format!("you added {}", printable(&name)));
-        }
-    }
-    for (file, digest) in &starter.files {
-        let same = system.read(&path.join(file), 16 << 20).is_ok_and(|bytes| Digest::of(&bytes) == *digest);
-        if !same {
-            return Err(format!("you changed {}", printable(file)));
-        }
-    }
-    Ok(true)
 }
 
 /// The last act: devboot's own directories, then those that were made for them, where they are empty.
