@@ -94,6 +94,8 @@ pub enum Command {
     Doctor(command::doctor::Args),
     /// Environment profiles: what a home should be
     Profile(command::profile::Args),
+    /// Hello-world repositories: list, clone, update, test
+    Repo(command::repo::Args),
     /// Show which host this is, why devboot thinks so, and what it can do
     Host(command::host::Args),
     /// Print the shell hook, for those who place it by hand

@@ -71,6 +71,7 @@ fn run(context: &Context, command: &Command) -> Result<Exit, Fault> {
         Command::Uninstall(args) => command::uninstall::run(context, args),
         Command::Doctor(args) => command::doctor::run(context, args),
         Command::Profile(args) => command::profile::run(context, args),
+        Command::Repo(args) => command::repo::run(context, args),
         Command::Host(args) => command::host::run(context, args),
         Command::Hook(args) => command::hook::run(context, args),
         Command::Completions(args) => command::completions::run(context, args),

@@ -103,29 +103,7 @@ impl Finished<'_> {
 
     /// One line an item, its next step below it.
     pub fn lines(&self, printer: &Printer) -> Vec<String> {
-        let items: Vec<&Item> = self.items.iter().filter(|item| item.phase != Phase::Service).collect();
-        let rows: Vec<Vec<String>> = items
-            .iter()
-            .map(|item| {
-                let (style, word) = word(item.state);
-                vec![
-                    format!("  {}", item.phase),
-                    printable(&item.name),
-                    printer.paint(style, word),
-                    printable(&item.detail),
-                ]
-            })
-            .collect();
-        let mut lines = Vec::new();
-        for (item, line) in items.iter().zip(table::columns(&rows)) {
-            lines.push(line);
-            if let (Some(next), State::Failed | State::Red | State::NoTestRan) = (&item.next, item.state) {
-                lines.push(format!("    {} {}", printer.paint(Style::Hint, "next:"), printable(next)));
-            }
-            if let (Some(log), State::Failed) = (&item.log, item.state) {
-                lines.push(format!("    log: {}", printable(&log.to_string_lossy())));
-            }
-        }
+        let mut lines = item_lines(self.items, printer);
         for (program, how) in self.missing {
             let label = printer.paint(Style::Warn, "missing:");
             lines.push(format!("  {label} {}; {}", printable(program), printable(how)));
@@ -138,6 +116,34 @@ impl Finished<'_> {
         }
         lines
     }
+}
+
+/// One line an item, its next step below it.
+pub fn item_lines(items: &[Item], printer: &Printer) -> Vec<String> {
+    let items: Vec<&Item> = items.iter().filter(|item| item.phase != Phase::Service).collect();
+    let rows: Vec<Vec<String>> = items
+        .iter()
+        .map(|item| {
+            let (style, word) = word(item.state);
+            vec![
+                format!("  {}", item.phase),
+                printable(&item.name),
+                printer.paint(style, word),
+                printable(&item.detail),
+            ]
+        })
+        .collect();
+    let mut lines = Vec::new();
+    for (item, line) in items.iter().zip(table::columns(&rows)) {
+        lines.push(line);
+        if let (Some(next), State::Failed | State::Red | State::NoTestRan) = (&item.next, item.state) {
+            lines.push(format!("    {} {}", printer.paint(Style::Hint, "next:"), printable(next)));
+        }
+        if let (Some(log), State::Failed) = (&item.log, item.state) {
+            lines.push(format!("    log: {}", printable(&log.to_string_lossy())));
+        }
+    }
+    lines
 }
 
 /// The programs that the profile wants and that are not there, with how to get each.

@@ -30,6 +30,7 @@ impl Run<'_> {
                 spec.limits.bytes = spec.limits.bytes.min(self.budget.left.max(space::CLONE));
                 specs.push(spec);
                 if !clone.is_there() {
+                    self.note_dirs(&clone.spec.dest);
                     self.record.clones.insert(clone.dir.clone(), clone_record(clone, None));
                 }
             } else {
@@ -49,7 +50,7 @@ impl Run<'_> {
 
     fn clone_item(&mut self, phase: Phase, clone: &WantedClone, outcome: CloneOutcome) -> Item {
         let name = &clone.spec.name;
-        let retry = format!("devboot setup --only {phase}");
+        let again = self.options.again(phase, name);
         // Begun now, or by a setup that was killed: then what is there is its work.
         let begun = self.record.clones.get(&clone.dir).is_some_and(|known| known.commit.is_none());
         match &outcome {
@@ -85,10 +86,9 @@ impl Run<'_> {
             CloneOutcome::Kept { why } => {
                 Item::new(phase, name, State::Kept, format!("{} stays as it is: {why}", clone.dir))
             }
-            CloneOutcome::Postponed { why } => {
-                Item::new(phase, name, State::Postponed, why).next("devboot setup, once the network is there")
-            }
-            CloneOutcome::Failed(fault) => Item::new(phase, name, State::Failed, words(&fault)).next(retry),
+            CloneOutcome::Postponed { why } => Item::new(phase, name, State::Postponed, why)
+                .next(format!("{again}, once the network is there")),
+            CloneOutcome::Failed(fault) => Item::new(phase, name, State::Failed, words(&fault)).next(again),
         }
     }
 
@@ -121,6 +121,7 @@ fn clone_record(clone: &WantedClone, commit: Option<&String>) -> CloneRecord {
         url: redact::url(&clone.spec.url),
         commit: commit.cloned(),
         kit: clone.kit,
+        test: clone.test.clone(),
     }
 }
 

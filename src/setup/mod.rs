@@ -2,6 +2,7 @@
 
 mod clones;
 pub mod desired;
+pub mod named;
 pub mod ours;
 pub mod phase;
 mod projects;

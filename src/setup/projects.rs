@@ -143,7 +143,7 @@ impl Run<'_> {
             EnvOutcome::Failed(fault) => return not_installed(name, &python, other, &fault).log(log),
         };
         if let Err(error) = link(&self.dirs.home, project, &made.dir) {
-            let why = format!("cannot make {}: {error}", project.link);
+            let why = format!("cannot make the link to its environment: {error}");
             return Item::new(phase, name, State::Failed, why).next("devboot setup --only python");
         }
         let record = EnvironmentRecord {
@@ -251,7 +251,8 @@ fn asked(dir: &Path) -> Option<String> {
 
 /// Points the link that a project's alias uses to its environment, by one rename.
 fn link(home: &Path, project: &Project, env: &Path) -> std::io::Result<()> {
-    let path = project.link.under(home);
+    let Some(link) = &project.link else { return Ok(()) };
+    let path = link.under(home);
     tree::create(path.parent().unwrap_or(home))?;
     let temporary = path.with_file_name(format!(".{}.devboot-link", project.name));
     tree::remove(&temporary)?;

@@ -1,7 +1,7 @@
 //! What setup remembers besides the ledger: which profiles were chosen, what it cloned and made, how the tests
 //! ended, what waits for the network. `setup.json` in the state directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,9 @@ pub struct Record {
     /// Clones that setup made, by where they are.
     #[serde(default)]
     pub clones: BTreeMap<HomePath, CloneRecord>,
+    /// Directories that were made to hold clones and are no entries of the home; they go when they are empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub dirs: BTreeSet<HomePath>,
     /// Starters that setup laid out, by where they are.
     #[serde(default)]
     pub starters: BTreeMap<HomePath, StarterRecord>,
@@ -67,6 +70,9 @@ pub struct CloneRecord {
     pub commit: Option<String>,
     /// A kit, not a project.
     pub kit: bool,
+    /// The command that runs its tests, when the profile gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
 }
 
 /// A starter that setup laid out.
@@ -92,7 +98,8 @@ pub struct EnvironmentRecord {
     /// and what it runs on.
     pub platform: String,
     /// The link that the project's alias activates it by.
-    pub link: HomePath,
+    #[serde(default)]
+    pub link: Option<HomePath>,
 }
 
 /// How a project's tests ended.
@@ -160,6 +167,7 @@ impl Default for Record {
             format: FORMAT,
             profiles: Vec::new(),
             clones: BTreeMap::new(),
+            dirs: BTreeSet::new(),
             starters: BTreeMap::new(),
             environments: BTreeMap::new(),
             tests: BTreeMap::new(),

@@ -11,6 +11,7 @@ use super::report::{Event, Item, State};
 use super::space::Budget;
 use super::work::{Wanted, needs_network};
 use crate::base::error::Fault;
+use crate::base::path::HomePath;
 use crate::base::text::{printable, size};
 use crate::sys::dirs::Dirs;
 use crate::sys::real::RealSystem;
@@ -29,6 +30,19 @@ pub struct Options {
     pub jobs: usize,
     /// The longest time of one step of an environment's build, and of one project's tests.
     pub time: Duration,
+    /// Everything that the profile asks for is here, not only what was named.
+    pub whole: bool,
+}
+
+impl Options {
+    /// The command that tries again.
+    pub(super) fn again(&self, phase: Phase, name: &str) -> String {
+        match (self.whole, phase) {
+            (true, phase) => format!("devboot setup --only {phase}"),
+            (false, Phase::Kits | Phase::Repos) => format!("devboot repo clone {}", printable(name)),
+            (false, _) => format!("devboot repo test {}", printable(name)),
+        }
+    }
 }
 
 /// One run of the phases after the home.
@@ -150,8 +164,16 @@ impl Run<'_> {
         Ok(items)
     }
 
-    /// What waited or failed before stays on record only for phases that this run left out.
+    /// What waited or failed before stays on record only for phases that this run left out, and for what it was
+    /// not about.
     fn forget_settled(&mut self, items: &[Item]) {
+        if !self.options.whole {
+            for item in items {
+                self.record.postponed.remove(&label(item));
+                self.record.failed.remove(&label(item));
+            }
+            return;
+        }
         let mut open: BTreeSet<String> = BTreeSet::new();
         let mut left_out = |phase: Phase, name: &str| {
             if !self.options.selection.has(phase) || signal::interrupted() {
@@ -177,10 +199,23 @@ impl Run<'_> {
         self.record.save(&RealSystem, state, &Record::load(&RealSystem, state)?)
     }
 
+    /// Writes down which directories above `path` are about to be made, so that uninstall knows them.
+    pub(super) fn note_dirs(&mut self, path: &Path) {
+        for dir in path.ancestors().skip(1).take_while(|dir| *dir != self.dirs.home) {
+            let inside = dir.strip_prefix(&self.dirs.home).ok().and_then(Path::to_str);
+            if let Some(Ok(inside)) = inside.map(HomePath::parse)
+                && !is_there(&RealSystem, dir)
+            {
+                self.record.dirs.insert(inside);
+            }
+        }
+    }
+
     pub(super) fn no_space(&self, phase: Phase, name: &str, need: u64) -> Item {
         let detail =
             format!("needs about {}, and {} above the reserve is left", size(need), size(self.budget.left));
-        Item::new(phase, name, State::Postponed, detail).next("free some space, then devboot setup")
+        Item::new(phase, name, State::Postponed, detail)
+            .next(format!("free some space, then {}", self.options.again(phase, name)))
     }
 
     /// A log of its own for each item, begun afresh.

@@ -27,6 +27,8 @@ pub struct WantedClone {
     pub spec: CloneSpec,
     /// A kit, not a project.
     pub kit: bool,
+    /// The command that runs its tests, when the profile gives one.
+    pub test: Option<String>,
 }
 
 /// A starter that the profile asks for.
@@ -47,8 +49,10 @@ pub struct Project {
     pub name: String,
     /// Where it is.
     pub dir: PathBuf,
-    /// The link by which its alias activates the environment.
-    pub link: HomePath,
+    /// Where it was cloned from.
+    pub url: Option<String>,
+    /// The link by which its alias activates the environment; `None` where its path would be no text.
+    pub link: Option<HomePath>,
     /// Whether it gets an environment; `None`: when it looks like Python.
     pub python: Option<bool>,
     /// Its tests.
@@ -83,7 +87,7 @@ pub fn wanted(profile: &Profile, dirs: &Dirs, programs: &[String]) -> Wanted {
             dest: kit.dir.under(&dirs.home),
             limits: CloneLimits::default(),
         };
-        found.kits.push(WantedClone { dir: kit.dir.clone(), spec, kit: true });
+        found.kits.push(WantedClone { dir: kit.dir.clone(), spec, kit: true, test: None });
     }
     for (name, repo) in &profile.repos {
         let spec = CloneSpec {
@@ -97,21 +101,25 @@ pub fn wanted(profile: &Profile, dirs: &Dirs, programs: &[String]) -> Wanted {
         found.projects.push(Project {
             name: name.clone(),
             dir: spec.dest.clone(),
-            link: repo.venv.clone(),
+            url: Some(spec.url.clone()),
+            link: Some(repo.venv.clone()),
             python: repo.python,
             test: repo.test.clone(),
             starter: false,
         });
-        found.repos.push(WantedClone { dir: repo.dir.clone(), spec, kit: false });
+        let test = match &repo.test {
+            Some(TestSetting::Command(command)) => Some(command.clone()),
+            _ => None,
+        };
+        found.repos.push(WantedClone { dir: repo.dir.clone(), spec, kit: false, test });
     }
     for name in &profile.starters {
         let (Some(files), Ok(dir)) = (starters::files(name), HomePath::parse(name)) else { continue };
-        let data = dirs.data.strip_prefix(&dirs.home).unwrap_or(&dirs.data).to_string_lossy().into_owned();
-        let Ok(link) = HomePath::parse(&format!("{data}/venvs/{name}")) else { continue };
         found.projects.push(Project {
             name: name.clone(),
             dir: dir.under(&dirs.home),
-            link,
+            url: None,
+            link: link(dirs, name),
             python: Some(true),
             test: Some(TestSetting::Run(true)),
             starter: true,
@@ -119,6 +127,12 @@ pub fn wanted(profile: &Profile, dirs: &Dirs, programs: &[String]) -> Wanted {
         found.starters.push(WantedStarter { name: name.clone(), dir, files });
     }
     found
+}
+
+/// Where the link to the environment of a project without a profile's word about it lies.
+pub(super) fn link(dirs: &Dirs, name: &str) -> Option<HomePath> {
+    let data = dirs.data.strip_prefix(&dirs.home).ok()?.to_str()?;
+    HomePath::parse(&format!("{data}/venvs/{name}")).ok()
 }
 
 impl WantedClone {
@@ -161,7 +175,9 @@ impl Project {
         let known = record.environments.get(&self.name)?;
         let whole = python_env::current(system, known.dir.parent()?, plan, &interpreter(known))?;
         // The link is what the alias uses.
-        matches!(system.meta(&known.link.under(home)), Ok(Some(_))).then_some(whole)
+        let linked =
+            known.link.as_ref().is_none_or(|link| matches!(system.meta(&link.under(home)), Ok(Some(_))));
+        linked.then_some(whole)
     }
 
     /// What a run of its tests would be of: the commit or the files, and the environment.

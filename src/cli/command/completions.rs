@@ -35,8 +35,32 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
 /// The completion file of a shell.
 pub fn text(shell: Shell) -> String {
     let mut bytes = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "devboot", &mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
+    clap_complete::generate(shell, &mut with_names(Cli::command()), "devboot", &mut bytes);
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    if shell == Shell::Fish {
+        // clap's writer for fish leaves the values of plain arguments out.
+        text.push_str(&format!(
+            "complete -c devboot -n \"__fish_devboot_using_subcommand repo; and __fish_seen_subcommand_from {}\" -f -a \"{}\"\n",
+            REPO_VERBS.join(" "),
+            super::repo::names().join(" ")
+        ));
+    }
+    text
+}
+
+/// The verbs of `devboot repo` that take names.
+const REPO_VERBS: [&str; 4] = ["show", "clone", "status", "remove"];
+
+/// Repositories are offered by the names of the catalog, though any address may be given.
+fn with_names(command: clap::Command) -> clap::Command {
+    let offer = |verb: clap::Command, arg: &'static str| {
+        verb.mut_arg(arg, |arg| {
+            arg.value_parser(clap::builder::PossibleValuesParser::new(super::repo::names()))
+        })
+    };
+    command.mut_subcommand("repo", |repo| {
+        REPO_VERBS.into_iter().fold(repo, |repo, verb| repo.mut_subcommand(verb, |verb| offer(verb, "names")))
+    })
 }
 
 /// What stands in the completion files: on the first TAB they ask the devboot that is there then, so that they fit

@@ -8,6 +8,7 @@ pub mod hook;
 pub mod host;
 pub mod man;
 pub mod profile;
+pub mod repo;
 pub mod setup;
 pub mod status;
 pub mod try_out;

@@ -94,7 +94,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         context.printer.say("some things need you first; run devboot uninstall again afterwards");
         return Ok(Exit::NeedsUser);
     }
-    purge(context)?;
+    purge(context, &record)?;
     drop(lock);
     if record.clones.values().any(|clone| clone.kit) {
         say_what_programs_wrote(context);
@@ -164,7 +164,7 @@ fn made(context: &Context, record: &Record) -> Made {
 }
 
 /// The last act: devboot's own directories, then those that were made for them, where they are empty.
-fn purge(context: &Context) -> Result<(), Fault> {
+fn purge(context: &Context, record: &Record) -> Result<(), Fault> {
     let dirs = own_dirs(&context.system, &context.home)?;
     let config = &context.dirs.config;
     let notice = config.join(crate::setup::desired::NOTICE);
@@ -184,7 +184,8 @@ fn purge(context: &Context) -> Result<(), Fault> {
     }
     // The state directory goes last of devboot's own: until then a second uninstall can finish.
     tree::remove(&context.dirs.state).map_err(unusable(&context.dirs.state))?;
-    for dir in dirs {
+    // The deepest first; what still holds something of the user's stays.
+    for dir in record.dirs.iter().rev().chain(&dirs) {
         let _ = context.system.remove_dir(&dir.under(&context.dirs.home));
     }
     Ok(())

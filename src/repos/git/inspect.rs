@@ -28,6 +28,13 @@ pub fn head(path: &Path) -> Option<String> {
     Some(commit.id().to_string())
 }
 
+/// The branch that a clone stands on; `None` when it stands at a bare commit, or is no clone.
+pub fn branch(path: &Path) -> Option<String> {
+    let repo = open(path).ok()?;
+    let head = repo.head().ok().filter(git2::Reference::is_branch)?;
+    head.shorthand().ok().map(str::to_owned)
+}
+
 /// Looks at an existing folder.
 pub fn look(path: &Path, wanted: &GitUrl) -> Found {
     let repo = match open(path) {
@@ -39,19 +46,10 @@ pub fn look(path: &Path, wanted: &GitUrl) -> Found {
     };
     let origin = repo.find_remote("origin").ok().and_then(|remote| remote.url().ok().map(str::to_owned));
     match origin.as_deref().map(GitUrl::parse) {
-        Some(Ok(url)) if same(&url, wanted) => Found::Clone(head(path)),
+        Some(Ok(url)) if url.is_same_as(wanted) => Found::Clone(head(path)),
         Some(Ok(url)) => Found::Other(format!("the folder is a clone of {}", url.shown())),
         _ => Found::Other("the folder is a repository of another origin".into()),
     }
-}
-
-/// The same repository whatever the ending `.git` and the user.
-fn same(a: &GitUrl, b: &GitUrl) -> bool {
-    let plain = |url: &GitUrl| {
-        let shown = url.shown();
-        shown.trim_end_matches('/').trim_end_matches(".git").to_owned()
-    };
-    plain(a) == plain(b)
 }
 
 /// Whether a clone has nothing that a person would miss: tracked files unchanged, no untracked or ignored
@@ -161,7 +159,7 @@ mod tests {
     #[test]
     fn an_address_is_the_same_with_and_without_user_and_ending() {
         let url = |text| GitUrl::parse(text).unwrap();
-        assert!(same(&url("https://t:x@h/a/b.git"), &url("https://h/a/b")));
-        assert!(!same(&url("https://h/a/b"), &url("https://h/a/c")));
+        assert!(url("https://t:x@h/a/b.git").is_same_as(&url("https://h/a/b")));
+        assert!(!url("https://h/a/b").is_same_as(&url("https://h/a/c")));
     }
 }

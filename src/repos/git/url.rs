@@ -108,6 +108,15 @@ impl GitUrl {
         }
     }
 
+    /// Whether two addresses lead to the same repository: the ending `.git`, the user and the password aside.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let plain = |url: &Self| {
+            let shown = url.shown();
+            shown.trim_end_matches('/').trim_end_matches(".git").to_owned()
+        };
+        plain(self) == plain(other)
+    }
+
     /// The address without a password, as it is shown and kept in a clone's configuration.
     pub fn shown(&self) -> String {
         match self {
