@@ -16,11 +16,12 @@ use crate::cli::context::Context;
 use crate::cli::setup_view;
 use crate::repos::catalog::{self, Catalog};
 use crate::setup::named::{FOLDER, Finder};
+use crate::setup::phase::Phase;
 use crate::setup::record::Record;
 use crate::setup::report::{Event, Item};
 use crate::setup::run::{Options, Run};
 use crate::setup::space::Budget;
-use crate::setup::work::Wanted;
+use crate::setup::work::{Wanted, WantedClone};
 use crate::sys::system::ReadSystem;
 use crate::sys::{clock, disk, signal};
 use crate::ui::progress::Progress;
@@ -107,7 +108,8 @@ fn finder<'a>(context: &'a Context, catalog: &'a Catalog, record: &'a Record, in
 
 /// Runs the phases of `options` over what was named, under the home's lock; what is learnt is remembered.
 fn carry_out(context: &Context, wanted: &Wanted, options: &Options) -> Result<Vec<Item>, Fault> {
-    let _lock = context.write_lock()?;
+    let _lock =
+        if is_settled(wanted, &context.record()?, options) { None } else { Some(context.write_lock()?) };
     let record = context.record()?;
     let before = record.clone();
     let progress = Progress::new(!context.global.quiet && !context.global.json);
@@ -125,4 +127,16 @@ fn carry_out(context: &Context, wanted: &Wanted, options: &Options) -> Result<Ve
             .hint("the same command goes on where it stopped"));
     }
     Ok(items)
+}
+
+/// Whether everything is there and on record, so that nothing will be written.
+fn is_settled(wanted: &Wanted, record: &Record, options: &Options) -> bool {
+    let known =
+        |clone: &WantedClone| record.clones.get(&clone.dir).is_none_or(|known| known.commit.is_some());
+    let open = |clone: &WantedClone| {
+        let name = &clone.spec.name;
+        record.postponed.contains_key(name) || record.failed.contains_key(name)
+    };
+    options.selection.only == [Phase::Repos]
+        && wanted.repos.iter().all(|clone| clone.is_there() && known(clone) && !open(clone))
 }
