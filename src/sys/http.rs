@@ -1,14 +1,15 @@
-//! HTTP over rustls with the machine's certificate authorities; proxies as the environment says.
+//! HTTP over rustls with the machine's certificate authorities; proxies as git's configuration or the environment
+//! says; what is secret goes to one server and to no other that it names.
 
 use std::fmt;
 use std::io::{self, Read};
-use std::sync::OnceLock;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::blocking::Client;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use reqwest::redirect::{Attempt, Policy};
+use reqwest::Url;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 
+use super::route::{self, Route};
 use super::stream::{self, Patience, Pump};
 use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::redact;
@@ -21,6 +22,10 @@ pub enum HttpError {
     NoAuthorities,
     /// The client could not be set up, with the reason.
     Setup(String),
+    /// The proxy that git's configuration names is of a kind that is not spoken here, or no address.
+    Proxy(String),
+    /// The file of authorities that git's configuration names cannot be used, with the reason.
+    Authorities(PathBuf, String),
     /// The address is not an http or https one.
     NotHttp(String),
     /// The server's certificate was not accepted, with the reason.
@@ -38,6 +43,11 @@ impl fmt::Display for HttpError {
         match self {
             Self::NoAuthorities => f.write_str("no certificate authorities found on this machine"),
             Self::Setup(why) => write!(f, "cannot set up the HTTP client: {why}"),
+            Self::Proxy(proxy) => write!(f, "the proxy '{proxy}' of git's configuration cannot be used"),
+            Self::Authorities(path, why) => {
+                let path = printable(&path.to_string_lossy());
+                write!(f, "the certificate authorities in {path} cannot be used: {why}")
+            }
             Self::NotHttp(url) => write!(f, "not an http address: {url}"),
             Self::Certificate(why) => write!(f, "the server's certificate is not accepted: {why}"),
             Self::Redirect(why) => write!(f, "the server's redirect is refused: {why}"),
@@ -65,6 +75,8 @@ impl Diagnose for HttpError {
             Self::Certificate(_) => vec![
                 "behind an inspecting proxy, set SSL_CERT_FILE to a bundle that has its authority".into(),
             ],
+            Self::Proxy(_) => vec!["set http.proxy to an http:// or https:// address".into()],
+            Self::Authorities(..) => vec!["correct http.sslCAInfo, or GIT_SSL_CAINFO where it is set".into()],
             _ => Vec::new(),
         }
     }
@@ -81,6 +93,25 @@ pub struct Request {
     pub post: Option<(&'static str, Vec<u8>)>,
     /// User and password; withheld from any other host that a redirect names.
     pub login: Option<Login>,
+    /// Further lines of the head, withheld in the same way.
+    pub headers: Vec<Header>,
+    /// The way to the server.
+    pub route: Route,
+}
+
+/// A line of a request's head, its value never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The name.
+    pub name: String,
+    /// The value.
+    pub value: String,
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Header({}, {})", self.name, redact::MASK)
+    }
 }
 
 /// A user name and a password, the latter never shown.
@@ -111,28 +142,17 @@ pub struct Response {
 }
 
 const REDIRECTS: usize = 5;
-const CONNECT: Duration = Duration::from_secs(10);
-/// Longer than any [`Patience`] in use: ends what was given up, so that no thread waits for ever.
-const ABANDONED: Duration = Duration::from_secs(180);
 
-/// Sends a request and waits for the head of the answer.
+/// Sends a request and waits for the head of the answer. Redirects of a GET are followed; one of a POST is the
+/// answer.
 pub fn send(request: Request, patience: Patience) -> Result<Response, HttpError> {
-    let secure = request.url.starts_with("https://");
-    if !secure && !request.url.starts_with("http://") {
-        return Err(HttpError::NotHttp(printable(&redact::url(&request.url))));
+    let bad = || HttpError::NotHttp(printable(&redact::url(&request.url)));
+    let start = Url::parse(&request.url).map_err(|_| bad())?;
+    if !matches!(start.scheme(), "http" | "https") {
+        return Err(bad());
     }
-    let client = client(secure)?;
-    let answer = stream::wait(patience, move || {
-        let mut builder = match request.post {
-            Some((kind, body)) => client.post(&request.url).header(CONTENT_TYPE, kind).body(body),
-            None => client.get(&request.url),
-        };
-        if let Some(login) = &request.login {
-            builder = builder.basic_auth(&login.user, Some(&login.password));
-        }
-        builder.header(ACCEPT, request.accept).send()
-    });
-    let answer = answer.map_err(HttpError::Waiting)?.map_err(classify)?;
+    let answer = stream::wait(patience, move || exchange(&request, start));
+    let answer = answer.map_err(HttpError::Waiting)??;
     let kind = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     Ok(Response {
         status: answer.status().as_u16(),
@@ -140,6 +160,44 @@ pub fn send(request: Request, patience: Patience) -> Result<Response, HttpError>
         content_type: kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
         body: Pump::new(answer, patience),
     })
+}
+
+fn exchange(request: &Request, start: Url) -> Result<reqwest::blocking::Response, HttpError> {
+    let (mut url, mut secure) = (start.clone(), false);
+    for redirects in 1..=REDIRECTS + 1 {
+        secure |= url.scheme() == "https";
+        let client = route::client(url.scheme() == "https", &request.route)?;
+        let mut builder = match &request.post {
+            Some((kind, body)) => client.post(url.clone()).header(CONTENT_TYPE, *kind).body(body.clone()),
+            None => client.get(url.clone()),
+        };
+        if url.origin() == start.origin() {
+            if let Some(login) = &request.login {
+                builder = builder.basic_auth(&login.user, Some(&login.password));
+            }
+            for Header { name, value } in &request.headers {
+                builder = builder.header(name, value);
+            }
+        }
+        let answer = builder.header(ACCEPT, request.accept).send().map_err(classify)?;
+        let to = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let (301 | 302 | 303 | 307 | 308, Some(to), None) = (answer.status().as_u16(), to, &request.post)
+        else {
+            return Ok(answer);
+        };
+        let refused = |why: &str| HttpError::Redirect(why.to_owned());
+        let mut next = url.join(to).map_err(|_| refused("to something that is no address"))?;
+        may_follow(next.scheme(), secure, redirects).map_err(refused)?;
+        // The server's idea of who we are is not ours.
+        let _ = next.set_username("").and_then(|()| next.set_password(None));
+        url = next;
+    }
+    Err(HttpError::Redirect("too many redirects".into()))
+}
+
+/// Whether two addresses have the same scheme, host and port.
+pub fn same_origin(a: &str, b: &str) -> bool {
+    matches!((Url::parse(a), Url::parse(b)), (Ok(a), Ok(b)) if a.origin() == b.origin())
 }
 
 impl Response {
@@ -154,40 +212,6 @@ impl Response {
     }
 }
 
-/// Two clients at most: one that can check certificates, and one for plain http on a machine without any.
-fn client(secure: bool) -> Result<Client, HttpError> {
-    static CHECKED: OnceLock<Result<Client, String>> = OnceLock::new();
-    static PLAIN: OnceLock<Result<Client, String>> = OnceLock::new();
-    match CHECKED.get_or_init(|| build(false)) {
-        Ok(client) => Ok(client.clone()),
-        Err(why) if secure && why.contains("No CA certificates") => Err(HttpError::NoAuthorities),
-        Err(why) if secure => Err(HttpError::Setup(why.clone())),
-        Err(_) => PLAIN.get_or_init(|| build(true)).clone().map_err(HttpError::Setup),
-    }
-}
-
-fn build(plain: bool) -> Result<Client, String> {
-    // Fails only when a provider is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .user_agent(concat!("git/2 (devboot ", env!("CARGO_PKG_VERSION"), ")"))
-        .connect_timeout(CONNECT)
-        .timeout(ABANDONED)
-        .redirect(Policy::custom(follow));
-    if plain {
-        builder = builder.tls_certs_only([]);
-    }
-    builder.build().map_err(|error| chain(&error))
-}
-
-fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    let was_secure = attempt.previous().iter().any(|url| url.scheme() == "https");
-    match may_follow(attempt.url().scheme(), was_secure, attempt.previous().len()) {
-        Ok(()) => attempt.follow(),
-        Err(why) => attempt.error(why),
-    }
-}
-
 fn may_follow(scheme: &str, was_secure: bool, before: usize) -> Result<(), &'static str> {
     match scheme {
         _ if before > REDIRECTS => Err("too many redirects"),
@@ -198,7 +222,7 @@ fn may_follow(scheme: &str, was_secure: bool, before: usize) -> Result<(), &'sta
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -227,39 +251,6 @@ pub fn reachable(host: &str, port: u16, timeout: Duration) -> bool {
     matches!(stream::wait(patience, move || stream::connect(&target, timeout)), Ok(Ok(_)))
 }
 
-/// The host and port that a request for `host` really connects to when the environment names a proxy for it;
-/// `None` without one. `var` looks a variable up.
-pub fn proxy_for(https: bool, host: &str, var: impl Fn(&str) -> Option<String>) -> Option<(String, u16)> {
-    let either = |upper: &str| var(&upper.to_ascii_lowercase()).or_else(|| var(upper));
-    let excepted = either("NO_PROXY").unwrap_or_default();
-    let matches = |pattern: &str| {
-        let pattern = pattern.trim().trim_start_matches("*.").trim_start_matches('.');
-        let inner = host.strip_suffix(pattern);
-        pattern == "*"
-            || !pattern.is_empty() && inner.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    };
-    if excepted.split(',').any(matches) {
-        return None;
-    }
-    let named = either(if https { "HTTPS_PROXY" } else { "HTTP_PROXY" }).or_else(|| either("ALL_PROXY"))?;
-    let (scheme, rest) = named.split_once("://").unwrap_or(("http", &named));
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    let default = match scheme {
-        "https" => 443,
-        "http" => 80,
-        _ => 1080,
-    };
-    match place.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => Some((bare(host), port.parse().ok()?)),
-        _ => Some((bare(place), default)),
-    }
-}
-
-fn bare(host: &str) -> String {
-    host.trim_start_matches('[').trim_end_matches(']').to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,23 +262,6 @@ mod tests {
         assert!(may_follow("http", true, 1).is_err());
         assert!(may_follow("file", false, 1).is_err());
         assert!(may_follow("https", true, REDIRECTS + 1).is_err());
-    }
-
-    #[test]
-    fn the_proxy_is_what_the_environment_names() {
-        let env = |name: &str| match name {
-            "https_proxy" => Some("http://me:pw@proxy.corp:3128/".into()),
-            "NO_PROXY" => Some("localhost, .inner.corp".into()),
-            _ => None,
-        };
-        assert_eq!(proxy_for(true, "github.com", env), Some(("proxy.corp".into(), 3128)));
-        assert_eq!(proxy_for(false, "github.com", env), None);
-        assert_eq!(proxy_for(true, "git.inner.corp", env), None);
-        assert_eq!(proxy_for(true, "notlocalhost", env), Some(("proxy.corp".into(), 3128)));
-        assert_eq!(
-            proxy_for(true, "x", |name| (name == "ALL_PROXY").then(|| "[::1]:8".into())),
-            Some(("::1".into(), 8))
-        );
     }
 
     #[test]

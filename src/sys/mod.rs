@@ -12,7 +12,9 @@ pub mod lock;
 #[cfg(test)]
 pub mod memory;
 pub mod process;
+pub mod proxy;
 pub mod real;
+pub mod route;
 pub mod signal;
 pub mod stream;
 pub mod system;

@@ -7,12 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::clone::{self, CloneError, CloneSpec, Received};
+use super::config::{Place, Settings};
 use super::tree_check::Extent;
 use super::url::GitUrl;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::redact;
 use crate::base::text::printable;
-use crate::sys::{env, http, signal};
+use crate::sys::{env, http, proxy, signal};
 
 /// What happens to one repository while it is cloned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,12 +97,15 @@ pub fn clone_all(
     options: BatchOptions,
     events: &(dyn Fn(RepoEvent) + Sync),
 ) -> Vec<CloneOutcome> {
-    let first: Vec<Result<GitUrl, CloneOutcome>> =
-        specs.iter().enumerate().map(|(i, spec)| sort(specs, i, spec)).collect();
+    let settings = Settings::read(env::var);
+    let first: Vec<Result<Place, CloneOutcome>> =
+        specs.iter().enumerate().map(|(i, spec)| sort(specs, i, spec, &settings)).collect();
+    let settings = settings.unwrap_or_default();
     let missing = if options.offline {
         BTreeMap::new()
     } else {
-        unreachable_hosts(first.iter().filter_map(|item| item.as_ref().ok()))
+        let places = first.iter().filter_map(|item| item.as_ref().ok());
+        unreachable_hosts(places.filter_map(|place| gate(&place.real, &settings)).collect())
     };
     let slots: Vec<Mutex<Option<CloneOutcome>>> = specs.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
@@ -112,9 +116,9 @@ pub fn clone_all(
                     events(RepoEvent::Started { name: spec.name.clone() });
                     let outcome = match &first[index] {
                         Err(outcome) => outcome.clone(),
-                        Ok(url) => match postponed(url, options.offline, &missing) {
+                        Ok(place) => match postponed(&place.real, options.offline, &missing, &settings) {
                             Some(why) => CloneOutcome::Postponed { why },
-                            None => one(spec, url, events),
+                            None => one(spec, place, &settings, events),
                         },
                     };
                     events(RepoEvent::Finished { name: spec.name.clone(), outcome: outcome.clone() });
@@ -135,7 +139,12 @@ fn claim<'a>(next: &AtomicUsize, specs: &'a [CloneSpec]) -> Option<(usize, &'a C
 }
 
 /// What can be said before the network is touched: `Ok` is "to be cloned".
-fn sort(specs: &[CloneSpec], index: usize, spec: &CloneSpec) -> Result<GitUrl, CloneOutcome> {
+fn sort(
+    specs: &[CloneSpec],
+    index: usize,
+    spec: &CloneSpec,
+    settings: &Result<Settings, String>,
+) -> Result<Place, CloneOutcome> {
     let fault = |error| CloneOutcome::Failed(named(spec, error));
     if specs[..index].iter().any(|other| other.dest == spec.dest) {
         let fault = Fault::new(ErrorKind::Usage, format!("two repositories want {}", shown_dest(spec)));
@@ -143,7 +152,10 @@ fn sort(specs: &[CloneSpec], index: usize, spec: &CloneSpec) -> Result<GitUrl, C
     }
     let url = GitUrl::parse(&spec.url).map_err(|error| fault(CloneError::Url(error)))?;
     match clone::present(spec, &url).map_err(fault)? {
-        None => Ok(url),
+        None => match settings {
+            Ok(settings) => settings.place(&spec.url).map_err(|error| fault(CloneError::Url(error))),
+            Err(words) => Err(fault(CloneError::Settings(words.clone()))),
+        },
         Some(Ok(commit)) => Err(CloneOutcome::Present { commit }),
         Some(Err(why)) => Err(CloneOutcome::Kept { why }),
     }
@@ -161,18 +173,19 @@ fn named(spec: &CloneSpec, error: CloneError) -> Fault {
 }
 
 /// Where a connection must be possible. ssh has names and jumps of its own, so nothing is known of it.
-fn gate(url: &GitUrl) -> Option<(String, u16)> {
+fn gate(url: &GitUrl, settings: &Settings) -> Option<(String, u16)> {
     match url {
-        GitUrl::Http { https, host, port, .. } => {
-            Some(http::proxy_for(*https, host, env::var).unwrap_or_else(|| (host.clone(), *port)))
+        GitUrl::Http { https, host, port, bare, .. } => {
+            let named = settings.http(bare, env::var).route.proxy;
+            let proxy = proxy::place(named.as_deref(), *https, host, env::var);
+            Some(proxy.unwrap_or_else(|| (host.clone(), *port)))
         }
         GitUrl::Git { host, port, .. } => Some((host.clone(), *port)),
         GitUrl::Ssh { .. } | GitUrl::Local(_) => None,
     }
 }
 
-fn unreachable_hosts<'a>(urls: impl Iterator<Item = &'a GitUrl>) -> BTreeMap<(String, u16), String> {
-    let gates: BTreeSet<(String, u16)> = urls.filter_map(gate).collect();
+fn unreachable_hosts(gates: BTreeSet<(String, u16)>) -> BTreeMap<(String, u16), String> {
     let missing = Mutex::new(BTreeMap::new());
     thread::scope(|scope| {
         for gate in &gates {
@@ -188,15 +201,25 @@ fn unreachable_hosts<'a>(urls: impl Iterator<Item = &'a GitUrl>) -> BTreeMap<(St
     missing.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn postponed(url: &GitUrl, offline: bool, missing: &BTreeMap<(String, u16), String>) -> Option<String> {
+fn postponed(
+    url: &GitUrl,
+    offline: bool,
+    missing: &BTreeMap<(String, u16), String>,
+    settings: &Settings,
+) -> Option<String> {
     match url {
         GitUrl::Local(_) => None,
         _ if offline => Some("offline".into()),
-        url => gate(url).and_then(|gate| missing.get(&gate).cloned()),
+        url => gate(url, settings).and_then(|gate| missing.get(&gate).cloned()),
     }
 }
 
-fn one(spec: &CloneSpec, url: &GitUrl, events: &(dyn Fn(RepoEvent) + Sync)) -> CloneOutcome {
+fn one(
+    spec: &CloneSpec,
+    place: &Place,
+    settings: &Settings,
+    events: &(dyn Fn(RepoEvent) + Sync),
+) -> CloneOutcome {
     if signal::interrupted() {
         return CloneOutcome::Failed(named(spec, CloneError::Interrupted));
     }
@@ -210,7 +233,7 @@ fn one(spec: &CloneSpec, url: &GitUrl, events: &(dyn Fn(RepoEvent) + Sync)) -> C
         told.set(Some(now));
         events(RepoEvent::Progress { name: spec.name.clone(), received: objects, total, bytes });
     };
-    match clone::clone(spec, url, &progress) {
+    match clone::clone(spec, place, settings, &progress) {
         Ok(cloned) => CloneOutcome::Cloned {
             commit: cloned.commit,
             bytes: cloned.bytes,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use git2::build::CheckoutBuilder;
 use git2::{AutotagOption, Direction, FetchOptions, Oid, RemoteCallbacks, Repository, RepositoryInitOptions};
 
+use super::config::{Place, Settings};
 use super::inspect::{self, Found};
 use super::link::Link;
 use super::reference::{self, Want};
@@ -29,6 +30,8 @@ pub enum CloneError {
     Name(String),
     /// The address is none.
     Url(BadUrl),
+    /// git's own configuration cannot be read, in libgit2's words.
+    Settings(String),
     /// The server could not be talked to.
     Link(LinkError),
     /// libgit2 failed, in its words.
@@ -50,6 +53,7 @@ impl fmt::Display for CloneError {
         match self {
             Self::Name(name) => write!(f, "'{}' is not a name for a folder", printable(name)),
             Self::Url(error) => write!(f, "{error}"),
+            Self::Settings(words) => write!(f, "git's configuration cannot be read: {words}"),
             Self::Link(error) => write!(f, "{error}"),
             Self::Git(words) => write!(f, "git failed: {words}"),
             Self::NoReference(name) => write!(f, "the repository has no '{}'", printable(name)),
@@ -180,7 +184,12 @@ pub fn present(spec: &CloneSpec, url: &GitUrl) -> Result<Option<Result<String, S
 
 /// Fetches, checks and checks out. The place must be free; the caller holds the home's lock, so leftovers
 /// beside it are of a run that was killed.
-pub fn clone(spec: &CloneSpec, url: &GitUrl, progress: &dyn Fn(Received)) -> Result<Cloned, CloneError> {
+pub fn clone(
+    spec: &CloneSpec,
+    place: &Place,
+    settings: &Settings,
+    progress: &dyn Fn(Received),
+) -> Result<Cloned, CloneError> {
     let partial = check_name(spec)?;
     let io = |act, path: &Path| {
         let path = path.to_path_buf();
@@ -190,7 +199,7 @@ pub fn clone(spec: &CloneSpec, url: &GitUrl, progress: &dyn Fn(Received)) -> Res
         tree::create(parent).map_err(io("create", parent))?;
     }
     tree::remove(&partial).map_err(io("remove", &partial))?;
-    let result = build(spec, url, &partial, progress).and_then(|cloned| {
+    let result = build(spec, place, settings, &partial, progress).and_then(|cloned| {
         RealSystem.rename(&partial, &spec.dest).map_err(io("give its name to", &partial))?;
         Ok(cloned)
     });
@@ -220,7 +229,8 @@ fn git(error: git2::Error) -> CloneError {
 
 fn build(
     spec: &CloneSpec,
-    url: &GitUrl,
+    place: &Place,
+    settings: &Settings,
     partial: &Path,
     progress: &dyn Fn(Received),
 ) -> Result<Cloned, CloneError> {
@@ -233,10 +243,11 @@ fn build(
     for name in ["core.protectHFS", "core.protectNTFS"] {
         config.set_bool(name, true).map_err(git)?;
     }
-    repo.remote("origin", &url.shown()).map_err(git)?;
+    repo.remote("origin", &place.origin).map_err(git)?;
     let patience = Patience { stall: spec.limits.stall, deadline: Some(Instant::now() + spec.limits.time) };
-    let link = Link::open(url, patience, spec.limits.bytes, env::var).map_err(git)?;
-    let fetch = Fetch { spec, url, repo: &repo, link: link.as_ref(), bytes: Cell::new(0), progress };
+    let link = Link::open(&place.real, settings, patience, spec.limits.bytes, env::var).map_err(git)?;
+    let fetch =
+        Fetch { spec, url: &place.real, repo: &repo, link: link.as_ref(), bytes: Cell::new(0), progress };
     let (want, commit) = fetch.run().map_err(|error| match link.as_ref().and_then(Link::failure) {
         // What broke in the link says more than what libgit2 made of it.
         Some(failure) if matches!(error, CloneError::Git(_)) => CloneError::Link(failure),

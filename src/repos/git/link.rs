@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use git2::transport::Transport;
 
+use super::config::Settings;
 use super::url::GitUrl;
 use super::wire::{LinkError, Shared, Subtransport, Way, error};
 use crate::sys::process::{self, CommandSpec};
@@ -33,18 +34,23 @@ impl Link {
     /// a local repository must be read without a `git` program. `var` looks an environment variable up.
     pub fn open(
         url: &GitUrl,
+        settings: &Settings,
         patience: Patience,
         limit: u64,
         var: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, git2::Error> {
         register()?;
         let way = match url {
-            GitUrl::Http { bare, login, .. } => Way::Http { base: bare.clone(), login: login.clone() },
+            GitUrl::Http { bare, login, .. } => {
+                let rules = settings.http(bare, &var);
+                Way::Http { base: bare.clone(), login: login.clone(), rules }
+            }
             GitUrl::Git { host, port, path } => {
                 Way::Git { host: host.clone(), port: *port, path: path.clone() }
             }
             GitUrl::Ssh { target, port, path } => {
-                Way::Child(ssh(target, *port, path, var("GIT_SSH_COMMAND")))
+                let own = var("GIT_SSH_COMMAND").or_else(|| settings.ssh_command().map(str::to_owned));
+                Way::Child(ssh(target, *port, path, own))
             }
             GitUrl::Local(_) if !has_upload_pack() => return Ok(None),
             GitUrl::Local(path) => Way::Child(CommandSpec::new("git").args(["upload-pack", "--"]).arg(path)),
@@ -95,7 +101,7 @@ impl Link {
         let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner);
         match &*failure {
             None => false,
-            Some(LinkError::Http(_) | LinkError::TooLarge(_)) => true,
+            Some(LinkError::Http(_) | LinkError::Unverified(_) | LinkError::TooLarge(_)) => true,
             Some(LinkError::Broken(error, _)) => error.kind() == io::ErrorKind::TimedOut,
             Some(LinkError::Status(_) | LinkError::NotGit) => false,
         }
@@ -168,14 +174,14 @@ mod tests {
         let command = |_: &str| Some("there() { shift; eval \"$1\"; }; there".to_owned());
         let url = GitUrl::Ssh { target: "h".into(), port: None, path: origin.to_str().unwrap().into() };
         let patience = Patience { stall: std::time::Duration::from_secs(60), deadline: None };
-        let link = Link::open(&url, patience, 1 << 20, command).unwrap().unwrap();
+        let link = Link::open(&url, &Settings::default(), patience, 1 << 20, command).unwrap().unwrap();
         let mut remote = repo.remote_anonymous(&link.url()).unwrap();
         remote.connect(git2::Direction::Fetch).unwrap();
         let heads: Vec<_> = remote.list().unwrap().iter().map(|head| head.oid()).collect();
         assert!(heads.contains(&commit));
         drop(remote);
         let nowhere = GitUrl::Ssh { target: "h".into(), port: None, path: "/nowhere".into() };
-        let link = Link::open(&nowhere, patience, 1 << 20, command).unwrap().unwrap();
+        let link = Link::open(&nowhere, &Settings::default(), patience, 1 << 20, command).unwrap().unwrap();
         assert!(repo.remote_anonymous(&link.url()).unwrap().connect(git2::Direction::Fetch).is_err());
         let said = link.failure().unwrap().to_string();
         assert!(said.contains("/nowhere"), "{said}");

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod clone;
+pub mod config;
 pub mod history;
 pub mod inspect;
 pub mod link;

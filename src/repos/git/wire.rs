@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream};
 use git2::{ErrorClass, ErrorCode};
 
+use super::config::HttpRules;
 use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::text::{printable, size};
 use crate::sys::http::{self, HttpError, Login, Request};
@@ -20,6 +21,8 @@ use crate::sys::stream::{Duplex, Patience, Said};
 pub enum LinkError {
     /// The HTTP request failed.
     Http(HttpError),
+    /// The server's certificate was not accepted, with the reason, though git is told not to check it.
+    Unverified(String),
     /// The server answered with this status.
     Status(u16),
     /// The server answered with something that is not git's protocol.
@@ -34,6 +37,7 @@ impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(error) => write!(f, "{error}"),
+            Self::Unverified(why) => write!(f, "the server's certificate is not accepted: {why}"),
             Self::Status(401) => {
                 f.write_str("the server asks for a password: no such repository, or a private one")
             }
@@ -54,7 +58,7 @@ impl Diagnose for LinkError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Http(error) => error.kind(),
-            Self::TooLarge(_) => ErrorKind::Refused,
+            Self::TooLarge(_) | Self::Unverified(_) => ErrorKind::Refused,
             _ => ErrorKind::Failed,
         }
     }
@@ -62,6 +66,9 @@ impl Diagnose for LinkError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Http(error) => error.hints(),
+            Self::Unverified(_) => vec![
+                "http.sslVerify=false is not followed: name the server's authority in http.sslCAInfo".into(),
+            ],
             Self::Status(401 | 403 | 404) => {
                 vec!["check the address; a private repository needs an ssh address".into()]
             }
@@ -72,7 +79,7 @@ impl Diagnose for LinkError {
 
 /// How the bytes travel.
 pub(super) enum Way {
-    Http { base: String, login: Option<Login> },
+    Http { base: String, login: Option<Login>, rules: HttpRules },
     Git { host: String, port: u16, path: String },
     Child(CommandSpec),
 }
@@ -122,18 +129,27 @@ impl SmartSubtransport for Subtransport {
     fn action(&self, _: &str, service: Service) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
         match (&self.shared.way, service) {
             (_, Service::ReceivePackLs | Service::ReceivePack) => Err(error("this way only fetches")),
-            (Way::Http { base, login }, Service::UploadPackLs) => {
-                let stream = self.advertisement(base, login).map_err(|failure| self.shared.fail(failure))?;
+            (Way::Http { base, login, rules }, Service::UploadPackLs) => {
+                let stream =
+                    self.advertisement(base, login, rules).map_err(|failure| self.shared.fail(failure))?;
                 Ok(Box::new(stream))
             }
-            (Way::Http { base, login }, Service::UploadPack) => {
+            (Way::Http { base, login, rules }, Service::UploadPack) => {
                 let moved = self.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let same = moved.as_ref().is_none_or(|moved| moved == base);
+                let place = moved.as_ref().unwrap_or(base);
+                // What is secret is for the server that the user named, not for one that it named.
+                let same = http::same_origin(place, base);
                 Ok(Box::new(Exchange {
                     shared: Arc::clone(&self.shared),
-                    url: format!("{}/git-upload-pack", moved.as_ref().unwrap_or(base)),
-                    login: login.clone().filter(|_| same),
-                    request: Vec::new(),
+                    request: Request {
+                        url: format!("{place}/git-upload-pack"),
+                        accept: "application/x-git-upload-pack-result",
+                        post: None,
+                        login: login.clone().filter(|_| same),
+                        headers: if same { rules.headers.clone() } else { Vec::new() },
+                        route: rules.route.clone(),
+                    },
+                    body: Vec::new(),
                     answer: None,
                 }))
             }
@@ -155,15 +171,25 @@ impl SmartSubtransport for Subtransport {
 }
 
 impl Subtransport {
-    fn advertisement(&self, base: &str, login: &Option<Login>) -> Result<Exchange, LinkError> {
+    fn advertisement(
+        &self,
+        base: &str,
+        login: &Option<Login>,
+        rules: &HttpRules,
+    ) -> Result<Exchange, LinkError> {
         const QUERY: &str = "/info/refs?service=git-upload-pack";
         let request = Request {
             url: format!("{base}{QUERY}"),
             accept: "application/x-git-upload-pack-advertisement",
             post: None,
             login: login.clone(),
+            headers: rules.headers.clone(),
+            route: rules.route.clone(),
         };
-        let answer = http::send(request, self.shared.patience).map_err(LinkError::Http)?;
+        let answer = http::send(request.clone(), self.shared.patience).map_err(|error| match error {
+            HttpError::Certificate(why) if rules.unverified => LinkError::Unverified(why),
+            error => LinkError::Http(error),
+        })?;
         if answer.status != 200 {
             return Err(LinkError::Status(answer.status));
         }
@@ -173,7 +199,7 @@ impl Subtransport {
         }
         *self.base.lock().unwrap_or_else(PoisonError::into_inner) = Some(moved.to_owned());
         let shared = Arc::clone(&self.shared);
-        Ok(Exchange { shared, url: String::new(), login: None, request: Vec::new(), answer: Some(answer) })
+        Ok(Exchange { shared, request, body: Vec::new(), answer: Some(answer) })
     }
 
     fn wire(&self, opened: io::Result<Duplex>) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
@@ -186,20 +212,15 @@ impl Subtransport {
 /// One request and its answer; the request goes out when the answer is first asked for.
 struct Exchange {
     shared: Arc<Shared>,
-    url: String,
-    login: Option<Login>,
-    request: Vec<u8>,
+    request: Request,
+    body: Vec<u8>,
     answer: Option<http::Response>,
 }
 
 impl Exchange {
     fn send(&mut self) -> Result<http::Response, LinkError> {
-        let request = Request {
-            url: self.url.clone(),
-            accept: "application/x-git-upload-pack-result",
-            post: Some(("application/x-git-upload-pack-request", std::mem::take(&mut self.request))),
-            login: self.login.clone(),
-        };
+        let mut request = self.request.clone();
+        request.post = Some(("application/x-git-upload-pack-request", std::mem::take(&mut self.body)));
         let answer = http::send(request, self.shared.patience).map_err(LinkError::Http)?;
         match answer.status {
             200 if answer.content_type == "application/x-git-upload-pack-result" => Ok(answer),
@@ -232,7 +253,7 @@ impl Write for Exchange {
         if self.answer.is_some() {
             return Err(io::Error::other("the answer has begun"));
         }
-        self.request.extend(bytes);
+        self.body.extend(bytes);
         Ok(bytes.len())
     }
 

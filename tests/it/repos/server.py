@@ -1,6 +1,7 @@
 """Git over HTTP on loopback: the real `git http-backend`, and servers that misbehave, told apart by the first
-part of the path. Prints its port; appends every request to the file named by the second argument; with a third
-and fourth, a certificate and its key, it speaks TLS."""
+part of the path. Prints its port; appends every request, with what is secret in it, to the file named by the second
+argument; with a third and fourth, a certificate and its key, it speaks TLS. It is a proxy, too: for every host it
+answers itself."""
 import base64
 import os
 import ssl
@@ -30,7 +31,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with open(LOG, "a") as log:
-            log.write(f"{self.command} {self.path}\n")
+            secret = [self.headers.get(name) or "-" for name in ("Authorization", "X-Token")]
+            log.write(" ".join([self.command, self.path, *secret]) + "\n")
+        if self.path.startswith("http://"):
+            self.path = "/" + self.path.split("/", 3)[3]
         mode, _, rest = self.path[1:].partition("/")
         if mode == "hang":
             threading.Event().wait()
@@ -40,11 +44,15 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(302, [("Location", self.path)], b"")
         elif mode == "moved":
             self.answer(301, [("Location", "/git/" + rest)], b"")
+        elif mode == "away":
+            self.answer(302, [("Location", f"http://localhost:{self.server.server_address[1]}/{rest}")], b"")
+        elif mode == "token" and self.headers.get("X-Token") != "s3cret":
+            self.answer(403, [], b"")
         elif mode == "page":
             self.answer(200, [("Content-Type", "text/html")], b"<p>hello</p>")
         elif mode == "auth" and self.headers.get("Authorization") != "Basic " + base64.b64encode(b"me:p@w").decode():
             self.answer(401, [("WWW-Authenticate", "Basic")], b"")
-        elif mode in ("git", "auth", "cut", "endless"):
+        elif mode in ("git", "auth", "token", "cut", "endless"):
             self.backend(mode, rest, body)
         else:
             self.answer(404, [], b"")

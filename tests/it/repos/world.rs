@@ -146,14 +146,7 @@ impl World {
     }
 
     pub fn spec(&self, name: &str, url: String) -> CloneSpec {
-        CloneSpec {
-            name: name.into(),
-            url,
-            reference: None,
-            depth: None,
-            dest: self.path("home").join(name),
-            limits: CloneLimits { stall: Duration::from_secs(60), ..CloneLimits::default() },
-        }
+        spec(name, url, &self.path("home"))
     }
 
     pub fn clone(&self, spec: &CloneSpec) -> CloneOutcome {
@@ -168,6 +161,18 @@ impl World {
             .collect();
         names.sort();
         names
+    }
+}
+
+/// A whole clone of `url` at `home/NAME`.
+pub fn spec(name: &str, url: String, home: &Path) -> CloneSpec {
+    CloneSpec {
+        name: name.into(),
+        url,
+        reference: None,
+        depth: None,
+        dest: home.join(name),
+        limits: CloneLimits { stall: Duration::from_secs(60), ..CloneLimits::default() },
     }
 }
 

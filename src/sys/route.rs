@@ -1,0 +1,118 @@
+//! The HTTP clients, one for each way to a server: with the machine's proxy and authorities, or with others.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::blocking::Client;
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, NoProxy, Proxy};
+
+use super::http::{HttpError, chain};
+use super::real::RealSystem;
+use super::system::ReadSystem;
+use crate::base::redact;
+use crate::base::text::printable;
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// Longer than any [`Patience`](super::stream::Patience) in use: ends what was given up, so that no thread waits for
+/// ever.
+const ABANDONED: Duration = Duration::from_secs(180);
+/// The largest file of authorities, in bytes.
+const AUTHORITIES: u64 = 16 << 20;
+
+/// What is set for the way to a server besides the environment.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Route {
+    /// The proxy, before the environment's; empty means none at all. Hosts of `NO_PROXY` are reached without.
+    pub proxy: Option<String>,
+    /// A file of certificate authorities that replaces the machine's.
+    pub authorities: Option<PathBuf>,
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let proxy = self.proxy.as_deref().map(redact::url);
+        f.debug_struct("Route").field("proxy", &proxy).field("authorities", &self.authorities).finish()
+    }
+}
+
+/// The clients in use, one for each route, and one more for plain http on a machine without authorities: setting
+/// one up reads all of the machine's certificates.
+pub(super) fn client(secure: bool, route: &Route) -> Result<Client, HttpError> {
+    type Built = (Route, bool, Result<Client, HttpSetup>);
+    static CLIENTS: Mutex<Vec<Built>> = Mutex::new(Vec::new());
+    let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut get = |plain: bool| {
+        let known = clients.iter().find(|(known, is_plain, _)| known == route && *is_plain == plain);
+        match known {
+            Some((_, _, built)) => built.clone(),
+            None => {
+                let built = build(plain, route);
+                clients.push((route.clone(), plain, built.clone()));
+                built
+            }
+        }
+    };
+    match get(false) {
+        Ok(client) => Ok(client),
+        Err(HttpSetup::Client(why)) if secure && why.contains("No CA certificates") => {
+            Err(HttpError::NoAuthorities)
+        }
+        Err(HttpSetup::Client(why)) if secure => Err(HttpError::Setup(why)),
+        Err(HttpSetup::Client(_)) => get(true).map_err(HttpError::from),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Why a client could not be made.
+#[derive(Clone)]
+enum HttpSetup {
+    Client(String),
+    Proxy(String),
+    Authorities(PathBuf, String),
+}
+
+impl From<HttpSetup> for HttpError {
+    fn from(setup: HttpSetup) -> Self {
+        match setup {
+            HttpSetup::Client(why) => Self::Setup(why),
+            HttpSetup::Proxy(proxy) => Self::Proxy(proxy),
+            HttpSetup::Authorities(path, why) => Self::Authorities(path, why),
+        }
+    }
+}
+
+fn build(plain: bool, route: &Route) -> Result<Client, HttpSetup> {
+    // Fails only when a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .user_agent(concat!("git/2 (devboot ", env!("CARGO_PKG_VERSION"), ")"))
+        .connect_timeout(CONNECT)
+        .timeout(ABANDONED)
+        .redirect(Policy::none());
+    builder = match route.proxy.as_deref() {
+        None => builder,
+        Some("") => builder.no_proxy(),
+        Some(named) => {
+            let bad = || HttpSetup::Proxy(printable(&redact::url(named)));
+            if named.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme, "http" | "https")) {
+                return Err(bad());
+            }
+            builder.proxy(Proxy::all(named).map_err(|_| bad())?.no_proxy(NoProxy::from_env()))
+        }
+    };
+    if plain {
+        builder = builder.tls_certs_only([]);
+    } else if let Some(path) = &route.authorities {
+        let bad = |why: String| HttpSetup::Authorities(path.clone(), why);
+        let bytes = RealSystem.read(path, AUTHORITIES).map_err(|error| bad(error.to_string()))?;
+        let certificates = Certificate::from_pem_bundle(&bytes).map_err(|error| bad(chain(&error)))?;
+        if certificates.is_empty() {
+            return Err(bad("it has no certificate".into()));
+        }
+        builder = builder.tls_certs_only(certificates);
+    }
+    builder.build().map_err(|error| HttpSetup::Client(chain(&error)))
+}

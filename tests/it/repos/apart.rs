@@ -1,0 +1,42 @@
+//! A clone in a process of its own, for what is read from the environment.
+
+use std::path::Path;
+use std::process::Command;
+
+use devboot::repos::git::batch::{CloneOutcome, clone_all};
+
+use super::world::{ONLINE, World, spec};
+
+/// Clones `url` to `home/x` of the world, in a process with these variables and no others of git's, and returns what
+/// became of it in words, hints and all.
+pub fn clone_apart(world: &World, url: &str, env: &[(&str, &str)]) -> String {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "repos::apart::a_clone_apart", "--ignored", "--nocapture"]);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("GIT_") {
+            command.env_remove(name);
+        }
+    }
+    let done = command
+        .env("HOME", world.path("home"))
+        .env("GIT_CONFIG_GLOBAL", world.path("gitconfig"))
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("DEVBOOT_TEST_URL", url)
+        .envs(env.iter().copied())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[test]
+#[ignore = "a part of other tests, in a process of its own"]
+#[allow(clippy::print_stdout, reason = "its output is the answer to the process that started it")]
+fn a_clone_apart() {
+    let var = |name| std::env::var(name).unwrap();
+    let spec = spec("x", var("DEVBOOT_TEST_URL"), Path::new(&var("HOME")));
+    match clone_all(&[spec], ONLINE, &|_| {}).remove(0) {
+        CloneOutcome::Failed(fault) => println!("{}; {:?}", fault.one_line(), fault.hints),
+        outcome => println!("{outcome:?}"),
+    }
+}
