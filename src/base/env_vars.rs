@@ -58,6 +58,8 @@ pub const ALL: &[EnvVar] = &[
     set("GIT_DIR", "taken away from git, which must read the repository it is given"),
     set("GIT_PROTOCOL", "taken away from git, which must speak its first protocol"),
     set("GIT_TERMINAL_PROMPT", "0 for child processes: git never asks in an unattended run"),
+    set("GIT_ASKPASS", "empty for git's credential helpers: no program asks for a password"),
+    set("SSH_ASKPASS", "taken away from git's credential helpers, for the same reason"),
     set("PIP_DISABLE_PIP_VERSION_CHECK", "1 for pip: no request that nobody asked for"),
     set("PIP_NO_INPUT", "1 for pip: it never asks"),
     set("PIP_CACHE_DIR", "devboot's cache, unless it is set: pip leaves nothing else in the home"),

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -15,8 +16,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::signal;
 
-/// What to run, as a value.
-#[derive(Clone, Debug, Default)]
+/// What to run, as a value; its input is not shown, for it may be a secret.
+#[derive(Clone, Default)]
 pub struct CommandSpec {
     /// The program, looked up on `PATH` when it has no slash.
     pub program: OsString,
@@ -36,6 +37,12 @@ pub struct CommandSpec {
     pub log: Option<PathBuf>,
     /// Runs in a session of its own, without our terminal.
     pub new_session: bool,
+}
+
+impl fmt::Debug for CommandSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CommandSpec({:?} {:?}, {} bytes of input)", self.program, self.args, self.stdin.len())
+    }
 }
 
 impl CommandSpec {

@@ -10,12 +10,12 @@ use git2::build::CheckoutBuilder;
 use git2::{AutotagOption, Direction, FetchOptions, Oid, RemoteCallbacks, Repository, RepositoryInitOptions};
 
 use super::config::{Place, Settings};
+use super::failure::LinkError;
 use super::inspect::{self, Found};
 use super::link::Link;
 use super::reference::{self, Want};
 use super::tree_check::{self, Extent, TreeError};
 use super::url::{BadUrl, GitUrl};
-use super::wire::LinkError;
 use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::text::{counted, printable};
 use crate::sys::real::RealSystem;

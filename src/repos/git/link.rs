@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use git2::transport::Transport;
 
 use super::config::Settings;
+use super::failure::LinkError;
 use super::url::GitUrl;
-use super::wire::{LinkError, Shared, Subtransport, Way, error};
+use super::wire::{Shared, Subtransport, Way, error};
 use crate::sys::process::{self, CommandSpec};
 use crate::sys::stream::Patience;
 
@@ -69,6 +70,7 @@ impl Link {
             received: AtomicU64::new(0),
             failure: Mutex::new(None),
             said: Mutex::new(None),
+            credential: Mutex::new(None),
         });
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         OPEN.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&shared));
@@ -103,6 +105,7 @@ impl Link {
             None => false,
             Some(LinkError::Http(_) | LinkError::Unverified(_) | LinkError::TooLarge(_)) => true,
             Some(LinkError::Broken(error, _)) => error.kind() == io::ErrorKind::TimedOut,
+            Some(LinkError::Password(_)) => true,
             Some(LinkError::Status(_) | LinkError::NotGit) => false,
         }
     }

@@ -3,6 +3,8 @@
 pub mod batch;
 pub mod clone;
 pub mod config;
+pub mod credential;
+pub mod failure;
 pub mod history;
 pub mod inspect;
 pub mod link;

@@ -1,7 +1,6 @@
 //! The streams that libgit2 reads and writes: HTTP exchanges, TCP connections and child processes, with the
 //! bytes counted and every failure kept under its name.
 
-use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,72 +9,12 @@ use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream};
 use git2::{ErrorClass, ErrorCode};
 
 use super::config::HttpRules;
-use crate::base::error::{Diagnose, ErrorKind};
-use crate::base::text::{printable, size};
+use super::credential::{self, Asked, Credential};
+use super::failure::LinkError;
+use crate::base::text::printable;
 use crate::sys::http::{self, HttpError, Login, Request};
 use crate::sys::process::CommandSpec;
 use crate::sys::stream::{Duplex, Patience, Said};
-
-/// Why a repository could not be talked to.
-#[derive(Debug)]
-pub enum LinkError {
-    /// The HTTP request failed.
-    Http(HttpError),
-    /// The server's certificate was not accepted, with the reason, though git is told not to check it.
-    Unverified(String),
-    /// The server answered with this status.
-    Status(u16),
-    /// The server answered with something that is not git's protocol.
-    NotGit,
-    /// The server sent more than the limit in bytes.
-    TooLarge(u64),
-    /// The connection or the program failed, with what the program said.
-    Broken(io::Error, String),
-}
-
-impl fmt::Display for LinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http(error) => write!(f, "{error}"),
-            Self::Unverified(why) => write!(f, "the server's certificate is not accepted: {why}"),
-            Self::Status(401) => {
-                f.write_str("the server asks for a password: no such repository, or a private one")
-            }
-            Self::Status(403 | 404) => f.write_str("the server has no such repository for us"),
-            Self::Status(300..=399) => f.write_str("the server's redirect leads where it must not"),
-            Self::Status(code) => write!(f, "the server answered with status {code}"),
-            Self::NotGit => f.write_str("the server does not speak git's smart protocol there"),
-            Self::TooLarge(limit) => write!(f, "the server sent more than {}", size(*limit)),
-            Self::Broken(error, said) if said.is_empty() => write!(f, "the connection broke: {error}"),
-            Self::Broken(_, said) => f.write_str(said),
-        }
-    }
-}
-
-impl std::error::Error for LinkError {}
-
-impl Diagnose for LinkError {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Http(error) => error.kind(),
-            Self::TooLarge(_) | Self::Unverified(_) => ErrorKind::Refused,
-            _ => ErrorKind::Failed,
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Http(error) => error.hints(),
-            Self::Unverified(_) => vec![
-                "http.sslVerify=false is not followed: name the server's authority in http.sslCAInfo".into(),
-            ],
-            Self::Status(401 | 403 | 404) => {
-                vec!["check the address; a private repository needs an ssh address".into()]
-            }
-            _ => Vec::new(),
-        }
-    }
-}
 
 /// How the bytes travel.
 pub(super) enum Way {
@@ -92,6 +31,8 @@ pub(super) struct Shared {
     pub(super) received: AtomicU64,
     pub(super) failure: Mutex<Option<LinkError>>,
     pub(super) said: Mutex<Option<Said>>,
+    /// What a helper of git knew, for all requests of this way.
+    pub(super) credential: Mutex<Option<Credential>>,
 }
 
 /// An error as libgit2 carries it.
@@ -110,6 +51,14 @@ impl Shared {
         let text = failure.to_string();
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
         error(&text)
+    }
+
+    /// User and password for the first request: the address's own, or what a helper knew before.
+    fn login(&self, own: &Option<Login>) -> Option<Login> {
+        let known = self.credential.lock().unwrap_or_else(PoisonError::into_inner);
+        // A user alone is for the helper, as in git.
+        let own = own.as_ref().filter(|login| !login.password.is_empty());
+        known.as_ref().map(|known| &known.login).or(own).cloned()
     }
 
     fn count(&self, bytes: usize) -> Result<(), LinkError> {
@@ -145,7 +94,7 @@ impl SmartSubtransport for Subtransport {
                         url: format!("{place}/git-upload-pack"),
                         accept: "application/x-git-upload-pack-result",
                         post: None,
-                        login: login.clone().filter(|_| same),
+                        login: self.shared.login(login).filter(|_| same),
                         headers: if same { rules.headers.clone() } else { Vec::new() },
                         route: rules.route.clone(),
                     },
@@ -178,18 +127,38 @@ impl Subtransport {
         rules: &HttpRules,
     ) -> Result<Exchange, LinkError> {
         const QUERY: &str = "/info/refs?service=git-upload-pack";
-        let request = Request {
+        let mut request = Request {
             url: format!("{base}{QUERY}"),
             accept: "application/x-git-upload-pack-advertisement",
             post: None,
-            login: login.clone(),
+            login: self.shared.login(login),
             headers: rules.headers.clone(),
             route: rules.route.clone(),
         };
-        let answer = http::send(request.clone(), self.shared.patience).map_err(|error| match error {
-            HttpError::Certificate(why) if rules.unverified => LinkError::Unverified(why),
-            error => LinkError::Http(error),
-        })?;
+        let send = |request: &Request| {
+            http::send(request.clone(), self.shared.patience).map_err(|error| match error {
+                HttpError::Certificate(why) if rules.unverified => LinkError::Unverified(why),
+                error => LinkError::Http(error),
+            })
+        };
+        let mut answer = send(&request)?;
+        if answer.status == 401 {
+            let credential = self.ask(base, login, &answer)?;
+            request.login = Some(credential.login.clone());
+            answer = send(&request)?;
+            match answer.status {
+                401 if !http::same_origin(&answer.url, base) => {
+                    return Err(LinkError::Password(Asked::Elsewhere));
+                }
+                401 => {
+                    credential.reject();
+                    return Err(LinkError::Password(Asked::Wrong));
+                }
+                200 => credential.approve(),
+                _ => {}
+            }
+            *self.shared.credential.lock().unwrap_or_else(PoisonError::into_inner) = Some(credential);
+        }
         if answer.status != 200 {
             return Err(LinkError::Status(answer.status));
         }
@@ -200,6 +169,16 @@ impl Subtransport {
         *self.base.lock().unwrap_or_else(PoisonError::into_inner) = Some(moved.to_owned());
         let shared = Arc::clone(&self.shared);
         Ok(Exchange { shared, request, body: Vec::new(), answer: Some(answer) })
+    }
+
+    /// Asks git's helpers for what the server wants to know, if it is the server that the user named.
+    fn ask(&self, base: &str, own: &Option<Login>, answer: &http::Response) -> Result<Credential, LinkError> {
+        let asked = match own {
+            _ if !http::same_origin(&answer.url, base) => Err(Asked::Elsewhere),
+            Some(login) if !login.password.is_empty() => Err(Asked::Given),
+            _ => credential::fill(base, own.as_ref().map(|login| login.user.as_str())),
+        };
+        asked.map_err(LinkError::Password)
     }
 
     fn wire(&self, opened: io::Result<Duplex>) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {

@@ -3,6 +3,7 @@
 mod apart;
 mod clone;
 mod config;
+mod credential;
 mod python;
 mod tls;
 mod world;

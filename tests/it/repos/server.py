@@ -44,14 +44,14 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(302, [("Location", self.path)], b"")
         elif mode == "moved":
             self.answer(301, [("Location", "/git/" + rest)], b"")
-        elif mode == "away":
-            self.answer(302, [("Location", f"http://localhost:{self.server.server_address[1]}/{rest}")], b"")
+        elif mode in ("auth", "auth-away") and self.headers.get("Authorization") != "Basic " + base64.b64encode(b"me:p@w").decode():
+            self.answer(401, [("WWW-Authenticate", "Basic")], b"")
         elif mode == "token" and self.headers.get("X-Token") != "s3cret":
             self.answer(403, [], b"")
+        elif mode in ("away", "auth-away"):
+            self.answer(302, [("Location", f"http://localhost:{self.server.server_address[1]}/{rest}")], b"")
         elif mode == "page":
             self.answer(200, [("Content-Type", "text/html")], b"<p>hello</p>")
-        elif mode == "auth" and self.headers.get("Authorization") != "Basic " + base64.b64encode(b"me:p@w").decode():
-            self.answer(401, [("WWW-Authenticate", "Basic")], b"")
         elif mode in ("git", "auth", "token", "cut", "endless"):
             self.backend(mode, rest, body)
         else:
