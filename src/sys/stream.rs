@@ -148,10 +148,12 @@ impl Said {
 }
 
 impl Duplex {
-    /// Starts a child and talks to it. `stdin`, `timeout` and `log` of the command are not used.
+    /// Starts a child and talks to it, always in a session of its own: without our terminal it cannot ask a person,
+    /// or be stopped for trying to. `stdin`, `timeout` and `log` of the command are not used.
     pub fn child(spec: &CommandSpec, patience: Patience) -> io::Result<Self> {
         let mut command = spec.command();
-        command.process_group(0);
+        // SAFETY: setsid(2) is async-signal-safe, and the closure touches no memory.
+        unsafe { command.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from)) };
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let group = Pid::from_child(&child);
@@ -260,6 +262,14 @@ mod tests {
         child.read_to_string(&mut text).unwrap();
         assert_eq!(text, "got it\n");
         assert_eq!(said.text(), "oops");
+    }
+
+    #[test]
+    fn a_child_has_no_terminal_to_ask_on() {
+        let mut child = Duplex::child(&sh("echo x 2>&1 >/dev/tty"), patience(60_000)).unwrap();
+        let mut text = String::new();
+        child.read_to_string(&mut text).unwrap();
+        assert!(text.contains("/dev/tty"), "{text}");
     }
 
     #[test]

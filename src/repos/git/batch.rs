@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::clone::{self, CloneError, CloneSpec, Received};
 use super::config::{Place, Settings};
+use super::failure::LinkError;
 use super::tree_check::Extent;
 use super::url::GitUrl;
 use crate::base::error::{ErrorKind, Fault};
@@ -240,6 +241,7 @@ fn one(
             extent: cloned.extent,
             elapsed: started.elapsed(),
         },
+        Err(CloneError::Link(LinkError::Unreachable(why))) => CloneOutcome::Postponed { why },
         Err(error) => CloneOutcome::Failed(named(spec, error)),
     }
 }

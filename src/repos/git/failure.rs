@@ -23,6 +23,14 @@ pub enum LinkError {
     NotGit,
     /// The server sent more than the limit in bytes.
     TooLarge(u64),
+    /// ssh found no way to the host, in its words.
+    Unreachable(String),
+    /// ssh does not know the host's key: how one would call the host.
+    HostUnknown(String),
+    /// ssh knows another key of the host: how one would call the host.
+    HostChanged(String),
+    /// The host takes none of the keys that ssh has: how one would call the host, and the host's words.
+    KeyRefused(String, String),
     /// The connection or the program failed, with what the program said.
     Broken(io::Error, String),
 }
@@ -44,6 +52,10 @@ impl fmt::Display for LinkError {
             Self::Status(code) => write!(f, "the server answered with status {code}"),
             Self::NotGit => f.write_str("the server does not speak git's smart protocol there"),
             Self::TooLarge(limit) => write!(f, "the server sent more than {}", size(*limit)),
+            Self::Unreachable(said) => f.write_str(said),
+            Self::HostUnknown(_) => f.write_str("ssh does not know the key of the host"),
+            Self::HostChanged(_) => f.write_str("the host has another key than the one that ssh knows"),
+            Self::KeyRefused(_, said) => write!(f, "the host takes none of your ssh keys: {said}"),
             Self::Broken(error, said) if said.is_empty() => write!(f, "the connection broke: {error}"),
             Self::Broken(_, said) => f.write_str(said),
         }
@@ -56,7 +68,8 @@ impl Diagnose for LinkError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Http(error) => error.kind(),
-            Self::TooLarge(_) | Self::Unverified(_) => ErrorKind::Refused,
+            Self::TooLarge(_) | Self::Unverified(_) | Self::HostChanged(_) => ErrorKind::Refused,
+            Self::HostUnknown(_) => ErrorKind::NeedsUser,
             _ => ErrorKind::Failed,
         }
     }
@@ -66,6 +79,21 @@ impl Diagnose for LinkError {
             Self::Http(error) => error.hints(),
             Self::Unverified(_) => vec![
                 "http.sslVerify=false is not followed: name the server's authority in http.sslCAInfo".into(),
+            ],
+            Self::HostUnknown(call) => {
+                vec![format!(
+                    "type '{call}' once, compare the fingerprint with the one its owner tells, and accept"
+                )]
+            }
+            Self::HostChanged(call) => vec![
+                "ask the host's owner: either its key was renewed, or someone stands between you and it"
+                    .into(),
+                format!("if it was renewed, remove the old key as '{call}' says"),
+            ],
+            Self::KeyRefused(call, _) => vec![
+                "'ssh-add -l' lists the keys of your agent; one of them must be registered with the host"
+                    .into(),
+                format!("'{call}' shows what the host answers"),
             ],
             Self::Password(asked) => password_hints(*asked),
             Self::Status(403 | 404) => {
@@ -86,4 +114,53 @@ fn password_hints(asked: Asked) -> Vec<String> {
         Asked::Elsewhere => "the address was redirected; use the one it leads to",
     };
     vec![first.into(), "or use the repository's ssh address".into()]
+}
+
+impl LinkError {
+    /// What ssh's complaints mean, before anything came from the other side; `None` when they are none of the known.
+    /// `call` is how one would call the host.
+    pub(super) fn of_ssh(call: &str, said: &str) -> Option<Self> {
+        const NO_WAY: [&str; 6] = [
+            "Could not resolve hostname",
+            "Connection timed out",
+            "Connection refused",
+            "Network is unreachable",
+            "No route to host",
+            "Operation timed out",
+        ];
+        let line = |words: &str| said.split(", ").find(|line| line.contains(words)).map(str::to_owned);
+        if said.contains("HOST IDENTIFICATION HAS CHANGED") {
+            Some(Self::HostChanged(call.to_owned()))
+        } else if said.contains("Host key verification failed") {
+            Some(Self::HostUnknown(call.to_owned()))
+        } else if let Some(line) = line("Permission denied (") {
+            Some(Self::KeyRefused(call.to_owned(), line))
+        } else {
+            NO_WAY.into_iter().find_map(line).map(Self::Unreachable)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sshs_words_are_understood() {
+        let of = |said: &str| LinkError::of_ssh("ssh h", said).map(|error| error.to_string());
+        let known = [
+            ("ssh: Could not resolve hostname h: Name or service not known", "Could not resolve hostname h"),
+            ("ssh: connect to host h port 22: Connection timed out", "port 22: Connection timed out"),
+            ("No ED25519 host key is known for h, Host key verification failed.", "does not know the key"),
+            (
+                "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @, Host key verification failed.",
+                "another key than",
+            ),
+            ("Warning: x, me@h: Permission denied (publickey).", "ssh keys: me@h: Permission denied"),
+        ];
+        for (said, meant) in known {
+            assert!(of(said).unwrap().contains(meant), "{said}");
+        }
+        assert_eq!(of("fatal: '/x' does not appear to be a git repository"), None);
+    }
 }

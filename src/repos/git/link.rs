@@ -51,17 +51,16 @@ impl Link {
             }
             GitUrl::Ssh { target, port, path } => {
                 let own = var("GIT_SSH_COMMAND").or_else(|| settings.ssh_command().map(str::to_owned));
-                Way::Child(ssh(target, *port, path, own))
+                let port_words = port.map(|port| format!(" -p {port}")).unwrap_or_default();
+                Way::Ssh {
+                    command: unattended(ssh(target, *port, path, own)),
+                    call: format!("ssh{port_words} {target}"),
+                }
             }
             GitUrl::Local(_) if !has_upload_pack() => return Ok(None),
-            GitUrl::Local(path) => Way::Child(CommandSpec::new("git").args(["upload-pack", "--"]).arg(path)),
-        };
-        let way = match way {
-            // What the caller's git is set to must not redirect this one.
-            Way::Child(spec) => Way::Child(
-                spec.env("GIT_TERMINAL_PROMPT", "0").without("GIT_DIR").without("GIT_PROTOCOL").cwd("/"),
-            ),
-            way => way,
+            GitUrl::Local(path) => {
+                Way::Child(unattended(CommandSpec::new("git").args(["upload-pack", "--"]).arg(path)))
+            }
         };
         let shared = Arc::new(Shared {
             way,
@@ -90,8 +89,12 @@ impl Link {
     /// What went wrong in the way itself, if that is what failed; libgit2's own words say less.
     pub fn failure(&self) -> Option<LinkError> {
         let named = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-        named.or_else(|| {
-            let said = self.shared.said();
+        let said = self.shared.said();
+        let of_ssh = match &self.shared.way {
+            Way::Ssh { call, .. } if self.received() == 0 => LinkError::of_ssh(call, &said),
+            _ => None,
+        };
+        of_ssh.or(named).or_else(|| {
             (!said.is_empty()).then(|| LinkError::Broken(io::ErrorKind::UnexpectedEof.into(), said))
         })
     }
@@ -102,11 +105,9 @@ impl Link {
     pub fn is_spent(&self) -> bool {
         let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner);
         match &*failure {
-            None => false,
-            Some(LinkError::Http(_) | LinkError::Unverified(_) | LinkError::TooLarge(_)) => true,
+            None | Some(LinkError::Status(_) | LinkError::NotGit) => false,
             Some(LinkError::Broken(error, _)) => error.kind() == io::ErrorKind::TimedOut,
-            Some(LinkError::Password(_)) => true,
-            Some(LinkError::Status(_) | LinkError::NotGit) => false,
+            Some(_) => true,
         }
     }
 }
@@ -134,6 +135,11 @@ fn register() -> Result<(), git2::Error> {
         done.map_err(|error| error.message().to_owned())
     });
     result.clone().map_err(|why| error(&why))
+}
+
+/// What the caller's git is set to must not redirect this one, and nobody is asked.
+fn unattended(command: CommandSpec) -> CommandSpec {
+    command.env("GIT_TERMINAL_PROMPT", "0").without("GIT_DIR").without("GIT_PROTOCOL").cwd("/")
 }
 
 /// `ssh` as git would start it; its own rules decide about keys and hosts.

@@ -18,9 +18,23 @@ use crate::sys::stream::{Duplex, Patience, Said};
 
 /// How the bytes travel.
 pub(super) enum Way {
-    Http { base: String, login: Option<Login>, rules: HttpRules },
-    Git { host: String, port: u16, path: String },
+    Http {
+        base: String,
+        login: Option<Login>,
+        rules: HttpRules,
+    },
+    Git {
+        host: String,
+        port: u16,
+        path: String,
+    },
+    /// `git upload-pack` here.
     Child(CommandSpec),
+    /// The same over ssh, and how one would call the host by hand.
+    Ssh {
+        command: CommandSpec,
+        call: String,
+    },
 }
 
 /// What one way to a repository is and has seen, shared with the streams on it.
@@ -110,7 +124,9 @@ impl SmartSubtransport for Subtransport {
                 });
                 self.wire(opened)
             }
-            (Way::Child(spec), _) => self.wire(Duplex::child(spec, self.shared.patience)),
+            (Way::Child(command) | Way::Ssh { command, .. }, _) => {
+                self.wire(Duplex::child(command, self.shared.patience))
+            }
         }
     }
 

@@ -5,5 +5,6 @@ mod clone;
 mod config;
 mod credential;
 mod python;
+mod ssh;
 mod tls;
 mod world;
