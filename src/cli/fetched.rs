@@ -10,7 +10,7 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::path::HomePath;
 use crate::base::redact;
 use crate::profile::trust::Bundle;
-use crate::repos::git::{BatchOptions, CloneLimits, CloneOutcome, CloneSpec, clone_all};
+use crate::repos::git::{BatchOptions, CloneLimits, CloneOutcome, CloneSpec, History, clone_all};
 use crate::sys::system::{ReadSystem, replace};
 use crate::sys::{env, tree};
 
@@ -81,7 +81,7 @@ pub fn fetch(context: &Context, url: &str) -> Result<PathBuf, Fault> {
         name: shown.clone(),
         url: url.to_owned(),
         reference: None,
-        depth: Some(1),
+        history: History::Depth(1),
         dest: fresh.clone(),
         limits: CloneLimits::default(),
     };

@@ -10,7 +10,7 @@ use crate::profile::Profile;
 use crate::profile::schema::TestSetting;
 use crate::repos::files::{file_names, read_text};
 use crate::repos::git::url::GitUrl;
-use crate::repos::git::{CloneLimits, CloneSpec, clone, inspect};
+use crate::repos::git::{CloneLimits, CloneSpec, History, clone, inspect};
 use crate::repos::python::environment::{self as python_env, PythonEnv};
 use crate::repos::python::interpreter::Interpreter;
 use crate::repos::python::plan::{self as python_plan, Install, PythonPlan};
@@ -77,13 +77,12 @@ pub struct Wanted {
 /// Reads the wishes out of a profile. `programs` are those that are there, of those that kits need.
 pub fn wanted(profile: &Profile, dirs: &Dirs, programs: &[String]) -> Wanted {
     let mut found = Wanted::default();
-    let depth = |depth: u32| (depth > 0).then_some(depth);
     for (name, kit) in wanted_kits(profile, programs) {
         let spec = CloneSpec {
             name: name.clone(),
             url: kit.url.clone(),
             reference: kit.reference.clone(),
-            depth: depth(kit.depth),
+            history: History::of_depth(kit.depth),
             dest: kit.dir.under(&dirs.home),
             limits: CloneLimits::default(),
         };
@@ -94,7 +93,7 @@ pub fn wanted(profile: &Profile, dirs: &Dirs, programs: &[String]) -> Wanted {
             name: name.clone(),
             url: repo.url.clone(),
             reference: repo.reference.clone(),
-            depth: depth(repo.depth),
+            history: History::of_depth(repo.depth),
             dest: repo.dir.under(&dirs.home),
             limits: CloneLimits::default(),
         };

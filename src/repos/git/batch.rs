@@ -6,9 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::clone::{self, CloneError, CloneSpec, Received};
+use super::clone::{self, CloneError, CloneSpec};
 use super::config::{Place, Settings};
 use super::failure::LinkError;
+use super::fetch::Received;
 use super::tree_check::Extent;
 use super::url::GitUrl;
 use crate::base::error::{ErrorKind, Fault};

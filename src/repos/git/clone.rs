@@ -1,16 +1,16 @@
 //! One clone: fetched beside its place, checked, checked out, and only then given its name.
 
-use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use git2::build::CheckoutBuilder;
-use git2::{AutotagOption, Direction, FetchOptions, Oid, RemoteCallbacks, Repository, RepositoryInitOptions};
+use git2::{Oid, Repository, RepositoryInitOptions};
 
 use super::config::{Place, Settings};
 use super::failure::LinkError;
+use super::fetch::{Fetch, History, Received};
 use super::inspect::{self, Found};
 use super::link::Link;
 use super::reference::{self, Want};
@@ -123,8 +123,8 @@ pub struct CloneSpec {
     pub url: String,
     /// A branch, a tag, or a commit's 40 digits; `None` is the default branch.
     pub reference: Option<String>,
-    /// How many commits of history; `None` is all.
-    pub depth: Option<u32>,
+    /// How much of its history.
+    pub history: History,
     /// The folder that it becomes.
     pub dest: PathBuf,
     /// Its bounds.
@@ -140,17 +140,6 @@ pub struct Cloned {
     pub bytes: u64,
     /// What was written.
     pub extent: Extent,
-}
-
-/// How far a transfer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// Objects received.
-    pub objects: usize,
-    /// Objects to come in all.
-    pub total: usize,
-    /// Bytes received.
-    pub bytes: u64,
 }
 
 /// Where a clone is built: beside its place, so that giving it its name is one rename.
@@ -223,7 +212,7 @@ fn check_name(spec: &CloneSpec) -> Result<PathBuf, CloneError> {
     partial_path(&spec.dest).ok_or_else(bad)
 }
 
-fn git(error: git2::Error) -> CloneError {
+pub(super) fn git(error: git2::Error) -> CloneError {
     CloneError::Git(printable(error.message()))
 }
 
@@ -246,97 +235,10 @@ fn build(
     repo.remote("origin", &place.origin).map_err(git)?;
     let patience = Patience { stall: spec.limits.stall, deadline: Some(Instant::now() + spec.limits.time) };
     let link = Link::open(&place.real, settings, patience, spec.limits.bytes, env::var).map_err(git)?;
-    let fetch =
-        Fetch { spec, url: &place.real, repo: &repo, link: link.as_ref(), bytes: Cell::new(0), progress };
-    let (want, commit) = fetch.run().map_err(|error| match link.as_ref().and_then(Link::failure) {
-        // What broke in the link says more than what libgit2 made of it.
-        Some(failure) if matches!(error, CloneError::Git(_)) => CloneError::Link(failure),
-        _ => error,
-    })?;
+    let fetch = Fetch::new(&repo, &place.real, link.as_ref(), spec.limits.bytes, progress);
+    let (want, commit) = fetch.bring(spec.reference.as_deref(), spec.history)?;
     let extent = check_out(&repo, &want, commit, &spec.limits)?;
-    let bytes = link.as_ref().map_or(fetch.bytes.get(), Link::received);
-    Ok(Cloned { commit: commit.to_string(), bytes, extent })
-}
-
-struct Fetch<'a> {
-    spec: &'a CloneSpec,
-    url: &'a GitUrl,
-    repo: &'a Repository,
-    link: Option<&'a Link>,
-    bytes: Cell<u64>,
-    progress: &'a dyn Fn(Received),
-}
-
-impl Fetch<'_> {
-    fn run(&self) -> Result<(Want, Oid), CloneError> {
-        let wants = self.plan()?;
-        let mut last = CloneError::Empty;
-        for (want, refspecs, depth) in wants {
-            let fetched = self.fetch(&refspecs, depth);
-            let found = fetched.and_then(|()| match reference::resolve(self.repo, &want) {
-                Some(commit) => Ok(commit),
-                None => Err(CloneError::NoReference(want.name().to_owned())),
-            });
-            match found {
-                Ok(commit) => return Ok((want, commit)),
-                Err(error) if signal::interrupted() => return Err(error),
-                Err(error) => last = error,
-            }
-            // A server that went over a limit is not asked again.
-            if self.link.is_some_and(Link::is_spent) {
-                break;
-            }
-        }
-        Err(last)
-    }
-
-    /// Asks the server what it has and turns that into attempts.
-    fn plan(&self) -> Result<Vec<reference::Attempt>, CloneError> {
-        let mut remote = self.remote()?;
-        let connection = remote.connect_auth(Direction::Fetch, None, None).map_err(git)?;
-        let advertised: Vec<reference::Advertised> = connection
-            .list()
-            .map_err(git)?
-            .iter()
-            .map(|head| reference::Advertised {
-                name: head.name().to_owned(),
-                oid: head.oid(),
-                symref: head.symref_target().map(str::to_owned),
-            })
-            .collect();
-        // Only the smart way knows depths.
-        let depth = self.spec.depth.filter(|_| self.link.is_some());
-        let wanted = self.spec.reference.as_deref();
-        reference::attempts(&advertised, wanted, depth).ok_or_else(|| match wanted {
-            Some(name) if !advertised.is_empty() => CloneError::NoReference(name.to_owned()),
-            _ => CloneError::Empty,
-        })
-    }
-
-    fn remote(&self) -> Result<git2::Remote<'_>, CloneError> {
-        let url = self.link.map_or_else(|| self.url.shown(), Link::url);
-        self.repo.remote_anonymous(&url).map_err(git)
-    }
-
-    fn fetch(&self, refspecs: &[String], depth: Option<u32>) -> Result<(), CloneError> {
-        let mut callbacks = RemoteCallbacks::new();
-        callbacks.transfer_progress(|stats| {
-            let bytes = stats.received_bytes() as u64;
-            self.bytes.set(bytes);
-            (self.progress)(Received {
-                objects: stats.received_objects(),
-                total: stats.total_objects(),
-                bytes,
-            });
-            !signal::interrupted() && bytes <= self.spec.limits.bytes
-        });
-        let mut options = FetchOptions::new();
-        options.remote_callbacks(callbacks).download_tags(AutotagOption::None).update_fetchhead(false);
-        if let Some(depth) = depth {
-            options.depth(i32::try_from(depth.max(1)).unwrap_or(i32::MAX));
-        }
-        self.remote()?.fetch(refspecs, Some(&mut options), Some("clone")).map_err(git)
-    }
+    Ok(Cloned { commit: commit.to_string(), bytes: fetch.received(), extent })
 }
 
 fn check_out(

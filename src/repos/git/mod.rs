@@ -5,6 +5,7 @@ pub mod clone;
 pub mod config;
 pub mod credential;
 pub mod failure;
+pub mod fetch;
 pub mod history;
 pub mod inspect;
 pub mod link;
@@ -15,3 +16,4 @@ pub mod wire;
 
 pub use batch::{BatchOptions, CloneOutcome, RepoEvent, clone_all};
 pub use clone::{CloneLimits, CloneSpec};
+pub use fetch::History;

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use devboot::base::error::{ErrorKind, Fault};
+use devboot::repos::git::History;
 use devboot::repos::git::batch::{BatchOptions, CloneOutcome, RepoEvent, clone_all};
 use devboot::repos::git::inspect::{head, is_pristine, is_pristine_kit};
 
@@ -45,11 +46,11 @@ fn every_kind_of_address_gives_the_same_clone() {
         ("file", format!("file://{}", local.display())),
     ];
     for (name, url) in urls {
-        for depth in [None, Some(1)] {
-            let mut spec = world.spec(&format!("{name}{}", depth.unwrap_or(0)), url.clone());
-            spec.depth = depth;
+        for (depth, count) in [(0, "3"), (1, "1")] {
+            let mut spec = world.spec(&format!("{name}{depth}"), url.clone());
+            spec.history = History::of_depth(depth);
             assert_eq!(cloned(world.clone(&spec)), made[2], "{name} {depth:?}");
-            assert_eq!(commits(&world, &spec.name), if depth.is_some() { "1" } else { "3" }, "{name}");
+            assert_eq!(commits(&world, &spec.name), count, "{name}");
             let dir = &spec.dest;
             assert_eq!(world.git(dir, &["status", "--porcelain"], b""), "", "{name}");
             assert_eq!(world.git(dir, &["symbolic-ref", "--short", "HEAD"], b""), "main");
@@ -89,7 +90,7 @@ fn a_pinned_commit_is_fetched_alone_where_the_server_allows_it() {
     let url = format!("http://127.0.0.1:{}/git/x", http.port);
     let pinned = |name: &str, commit: &str| {
         let mut spec = world.spec(name, url.clone());
-        (spec.reference, spec.depth) = (Some(commit.to_owned()), Some(1));
+        (spec.reference, spec.history) = (Some(commit.to_owned()), History::Depth(1));
         spec
     };
     let spec = pinned("refused", &made[2]);
@@ -115,7 +116,7 @@ fn tags_and_branches_are_found_and_others_are_not() {
     let url = format!("file://{}", origin.display());
     for (name, reference) in [("tag", "v1"), ("branch", "side/way")] {
         let mut spec = world.spec(name, url.clone());
-        (spec.reference, spec.depth) = (Some(reference.into()), Some(1));
+        (spec.reference, spec.history) = (Some(reference.into()), History::Depth(1));
         assert_eq!(cloned(world.clone(&spec)), made[0], "{name}");
     }
     assert_eq!(world.git(&world.path("home/branch"), &["symbolic-ref", "--short", "HEAD"], b""), "side/way");

@@ -4,6 +4,7 @@ mod apart;
 mod clone;
 mod config;
 mod credential;
+mod history;
 mod python;
 mod ssh;
 mod tls;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use devboot::repos::git::batch::{BatchOptions, CloneOutcome, clone_all};
-use devboot::repos::git::clone::{CloneLimits, CloneSpec};
+use devboot::repos::git::{CloneLimits, CloneSpec, History};
 
 /// Repositories under `srv`, clones under `home`.
 pub struct World {
@@ -170,7 +170,7 @@ pub fn spec(name: &str, url: String, home: &Path) -> CloneSpec {
         name: name.into(),
         url,
         reference: None,
-        depth: None,
+        history: History::Full,
         dest: home.join(name),
         limits: CloneLimits { stall: Duration::from_secs(60), ..CloneLimits::default() },
     }

@@ -1,0 +1,188 @@
+//! Fetching: from what a server has to the commits of it that are wanted, as far back as is wanted.
+
+use std::cell::Cell;
+
+use git2::{AutotagOption, Direction, FetchOptions, Oid, RemoteCallbacks, Repository};
+
+use super::clone::{CloneError, git};
+use super::link::Link;
+use super::reference::{self, Advertised, Attempt, Want};
+use super::url::GitUrl;
+use crate::base::time::Timestamp;
+use crate::sys::real::RealSystem;
+use crate::sys::signal;
+use crate::sys::system::ReadSystem;
+
+/// How much of a repository's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// All of it.
+    Full,
+    /// So many commits, at least one.
+    Depth(u32),
+    /// At least what was committed from then on.
+    Since(Timestamp),
+}
+
+impl History {
+    /// So many commits, 0 meaning all.
+    pub fn of_depth(depth: u32) -> Self {
+        if depth == 0 { Self::Full } else { Self::Depth(depth) }
+    }
+}
+
+/// How far a transfer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Objects received.
+    pub objects: usize,
+    /// Objects to come in all.
+    pub total: usize,
+    /// Bytes received.
+    pub bytes: u64,
+}
+
+/// The commits that are asked for first when the history is to reach back to a date; then [`DEEPER`] times as many.
+const FIRST: u32 = 64;
+const DEEPER: u32 = 4;
+/// More than any history has: then all is fetched.
+const DEEPEST: u32 = 1 << 22;
+
+/// A way to a repository, and the one here that it fills.
+pub(super) struct Fetch<'a> {
+    repo: &'a Repository,
+    url: &'a GitUrl,
+    link: Option<&'a Link>,
+    limit: u64,
+    bytes: Cell<u64>,
+    progress: &'a dyn Fn(Received),
+}
+
+impl<'a> Fetch<'a> {
+    /// `link` is `None` for a local repository that libgit2 reads by itself; `limit` is in bytes.
+    pub(super) fn new(
+        repo: &'a Repository,
+        url: &'a GitUrl,
+        link: Option<&'a Link>,
+        limit: u64,
+        progress: &'a dyn Fn(Received),
+    ) -> Self {
+        Self { repo, url, link, limit, bytes: Cell::new(0), progress }
+    }
+
+    /// The bytes received so far.
+    pub(super) fn received(&self) -> u64 {
+        self.link.map_or(self.bytes.get(), Link::received)
+    }
+
+    /// Fetches what `reference` names, or the default branch.
+    pub(super) fn bring(&self, reference: Option<&str>, history: History) -> Result<(Want, Oid), CloneError> {
+        self.attempt_all(reference, history).map_err(|error| self.named(error))
+    }
+
+    /// What broke in the link says more than what libgit2 made of it.
+    fn named(&self, error: CloneError) -> CloneError {
+        match self.link.and_then(Link::failure) {
+            Some(failure) if matches!(error, CloneError::Git(_)) => CloneError::Link(failure),
+            _ => error,
+        }
+    }
+
+    fn attempt_all(&self, reference: Option<&str>, history: History) -> Result<(Want, Oid), CloneError> {
+        let mut last = CloneError::Empty;
+        for (want, refspecs, depth) in self.plan(reference, history)? {
+            let fetched = self.fetch(&refspecs, depth).and_then(|()| match (history, depth) {
+                (History::Since(since), Some(_)) => self.deepen(&refspecs, since),
+                _ => Ok(()),
+            });
+            let found = fetched.and_then(|()| match reference::resolve(self.repo, &want) {
+                Some(commit) => Ok(commit),
+                None => Err(CloneError::NoReference(want.name().to_owned())),
+            });
+            match found {
+                Ok(commit) => return Ok((want, commit)),
+                Err(error) if signal::interrupted() => return Err(error),
+                Err(error) => last = error,
+            }
+            // A server that went over a limit is not asked again.
+            if self.link.is_some_and(Link::is_spent) {
+                break;
+            }
+        }
+        Err(last)
+    }
+
+    /// Asks the server what it has and turns that into attempts.
+    fn plan(&self, wanted: Option<&str>, history: History) -> Result<Vec<Attempt>, CloneError> {
+        let mut remote = self.remote()?;
+        let connection = remote.connect_auth(Direction::Fetch, None, None).map_err(git)?;
+        let advertised: Vec<Advertised> = connection
+            .list()
+            .map_err(git)?
+            .iter()
+            .map(|head| Advertised {
+                name: head.name().to_owned(),
+                oid: head.oid(),
+                symref: head.symref_target().map(str::to_owned),
+            })
+            .collect();
+        let depth = match history {
+            // Only the smart way knows depths.
+            _ if self.link.is_none() => None,
+            History::Full => None,
+            History::Depth(depth) => Some(depth.max(1)),
+            History::Since(_) => Some(FIRST),
+        };
+        reference::attempts(&advertised, wanted, depth).ok_or_else(|| match wanted {
+            Some(name) if !advertised.is_empty() => CloneError::NoReference(name.to_owned()),
+            _ => CloneError::Empty,
+        })
+    }
+
+    /// Goes further back until every end of the history is older than the date. Servers can be asked for a date,
+    /// libgit2 cannot ask.
+    fn deepen(&self, refspecs: &[String], since: Timestamp) -> Result<(), CloneError> {
+        let mut depth = FIRST;
+        while depth < DEEPEST && !self.reaches(since)? {
+            depth *= DEEPER;
+            self.fetch(refspecs, Some(depth))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the ends of the history are older than the date, or there are none because all of it is here.
+    fn reaches(&self, since: Timestamp) -> Result<bool, CloneError> {
+        if !self.repo.is_shallow() {
+            return Ok(true);
+        }
+        let path = self.repo.path().join("shallow");
+        let bytes =
+            RealSystem.read(&path, 16 << 20).map_err(|error| CloneError::Io("read", path.clone(), error))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut ends = text.lines().filter_map(|line| Oid::from_str(line.trim()).ok());
+        let is_older = |end| self.repo.find_commit(end).is_ok_and(|end| end.time().seconds() < since.0);
+        Ok(ends.all(is_older))
+    }
+
+    fn remote(&self) -> Result<git2::Remote<'_>, CloneError> {
+        let url = self.link.map_or_else(|| self.url.shown(), Link::url);
+        self.repo.remote_anonymous(&url).map_err(git)
+    }
+
+    fn fetch(&self, refspecs: &[String], depth: Option<u32>) -> Result<(), CloneError> {
+        let mut callbacks = RemoteCallbacks::new();
+        callbacks.transfer_progress(|stats| {
+            let bytes = stats.received_bytes() as u64;
+            self.bytes.set(bytes);
+            let (objects, total) = (stats.received_objects(), stats.total_objects());
+            (self.progress)(Received { objects, total, bytes });
+            !signal::interrupted() && bytes <= self.limit
+        });
+        let mut options = FetchOptions::new();
+        options.remote_callbacks(callbacks).download_tags(AutotagOption::None).update_fetchhead(false);
+        if let Some(depth) = depth {
+            options.depth(i32::try_from(depth).unwrap_or(i32::MAX));
+        }
+        self.remote()?.fetch(refspecs, Some(&mut options), Some("clone")).map_err(git)
+    }
+}
