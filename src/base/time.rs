@@ -20,6 +20,18 @@ impl fmt::Display for Timestamp {
 }
 
 impl Timestamp {
+    /// Reads a day, `2024-01-31`, or a point in time in RFC 3339 form. A day begins at midnight, UTC.
+    ///
+    /// # Errors
+    /// It is neither; the words say so.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let whole =
+            if text.contains(['T', 't', ' ']) { text.to_owned() } else { format!("{text}T00:00:00Z") };
+        whole.parse::<jiff::Timestamp>().map(|time| Self(time.as_second())).map_err(|_| {
+            "neither a day such as 2024-01-31 nor a time such as 2024-01-31T12:00:00Z".to_owned()
+        })
+    }
+
     /// The day, in UTC: `2026-11-23`.
     pub fn day(&self) -> String {
         self.to_string().chars().take_while(|c| *c != 'T').collect()
@@ -50,6 +62,14 @@ mod tests {
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp(0).compact(), "19700101T000000Z");
         assert_eq!(Timestamp(0).day(), "1970-01-01");
+    }
+
+    #[test]
+    fn days_and_times_are_read() {
+        assert_eq!(Timestamp::parse("1970-01-02"), Ok(Timestamp(86_400)));
+        assert_eq!(Timestamp::parse("1970-01-01T01:00:00+01:00"), Ok(Timestamp(0)));
+        assert!(Timestamp::parse("yesterday").is_err());
+        assert!(Timestamp::parse("2024-13-01").is_err());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::base::shorthand::expanded;
 use crate::base::text::{nearest, printable};
 use crate::profile::schema::TestSetting;
 use crate::repos::catalog::{Catalog, name_of};
+use crate::repos::git::fetch::History;
 use crate::repos::git::url::{BadUrl, GitUrl};
 use crate::repos::git::{CloneLimits, CloneSpec};
 use crate::sys::dirs::Dirs;
@@ -165,7 +166,7 @@ impl Finder<'_> {
             name: name.to_owned(),
             url: url.to_owned(),
             reference,
-            depth: Some(1),
+            history: History::Depth(1),
             dest: dir.under(&self.dirs.home),
             limits: CloneLimits::default(),
         };

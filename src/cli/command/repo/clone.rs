@@ -8,8 +8,10 @@ use super::{carry_out, catalog, finder, folder};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::text::printable;
+use crate::base::time::Timestamp;
 use crate::cli::context::Context;
 use crate::cli::{setup_view, view};
+use crate::repos::git::fetch::History;
 use crate::setup::phase::{Phase, Selection};
 use crate::setup::report::{Item, State};
 use crate::setup::run::Options;
@@ -30,8 +32,11 @@ pub struct Args {
     #[arg(long)]
     all: bool,
     /// The whole history
-    #[arg(long, conflicts_with = "depth")]
+    #[arg(long, conflicts_with_all = ["depth", "since"])]
     full: bool,
+    /// The history from this day on: 2024-01-31
+    #[arg(long, value_name = "DATE", conflicts_with = "depth", value_parser = Timestamp::parse)]
+    since: Option<Timestamp>,
     /// How many commits of history
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     depth: u32,
@@ -55,6 +60,16 @@ pub struct Args {
     dry_run: bool,
 }
 
+impl Args {
+    fn history(&self) -> History {
+        match (self.full, self.since) {
+            (true, _) => History::Full,
+            (_, Some(date)) => History::Since(date),
+            _ => History::Depth(self.depth),
+        }
+    }
+}
+
 /// Clones what is not there yet.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let catalog = catalog(context)?;
@@ -68,7 +83,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     wanted.projects.clear();
     let time = Duration::from_secs(args.timeout.max(1));
     for clone in &mut wanted.repos {
-        clone.spec.depth = (!args.full).then_some(args.depth);
+        clone.spec.history = args.history();
         clone.spec.limits.time = time;
         clone.spec.limits.bytes = args.max_size.saturating_mul(1_000_000);
     }
