@@ -7,6 +7,7 @@ pub mod clock;
 pub mod dirs;
 pub mod disk;
 pub mod env;
+pub mod fresh_tree;
 pub mod http;
 pub mod lock;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use git2::{AutotagOption, Direction, FetchOptions, Oid, RemoteCallbacks, Repository};
+use git2::{AutotagOption, Direction, FetchOptions, Oid, Remote, RemoteCallbacks, Repository};
 
 use super::clone::{CloneError, git};
 use super::link::Link;
@@ -90,8 +90,10 @@ impl<'a> Fetch<'a> {
 
     fn attempt_all(&self, reference: Option<&str>, history: History) -> Result<(Want, Oid), CloneError> {
         let mut last = CloneError::Empty;
-        for (want, refspecs, depth) in self.plan(reference, history)? {
-            let fetched = self.fetch(&refspecs, depth).and_then(|()| match (history, depth) {
+        // One conversation for both, as long as the server does not refuse the first attempt.
+        let mut remote = self.remote()?;
+        for (want, refspecs, depth) in self.plan(&mut remote, reference, history)? {
+            let fetched = self.fetch(&mut remote, &refspecs, depth).and_then(|()| match (history, depth) {
                 (History::Since(since), Some(_)) => self.deepen(&refspecs, since),
                 _ => Ok(()),
             });
@@ -113,10 +115,14 @@ impl<'a> Fetch<'a> {
     }
 
     /// Asks the server what it has and turns that into attempts.
-    fn plan(&self, wanted: Option<&str>, history: History) -> Result<Vec<Attempt>, CloneError> {
-        let mut remote = self.remote()?;
-        let connection = remote.connect_auth(Direction::Fetch, None, None).map_err(git)?;
-        let advertised: Vec<Advertised> = connection
+    fn plan(
+        &self,
+        remote: &mut Remote<'_>,
+        wanted: Option<&str>,
+        history: History,
+    ) -> Result<Vec<Attempt>, CloneError> {
+        remote.connect(Direction::Fetch).map_err(git)?;
+        let advertised: Vec<Advertised> = remote
             .list()
             .map_err(git)?
             .iter()
@@ -145,7 +151,7 @@ impl<'a> Fetch<'a> {
         let mut depth = FIRST;
         while depth < DEEPEST && !self.reaches(since)? {
             depth *= DEEPER;
-            self.fetch(refspecs, Some(depth))?;
+            self.fetch(&mut self.remote()?, refspecs, Some(depth))?;
         }
         Ok(())
     }
@@ -164,12 +170,17 @@ impl<'a> Fetch<'a> {
         Ok(ends.all(is_older))
     }
 
-    fn remote(&self) -> Result<git2::Remote<'_>, CloneError> {
+    fn remote(&self) -> Result<Remote<'_>, CloneError> {
         let url = self.link.map_or_else(|| self.url.shown(), Link::url);
         self.repo.remote_anonymous(&url).map_err(git)
     }
 
-    fn fetch(&self, refspecs: &[String], depth: Option<u32>) -> Result<(), CloneError> {
+    fn fetch(
+        &self,
+        remote: &mut Remote<'_>,
+        refspecs: &[String],
+        depth: Option<u32>,
+    ) -> Result<(), CloneError> {
         let mut callbacks = RemoteCallbacks::new();
         callbacks.transfer_progress(|stats| {
             let bytes = stats.received_bytes() as u64;
@@ -183,6 +194,6 @@ impl<'a> Fetch<'a> {
         if let Some(depth) = depth {
             options.depth(i32::try_from(depth).unwrap_or(i32::MAX));
         }
-        self.remote()?.fetch(refspecs, Some(&mut options), Some("clone")).map_err(git)
+        remote.fetch(refspecs, Some(&mut options), Some("clone")).map_err(git)
     }
 }

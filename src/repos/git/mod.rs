@@ -1,6 +1,7 @@
 //! Clones: addresses, the way to a server, what may be written, what is there already.
 
 pub mod batch;
+mod checkout;
 pub mod clone;
 pub mod config;
 pub mod credential;

@@ -57,46 +57,58 @@ pub struct Extent {
     pub submodules: usize,
 }
 
+/// One file or link of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Where it is, below the top.
+    pub path: Vec<u8>,
+    /// What it holds.
+    pub blob: Oid,
+    /// What it is, as git counts: `0o100_644`, `0o100_755` or `0o120_000`.
+    pub mode: u32,
+}
+
 const DEPTH: usize = 64;
 const LINK_LENGTH: usize = 4096;
+const LINK: u32 = 0o120_000;
 
-/// Walks the files of a tree and adds them up, or says why they must not be written.
-pub fn check(repo: &Repository, tree: Oid, files: usize, bytes: u64) -> Result<Extent, TreeError> {
+/// Walks the files of a tree, adds them up and lists them in the order of their paths, or says why they must
+/// not be written.
+pub fn check(
+    repo: &Repository,
+    tree: Oid,
+    files: usize,
+    bytes: u64,
+) -> Result<(Extent, Vec<Listed>), TreeError> {
     let damaged = |error: git2::Error| TreeError::Damaged(printable(error.message()));
     let odb = repo.odb().map_err(damaged)?;
     let mut extent = Extent::default();
-    let mut open = vec![(String::new(), tree, 0)];
+    let mut listed = Vec::new();
+    let mut open = vec![(Vec::new(), tree, 0)];
     while let Some((prefix, oid, depth)) = open.pop() {
         if depth > DEPTH {
             return Err(TreeError::Depth);
         }
         let tree = repo.find_tree(oid).map_err(damaged)?;
         for entry in &tree {
-            let path = format!("{prefix}{}", printable(&String::from_utf8_lossy(entry.name_bytes())));
+            let path = [&prefix, entry.name_bytes()].concat();
             if let Some(why) = bad_name(entry.name_bytes()) {
-                return Err(TreeError::Name(path, why));
+                return Err(TreeError::Name(shown(&path), why));
             }
             match entry.kind() {
-                Some(ObjectType::Tree) => open.push((format!("{path}/"), entry.id(), depth + 1)),
+                Some(ObjectType::Tree) => open.push(([&path[..], b"/"].concat(), entry.id(), depth + 1)),
                 Some(ObjectType::Blob) => {
                     let (length, _) = odb.read_header(entry.id()).map_err(damaged)?;
                     extent.bytes = extent.bytes.saturating_add(length as u64);
                     extent.files += 1;
-                    if entry.filemode() == 0o120_000 {
-                        let target = match length {
-                            0..=LINK_LENGTH => {
-                                repo.find_blob(entry.id()).map_err(damaged)?.content().to_vec()
-                            }
-                            _ => return Err(TreeError::Link(path, "a very long path".into())),
-                        };
-                        if !stays_inside(depth, &target) {
-                            let target = printable(&String::from_utf8_lossy(&target));
-                            return Err(TreeError::Link(path, target));
-                        }
+                    let mode = entry.filemode().cast_unsigned();
+                    if mode == LINK {
+                        check_link(repo, &path, entry.id(), depth, length)?;
                     }
+                    listed.push(Listed { path, blob: entry.id(), mode });
                 }
                 Some(ObjectType::Commit) => extent.submodules += 1,
-                _ => return Err(TreeError::Damaged(format!("'{path}' is no file"))),
+                _ => return Err(TreeError::Damaged(format!("'{}' is no file", shown(&path)))),
             }
             // Folders without files count too, or a small pack could make millions of them.
             if extent.files + open.len() > files {
@@ -107,7 +119,29 @@ pub fn check(repo: &Repository, tree: Oid, files: usize, bytes: u64) -> Result<E
             }
         }
     }
-    Ok(extent)
+    listed.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok((extent, listed))
+}
+
+fn check_link(
+    repo: &Repository,
+    path: &[u8],
+    blob: Oid,
+    depth: usize,
+    length: usize,
+) -> Result<(), TreeError> {
+    if length > LINK_LENGTH {
+        return Err(TreeError::Link(shown(path), "a very long path".into()));
+    }
+    let blob = repo.find_blob(blob).map_err(|error| TreeError::Damaged(printable(error.message())))?;
+    match stays_inside(depth, blob.content()) {
+        true => Ok(()),
+        false => Err(TreeError::Link(shown(path), shown(blob.content()))),
+    }
+}
+
+fn shown(path: &[u8]) -> String {
+    printable(&String::from_utf8_lossy(path))
 }
 
 /// What is wrong with one part of a path.
