@@ -47,8 +47,9 @@ pub fn is_secret_name(name: &str) -> bool {
 /// The line with the value of every secret-looking assignment (`NAME=value`, `name: value`, `"name": "value"`)
 /// and every secret-looking word replaced by [`MASK`]. The shape of the line stays, so a diff stays readable.
 pub fn line(line: &str) -> String {
+    let line = without_logins(line);
     let mut out = String::with_capacity(line.len());
-    let mut rest = line;
+    let mut rest = line.as_str();
     while let Some(at) = rest.find(['=', ':']) {
         let (head, tail) = rest.split_at(at + 1);
         out.push_str(&words(head));
@@ -75,6 +76,24 @@ pub fn line(line: &str) -> String {
         rest = &value[end..];
     }
     out.push_str(&words(rest));
+    out
+}
+
+/// Every address in the line loses its user and password.
+fn without_logins(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find("://") {
+        let start = rest[..at]
+            .rfind(|c: char| !c.is_ascii_alphanumeric())
+            .map_or(0, |i| i + rest[i..].chars().next().map_or(1, char::len_utf8));
+        let length = rest[start..].find(|c: char| c.is_whitespace() || "\"'<>`".contains(c));
+        let end = length.map_or(rest.len(), |length| start + length).max(at + 3);
+        out.push_str(&rest[..start]);
+        out.push_str(&url(&rest[start..end]));
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
     out
 }
 
@@ -142,5 +161,7 @@ mod tests {
         assert_eq!(url("https://me:tok@host/x@y"), "https://host/x@y");
         assert_eq!(url("ssh://git@host/x"), "ssh://git@host/x");
         assert_eq!(url("git@host:x"), "git@host:x");
+        assert_eq!(line("see 'https://me:tok@host/x', http://h"), "see 'https://host/x', http://h");
+        assert_eq!(line("://"), "://");
     }
 }
