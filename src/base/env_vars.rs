@@ -72,6 +72,11 @@ pub const ALL: &[EnvVar] = &[
     set("PYTHONUNBUFFERED", "1 while an environment is built, so that its log is up to date"),
     set("PYTHONDONTWRITEBYTECODE", "1 for tests, so that they leave the repository clean"),
     set("PYTEST_ADDOPTS", "for tests: the report that verdicts are read from, and no cache folder"),
+    set("COVERAGE_FILE", "for tests: coverage writes beside the log, not into the repository"),
+    set("HYPOTHESIS_STORAGE_DIRECTORY", "for tests: hypothesis writes beside the log"),
+    set("MYPY_CACHE_DIR", "for tests: mypy writes beside the log"),
+    set("RUFF_CACHE_DIR", "for tests: ruff writes beside the log"),
+    set("PYLINTHOME", "for tests: pylint writes beside the log"),
     set("VIRTUAL_ENV", "the Python environment that tests run in"),
     set("MAKEFLAGS", "taken away from make, which must not talk to another make"),
 ];

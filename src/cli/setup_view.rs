@@ -48,6 +48,7 @@ fn word(state: State) -> (Style, &'static str) {
         State::Kept => (Style::Warn, "kept"),
         State::Postponed => (Style::Warn, "postponed"),
         State::NoTestRan => (Style::Warn, "no test ran"),
+        State::Unmet => (Style::Warn, "unmet"),
         State::Red => (Style::Bad, "red"),
         State::Failed => (Style::Bad, "failed"),
     }
@@ -70,7 +71,7 @@ impl Finished<'_> {
             Exit::NeedsUser
         } else if self.count(State::Failed) > 0 {
             Exit::Failed
-        } else if self.count(State::Red) + self.count(State::NoTestRan) > 0 {
+        } else if self.count(State::Red) + self.count(State::NoTestRan) + self.count(State::Unmet) > 0 {
             Exit::Differs
         } else {
             Exit::Done
@@ -85,6 +86,7 @@ impl Finished<'_> {
             State::Kept,
             State::Postponed,
             State::NoTestRan,
+            State::Unmet,
             State::Red,
             State::Failed,
         ];
@@ -136,7 +138,9 @@ pub fn item_lines(items: &[Item], printer: &Printer) -> Vec<String> {
     let mut lines = Vec::new();
     for (item, line) in items.iter().zip(table::columns(&rows)) {
         lines.push(line);
-        if let (Some(next), State::Failed | State::Red | State::NoTestRan) = (&item.next, item.state) {
+        if let (Some(next), State::Failed | State::Red | State::Unmet | State::NoTestRan) =
+            (&item.next, item.state)
+        {
             lines.push(format!("    {} {}", printer.paint(Style::Hint, "next:"), printable(next)));
         }
         if let (Some(log), State::Failed) = (&item.log, item.state) {

@@ -1,5 +1,6 @@
 //! Repositories: clones, Python environments, tests, starters.
 
+pub mod bring_up;
 pub mod catalog;
 pub mod files;
 pub mod git;

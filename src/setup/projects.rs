@@ -1,29 +1,30 @@
 //! Python environments and tests of projects, several at a time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::phase::Phase;
 use super::record::{EnvironmentRecord, TestRecord};
-use super::report::{Event, Item, State, verdict};
-use super::run::{Run, words};
+use super::report::{Event, Item, ProjectReport, State, TestReport, Tried, outcome};
+use super::run::{Options, Run, words};
 use super::space::{self, Budget};
-use super::work::{Project, needs_network};
+use super::work::{self, Project, needs_network};
 use crate::base::error::Fault;
 use crate::base::text::printable;
 use crate::profile::schema::TestSetting;
+use crate::repos::bring_up::{BringUp, BroughtUp, Doing, Environment, bring_up};
 use crate::repos::files::read_text;
-use crate::repos::python::environment::{self as python_env, EnvOutcome, EnvSpec, PythonEnv};
-use crate::repos::python::interpreter;
+use crate::repos::git::inspect;
+use crate::repos::python::environment::PythonEnv;
+use crate::repos::python::interpreter::{self, Interpreter};
+use crate::repos::python::plan::PythonPlan;
 use crate::repos::python::repair::Resolve;
-use crate::repos::testing::run::{self as testing, TestSpec};
-use crate::repos::testing::verdict::Verdict;
-use crate::sys::env;
+use crate::repos::testing::failure::Failure;
+use crate::repos::testing::run::{TestSpec, Tested};
 use crate::sys::real::RealSystem;
-use crate::sys::signal;
 use crate::sys::system::{ReadSystem, WriteSystem};
-use crate::sys::tree;
+use crate::sys::{clock, env, signal, tree};
 
 impl Run<'_> {
     /// Environments and tests of all projects that are there, several at a time.
@@ -56,7 +57,7 @@ impl Run<'_> {
         self.budget = budget.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         done.sort_by_key(|(index, _)| *index);
-        let mut items = Vec::new();
+        let (mut items, mut unused) = (Vec::new(), Vec::new());
         for (_, finished) in done {
             if let Some((name, environment)) = finished.environment {
                 self.record.environments.insert(name, environment);
@@ -65,8 +66,15 @@ impl Run<'_> {
                 self.record.tests.insert(name, test);
             }
             items.extend(finished.items);
+            self.reports.extend(finished.report);
+            unused.extend(finished.unused);
         }
         items.sort_by_key(|item| item.phase);
+        let used = |dir: &Path| self.record.environments.values().any(|known| known.dir == dir);
+        for dir in unused.iter().filter(|dir| !used(dir)) {
+            // It only costs space.
+            let _ = tree::remove(dir);
+        }
         items
     }
 
@@ -74,134 +82,229 @@ impl Run<'_> {
         let mut done = Done::default();
         let selection = &self.options.selection;
         let plan = project.plan(&RealSystem);
-        let mut env = plan
+        let known = plan
             .as_ref()
             .and_then(|plan| project.environment(&RealSystem, &self.dirs.home, &self.record, plan));
-        let mut ready = plan.is_none() || env.is_some();
-        if selection.has(Phase::Python)
-            && let Some(plan) = plan
+        let testing = selection.has(Phase::Tests) && project.is_tested();
+        let tests = testing && !self.is_tested(project, known.as_ref());
+        let report = self.report_of(project);
+        let wants_env = selection.has(Phase::Python) && plan.is_some();
+        if wants_env && known.is_none()
+            || tests && (wants_env || known.is_some() || plan.is_none() || project.starter)
         {
-            let item = match &env {
-                Some(env) => Item::new(Phase::Python, &project.name, State::Unchanged, made_with(env)),
-                None => self.environment(project, plan, budget, &mut env, &mut done),
-            };
-            ready = env.is_some();
-            done.items.push(item);
+            match self.bring_up(project, plan.filter(|_| selection.has(Phase::Python)), known, tests, budget)
+            {
+                Ok(brought) => self.tell(project, brought, report, &mut done),
+                Err(item) => done.items.push(*item),
+            }
+            if testing && done.items.iter().all(|item| item.phase != Phase::Tests) {
+                done.items.push(without_environment(project, self.options));
+            }
+            return done;
         }
-        if selection.has(Phase::Tests) && project.is_tested() && !signal::interrupted() {
-            let item = if ready || project.starter {
-                self.tests(project, env, &mut done)
-            } else {
-                let why = "its Python environment is not there";
-                Item::new(Phase::Tests, &project.name, State::Postponed, why).next("devboot setup")
+        if let (true, Some(env)) = (wants_env, &known) {
+            done.items.push(Item::new(Phase::Python, &project.name, State::Unchanged, made_with(env)));
+        }
+        if testing {
+            let item = match self.record.tests.get(&project.name) {
+                Some(test) if !tests => remembered(project, test),
+                _ => without_environment(project, self.options),
             };
             done.items.push(item);
         }
         done
     }
 
-    fn environment(
-        &self,
-        project: &Project,
-        plan: crate::repos::python::plan::PythonPlan,
-        budget: &Mutex<Budget>,
-        env: &mut Option<PythonEnv>,
-        done: &mut Done,
-    ) -> Item {
-        let (phase, name) = (Phase::Python, project.name.as_str());
-        let asked = asked(&project.dir);
-        let places = interpreter::Places::of(&self.dirs.home, env::var_os);
-        let Some(python) = interpreter::choose(&RealSystem, &places, asked.as_deref()) else {
-            return Item::new(phase, name, State::Failed, "there is no Python 3 on this machine")
-                .next("install python3, then devboot setup");
-        };
-        let other = asked.filter(|asked| !python.satisfies(asked));
-        let offline_anyway = self.options.offline && needs_network(&plan);
-        if !offline_anyway && !budget.lock().unwrap_or_else(PoisonError::into_inner).take(space::ENVIRONMENT)
-        {
-            return self.no_space(phase, name, space::ENVIRONMENT);
-        }
-        (self.events)(Event::Working(name.to_owned(), format!("environment, Python {}", python.version)));
-        let log = self.log("python", name);
-        let spec = EnvSpec {
-            repo: project.dir.clone(),
-            plan,
-            python: python.clone(),
-            envs: self.dirs.data.join("envs"),
-            cache: self.dirs.cache.clone(),
-            log: log.clone(),
-            time: self.options.time,
-            offline: self.options.offline,
-            resolve: Resolve::Today,
-        };
-        let made = match python_env::ensure(&spec) {
-            EnvOutcome::Built(made) | EnvOutcome::Present(made) => made,
-            EnvOutcome::Postponed { why } => {
-                return Item::new(phase, name, State::Postponed, why)
-                    .next("devboot setup, once the network is there");
-            }
-            EnvOutcome::Failed(fault) => return not_installed(name, &python, other, &fault).log(log),
-        };
-        if let Err(error) = link(&self.dirs.home, project, &made.dir) {
-            let why = format!("cannot make the link to its environment: {error}");
-            return Item::new(phase, name, State::Failed, why).next("devboot setup --only python");
-        }
-        let record = EnvironmentRecord {
-            dir: made.dir.clone(),
-            program: python.program,
-            version: python.version,
-            platform: python.platform,
-            link: project.link.clone(),
-        };
-        done.environment = Some((project.name.clone(), record));
-        let item = Item::new(phase, name, State::Done, made_with(&made));
-        *env = Some(made);
-        item
+    /// Whether the tests ran on these very bytes, and nobody asks for them again.
+    fn is_tested(&self, project: &Project, env: Option<&PythonEnv>) -> bool {
+        let of = project.tested_state(env);
+        let known = self.record.tests.get(&project.name).is_some_and(|known| known.of == of);
+        known && !self.options.selection.names(Phase::Tests)
     }
 
-    fn tests(&self, project: &Project, env: Option<PythonEnv>, done: &mut Done) -> Item {
-        let (phase, name) = (Phase::Tests, project.name.as_str());
-        let of = project.tested_state(env.as_ref());
-        let known = self.record.tests.get(name).filter(|known| known.of == of);
-        if let Some(known) = known
-            && !self.options.selection.names(Phase::Tests)
+    fn report_of(&self, project: &Project) -> ProjectReport {
+        let commit = inspect::head(&project.dir);
+        ProjectReport { name: project.name.clone(), commit, ..ProjectReport::default() }
+    }
+
+    /// The interpreter of the known environment, or the one that the files ask for.
+    fn pick(&self, project: &Project, known: Option<&PythonEnv>) -> Result<Picked, Box<Item>> {
+        if let (Some(_), None, Some(record)) =
+            (known, &self.options.python, self.record.environments.get(&project.name))
         {
-            let state = match known.verdict.as_str() {
-                "passed" => State::Unchanged,
-                "no-test-ran" | "no-test-target" => State::NoTestRan,
-                "postponed" => State::Postponed,
-                _ => State::Red,
-            };
-            return Item::new(phase, name, state, known.summary.clone()).log(known.log.clone());
+            return Ok(Picked { python: work::interpreter(record), why: String::new(), other: None });
         }
-        (self.events)(Event::Working(name.to_owned(), "tests".into()));
-        let log = self.log("tests", name);
-        let without_env = env.is_none() && project.starter;
+        let asked = self.options.python.clone().or_else(|| asked(&project.dir));
+        let places = interpreter::Places::of(&self.dirs.home, env::var_os);
+        let Some(python) = interpreter::choose(&RealSystem, &places, asked.as_deref()) else {
+            let item = Item::new(
+                Phase::Python,
+                &project.name,
+                State::Failed,
+                "there is no Python 3 on this machine",
+            );
+            return Err(Box::new(item.next("install python3, then devboot setup")));
+        };
+        let other = asked.filter(|asked| !python.satisfies(asked));
+        Ok(Picked { python, why: String::new(), other })
+    }
+
+    fn bring_up(
+        &self,
+        project: &Project,
+        plan: Option<PythonPlan>,
+        known: Option<PythonEnv>,
+        tests: bool,
+        budget: &Mutex<Budget>,
+    ) -> Result<(Picked, BroughtUp), Box<Item>> {
+        let (phase, name) = (Phase::Python, project.name.as_str());
+        let picked = self.pick(project, known.as_ref())?;
+        let waits = self.options.offline && plan.as_ref().is_some_and(needs_network);
+        if known.is_none()
+            && plan.is_some()
+            && !waits
+            && !budget.lock().unwrap_or_else(PoisonError::into_inner).take(space::ENVIRONMENT)
+        {
+            return Err(Box::new(self.no_space(phase, name, space::ENVIRONMENT)));
+        }
         let command = match &project.test {
             Some(TestSetting::Command(command)) => Some(command.clone()),
             _ => None,
         };
-        let spec =
-            TestSpec { repo: project.dir.clone(), env, command, log: log.clone(), time: self.options.time };
-        let mut ended = testing::test(&spec);
+        let tests = tests.then(|| TestSpec {
+            name: name.to_owned(),
+            repo: project.dir.clone(),
+            env: None,
+            command,
+            lint: self.options.lint,
+            log: self.log("tests", name),
+            time: self.options.time,
+        });
+        let spec = BringUp {
+            name: name.to_owned(),
+            repo: project.dir.clone(),
+            url: project.url.clone(),
+            plan,
+            python: Some(picked.python.clone()),
+            tests,
+            without_env: project.starter,
+            envs: self.dirs.data.join("envs"),
+            cache: self.dirs.cache.clone(),
+            log: self.log("python", name),
+            time: self.options.time,
+            offline: self.options.offline,
+            repair: self.options.repair,
+            now: clock::now(),
+        };
+        let version = &picked.python.version;
+        let doing = |doing| (self.events)(Event::Working(name.to_owned(), words_of(&doing, version)));
+        let brought = bring_up(&spec, &doing);
+        Ok((picked, brought))
+    }
+
+    /// What was brought up, as items, a report, and what is remembered.
+    fn tell(&self, project: &Project, brought: (Picked, BroughtUp), report: ProjectReport, done: &mut Done) {
+        let (picked, brought) = brought;
+        let name = project.name.as_str();
+        let mut report = ProjectReport {
+            python: Some(picked.python.version.clone()),
+            python_why: picked.why.clone(),
+            attempts: brought.attempts.iter().map(Tried::from).collect(),
+            failure: brought.failure().cloned(),
+            ..report
+        };
+        match &brought.environment {
+            Environment::NotNeeded => {}
+            Environment::Present(env) | Environment::Built(env) => {
+                report.environment = Some(env.dir.clone());
+                report.tool = Some(env.record.tool.clone());
+                report.as_of = env.record.as_of;
+                report.reused = matches!(brought.environment, Environment::Present(_));
+                let state = if report.reused { State::Unchanged } else { State::Done };
+                let item = match self.remember_environment(project, &picked, env, done) {
+                    Ok(()) => Item::new(Phase::Python, name, state, made_with(env)),
+                    Err(error) => {
+                        let why = format!("cannot make the link to its environment: {error}");
+                        Item::new(Phase::Python, name, State::Failed, why)
+                            .next(self.options.again(Phase::Python, name))
+                    }
+                };
+                done.items.push(item);
+            }
+            Environment::Postponed { why } => {
+                report.trouble = Some(why.clone());
+                let next = format!("{}, once the network is there", self.options.again(Phase::Python, name));
+                done.items.push(Item::new(Phase::Python, name, State::Postponed, why).next(next));
+            }
+            Environment::Failed(fault, failure) => {
+                let log = self.log_path("python", name);
+                report.log = Some(log.clone());
+                let item = not_installed(name, &picked, failure.as_ref(), fault, self.options);
+                report.trouble = Some(item.detail.clone());
+                done.items.push(item.log(log));
+            }
+        }
+        if let Some(tested) = &brought.tested {
+            report.log = Some(self.log_path("tests", name));
+            report.tests = Some(TestReport::from(tested));
+            let item = self.tested(project, &brought, tested, done);
+            done.items.push(item);
+        }
+        done.unused.extend(brought.unused);
+        done.report = Some(report);
+    }
+
+    fn remember_environment(
+        &self,
+        project: &Project,
+        picked: &Picked,
+        env: &PythonEnv,
+        done: &mut Done,
+    ) -> std::io::Result<()> {
+        link(&self.dirs.home, project, &env.dir)?;
+        let record = EnvironmentRecord {
+            dir: env.dir.clone(),
+            program: picked.python.program.clone(),
+            version: picked.python.version.clone(),
+            platform: picked.python.platform.clone(),
+            link: project.link.clone(),
+        };
+        done.environment = Some((project.name.clone(), record));
+        Ok(())
+    }
+
+    fn tested(&self, project: &Project, brought: &BroughtUp, tested: &Tested, done: &mut Done) -> Item {
+        let (phase, name) = (Phase::Tests, project.name.as_str());
         if signal::interrupted() {
-            return Item::new(phase, name, State::Postponed, "interrupted").next("devboot setup");
+            let again = self.options.again(phase, name);
+            return Item::new(phase, name, State::Postponed, "interrupted").next(again);
         }
-        if let (true, Verdict::CouldNotStart { .. } | Verdict::Failed { passed: 0, .. }) =
-            (without_env, &ended)
-        {
+        let (mut state, mut word, mut summary) = outcome(tested);
+        let has_no_env = brought.environment.env().is_none() && project.starter;
+        if has_no_env && state == State::Red {
             let why = "pytest is not there, and its Python environment needs the network";
-            ended = Verdict::Postponed { why: why.into() };
+            (state, word, summary) = (State::Postponed, "postponed", why.to_owned());
         }
-        let (state, word, summary) = verdict(&ended);
-        let test = TestRecord { of, verdict: word.into(), summary: summary.clone(), log: log.clone() };
-        done.test = Some((project.name.clone(), test));
+        let log = self.log_path("tests", name);
+        let of = project.tested_state(brought.environment.env());
+        let record = TestRecord { of, verdict: word.into(), summary: summary.clone(), log: log.clone() };
+        done.test = Some((project.name.clone(), record));
         let item = Item::new(phase, name, state, summary).log(log.clone());
-        match state {
-            State::Done => item,
-            _ => item.next(format!("less {}", printable(&log.to_string_lossy()))),
+        match (&tested.failure, state) {
+            (_, State::Done) => item,
+            (Some(failure), _) => item.next(failure.advice.clone()),
+            (None, _) => item.next(format!("less {}", printable(&log.to_string_lossy()))),
         }
     }
+}
+
+/// The interpreter of a project.
+struct Picked {
+    python: Interpreter,
+    /// Why that one, in a sentence.
+    why: String,
+    /// The version that is asked for and is not here.
+    other: Option<String>,
 }
 
 #[derive(Default)]
@@ -209,29 +312,64 @@ struct Done {
     items: Vec<Item>,
     environment: Option<(String, EnvironmentRecord)>,
     test: Option<(String, TestRecord)>,
+    report: Option<ProjectReport>,
+    unused: Vec<PathBuf>,
+}
+
+fn words_of(doing: &Doing, version: &str) -> String {
+    match doing {
+        Doing::Environment(Resolve::Today) => format!("environment, Python {version}"),
+        Doing::Environment(Resolve::AsOf(cutoff)) => format!("environment, Python {version}, {cutoff}"),
+        Doing::History => "its history, for the days when it worked".into(),
+        Doing::Tests => "tests".into(),
+    }
+}
+
+fn remembered(project: &Project, test: &TestRecord) -> Item {
+    let state = match test.verdict.as_str() {
+        "passed" => State::Unchanged,
+        "no-test-ran" | "no-test-target" | "imports" => State::NoTestRan,
+        "needs-network" | "needs-docker" => State::Unmet,
+        "postponed" => State::Postponed,
+        _ => State::Red,
+    };
+    Item::new(Phase::Tests, &project.name, state, test.summary.clone()).log(test.log.clone())
+}
+
+fn without_environment(project: &Project, options: &Options) -> Item {
+    let why = "its Python environment is not there";
+    Item::new(Phase::Tests, &project.name, State::Postponed, why)
+        .next(options.again(Phase::Tests, &project.name))
 }
 
 fn made_with(env: &PythonEnv) -> String {
-    format!("Python {}, {}", env.record.python, env.record.tool)
+    let as_of = env.record.as_of.map_or_else(String::new, |date| format!(", versions of {}", date.day()));
+    format!("Python {}, {}{as_of}", env.record.python, env.record.tool)
 }
 
 /// An environment that could not be made; a Python of another version than the project's is the likeliest reason.
 fn not_installed(
     name: &str,
-    python: &interpreter::Interpreter,
-    other: Option<String>,
+    picked: &Picked,
+    failure: Option<&Failure>,
     fault: &Fault,
+    options: &Options,
 ) -> Item {
     let item = |why| Item::new(Phase::Python, name, State::Failed, why);
-    match other {
-        None => item(format!("could not be installed: {}", words(fault))).next("devboot setup"),
-        Some(asked) => {
+    let what = failure
+        .map_or_else(|| words(fault), |failure| format!("{}: {}", failure.class.title, failure.evidence));
+    match (&picked.other, failure) {
+        (Some(asked), _) => {
             let why = format!(
-                "it asks for Python {asked}, which is not here, and cannot be installed with {}: {}",
-                python.version,
-                words(fault)
+                "it asks for Python {asked}, which is not here, and cannot be installed with {}: {what}",
+                picked.python.version
             );
-            item(why).next(format!("install Python {asked} (pyenv install {asked}), then devboot setup"))
+            let again = options.again(Phase::Python, name);
+            item(why).next(format!("install Python {asked} (uv python install {asked}), then {again}"))
+        }
+        (None, Some(failure)) => item(format!("could not be installed: {what}")).next(failure.advice.clone()),
+        (None, None) => {
+            item(format!("could not be installed: {what}")).next(options.again(Phase::Python, name))
         }
     }
 }

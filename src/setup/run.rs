@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::phase::{Phase, Selection};
 use super::record::{Record, RecordError};
-use super::report::{Event, Item, State};
+use super::report::{Event, Item, ProjectReport, State};
 use super::space::Budget;
 use super::work::{Wanted, needs_network};
 use crate::base::error::Fault;
@@ -32,6 +32,12 @@ pub struct Options {
     pub time: Duration,
     /// Everything that the profile asks for is here, not only what was named.
     pub whole: bool,
+    /// The Python to take, such as `3.8`, instead of the one that the files ask for.
+    pub python: Option<String>,
+    /// Resolve again, as of an earlier day, when what was installed does not work.
+    pub repair: bool,
+    /// Run `make lint` besides the tests.
+    pub lint: bool,
 }
 
 impl Options {
@@ -57,6 +63,8 @@ pub struct Run<'a> {
     pub record: Record,
     /// Space that may be taken.
     pub budget: Budget,
+    /// What became of each project that was worked on.
+    pub reports: Vec<ProjectReport>,
     /// Told what happens.
     pub events: &'a (dyn Fn(Event) + Sync),
 }
@@ -218,9 +226,14 @@ impl Run<'_> {
             .next(format!("free some space, then {}", self.options.again(phase, name)))
     }
 
+    /// Where the log of an item lies.
+    pub(super) fn log_path(&self, kind: &str, name: &str) -> PathBuf {
+        self.dirs.state.join("logs").join(format!("{kind}-{name}.log"))
+    }
+
     /// A log of its own for each item, begun afresh.
     pub(super) fn log(&self, kind: &str, name: &str) -> PathBuf {
-        let path = self.dirs.state.join("logs").join(format!("{kind}-{name}.log"));
+        let path = self.log_path(kind, name);
         // The old one only goes; that it is still there would be no reason to stop.
         let _ = tree::remove(&path);
         path

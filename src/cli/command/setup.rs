@@ -147,7 +147,16 @@ fn prepare(context: &Context, args: &Args) -> Result<Prepared, Fault> {
     };
     let jobs = args.jobs.map_or_else(|| target.facts.cpus.clamp(1, 4), usize::from);
     let time = Duration::from_secs(args.timeout.max(1));
-    let options = Options { selection, offline: args.offline, jobs, time, whole: true };
+    let options = Options {
+        selection,
+        offline: args.offline,
+        jobs,
+        time,
+        whole: true,
+        python: None,
+        repair: true,
+        lint: false,
+    };
     let wanted = work::wanted(&target.resolved.profile, &context.dirs, &target.around.programs);
     let record = context.record()?;
     let outlook = run::outlook(&context.dirs, &wanted, &record, &options);
@@ -255,6 +264,7 @@ fn carry_out(context: &Context, prepared: Prepared, throwaway: bool) -> Result<E
             options: &prepared.options,
             record,
             budget: Budget::new(prepared.can.home_free),
+            reports: Vec::new(),
             events: &events,
         };
         items = run.go()?;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use git2::{BlameOptions, Commit, Oid, Repository, Sort};
+use git2::{BlameOptions, Commit, Oid, Repository};
 
 use super::inspect::open;
 use crate::base::time::Timestamp;
@@ -55,24 +55,29 @@ fn time(commit: &Commit<'_>) -> Timestamp {
     Timestamp(commit.time().seconds())
 }
 
-/// The newest commit that none of its parents agrees with about one of the files, and how many were looked at.
+/// The commit that gave the files what they are now, and how many were looked at: back along parents that agree
+/// about them, as `git log -- FILES` goes.
 fn last_change(
     repo: &Repository,
     tip: &Commit<'_>,
     files: &[String],
 ) -> Result<(Option<Timestamp>, usize), git2::Error> {
-    let mut walk = repo.revwalk()?;
-    walk.set_sorting(Sort::TIME)?;
-    walk.push(tip.id())?;
-    for (index, oid) in walk.take(COMMITS).enumerate() {
-        let commit = repo.find_commit(oid?)?;
-        let here = entries(&commit, files)?;
-        let mut inherited = commit.parent_count() == 0 && here.iter().all(Option::is_none);
+    let here = entries(tip, files)?;
+    if here.iter().all(Option::is_none) {
+        return Ok((None, 0));
+    }
+    let mut commit = repo.find_commit(tip.id())?;
+    for walked in 1..=COMMITS {
+        let mut same = None;
         for parent in commit.parents() {
-            inherited |= entries(&parent, files)? == here;
+            if entries(&parent, files)? == here {
+                same = Some(parent);
+                break;
+            }
         }
-        if !inherited {
-            return Ok((Some(time(&commit)), index + 1));
+        match same {
+            Some(parent) => commit = parent,
+            None => return Ok((Some(time(&commit)), walked)),
         }
     }
     Ok((None, COMMITS))

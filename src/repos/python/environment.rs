@@ -15,7 +15,7 @@ use super::plan::{Install, PythonPlan};
 use super::repair::Resolve;
 use super::uv;
 use crate::base::digest::Digest;
-use crate::base::error::{Diagnose, ErrorKind, Fault};
+use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::time::Timestamp;
 use crate::base::{redact, text};
 use crate::repos::files::followed;
@@ -36,6 +36,8 @@ pub enum EnvError {
         ending: Ending,
         /// Its last lines.
         last: String,
+        /// The end of its output.
+        said: String,
         /// What it said is about a network that is not there.
         network: bool,
         /// Where all of them are.
@@ -64,6 +66,19 @@ impl std::error::Error for EnvError {
         match self {
             Self::Step { .. } => None,
             Self::Start(_, error) | Self::Io(_, error) => Some(error),
+        }
+    }
+}
+
+impl EnvError {
+    /// How the step ended and what it said, for its class.
+    pub fn said(&self) -> (Ending, &str) {
+        match self {
+            Self::Step { ending, said, .. } => (*ending, said),
+            Self::Io(_, error) if error.kind() == io::ErrorKind::StorageFull => {
+                (Ending::Exited(1), "No space left on device")
+            }
+            Self::Start(..) | Self::Io(..) => (Ending::Exited(1), ""),
         }
     }
 }
@@ -115,7 +130,7 @@ pub struct EnvSpec {
 }
 
 /// What became of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum EnvOutcome {
     /// It was built.
     Built(PythonEnv),
@@ -127,7 +142,7 @@ pub enum EnvOutcome {
         why: String,
     },
     /// It failed; nothing is left of it.
-    Failed(Fault),
+    Failed(EnvError),
 }
 
 /// A whole environment.
@@ -234,7 +249,7 @@ pub fn ensure(spec: &EnvSpec) -> EnvOutcome {
                 EnvError::Step { network: true, .. } => {
                     EnvOutcome::Postponed { why: "the package index cannot be reached".into() }
                 }
-                _ => EnvOutcome::Failed(error.into()),
+                _ => EnvOutcome::Failed(error),
             }
         }
     }
@@ -401,7 +416,8 @@ fn step(spec: &EnvSpec, step: &'static str, command: CommandSpec) -> Result<Fini
     }
     // pip says it in the middle, and ends with "no matching distribution".
     let (last, network) = (last_lines(&done, 5), is_network(&done.error_text()));
-    Err(EnvError::Step { step, ending: done.ending, last, network, log: spec.log.clone() })
+    let said = format!("{}\n{}", done.text(), done.error_text());
+    Err(EnvError::Step { step, ending: done.ending, last, said, network, log: spec.log.clone() })
 }
 
 /// The last lines of what a program wrote, fit for a message: secrets hidden, control characters escaped.

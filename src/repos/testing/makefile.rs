@@ -47,6 +47,33 @@ pub fn target(makefile: &str, name: &str) -> Target {
     found
 }
 
+/// The Python files that the recipe of `name` gives to a test runner as they are. A recipe that changes the
+/// directory names files of another one, so it tells nothing.
+pub fn test_files(makefile: &str, name: &str) -> Vec<String> {
+    let joined = makefile.replace("\\\r\n", " ").replace("\\\n", " ");
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in joined.lines() {
+        if let Some(recipe) = line.strip_prefix('\t') {
+            let words: Vec<&str> =
+                recipe.trim_start_matches(['@', '-', '+', ' ']).split_whitespace().collect();
+            let runs = words.iter().take_while(|word| !word.starts_with('#'));
+            let runs: Vec<&str> = runs.copied().collect();
+            if inside && runs.contains(&"cd") {
+                return Vec::new();
+            }
+            if inside && runs.iter().any(|word| matches!(*word, "pytest" | "py.test" | "unittest")) {
+                let files = runs.iter().filter(|word| word.ends_with(".py") && !word.starts_with('-'));
+                found.extend(files.map(|word| (*word).to_owned()));
+            }
+        } else if !line.trim().is_empty() && !line.starts_with('#') {
+            let names = line.split_once(':').map_or("", |(names, _)| names);
+            inside = names.split_whitespace().any(|word| word == name);
+        }
+    }
+    found
+}
+
 fn does_something(recipe: &str) -> bool {
     let command = recipe.trim_start_matches([' ', '\t', '@', '-', '+']).trim_end();
     let first = command.split_whitespace().next().unwrap_or_default();

@@ -92,8 +92,17 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     }
     let selection = Selection { only: vec![Phase::Repos], skip: Vec::new() };
     let jobs = usize::from(args.jobs);
-    let options = Options { selection, offline: args.offline, jobs, time, whole: false };
-    let items = carry_out(context, &wanted, &options)?;
+    let options = Options {
+        selection,
+        offline: args.offline,
+        jobs,
+        time,
+        whole: false,
+        python: None,
+        repair: false,
+        lint: false,
+    };
+    let (items, _) = carry_out(context, &wanted, &options)?;
     report(context, &items)
 }
 

@@ -5,6 +5,7 @@ mod list;
 mod remove;
 mod show;
 mod status;
+mod test;
 
 use clap::Subcommand;
 
@@ -18,7 +19,7 @@ use crate::repos::catalog::{self, Catalog};
 use crate::setup::named::{FOLDER, Finder};
 use crate::setup::phase::Phase;
 use crate::setup::record::Record;
-use crate::setup::report::{Event, Item};
+use crate::setup::report::{Event, Item, ProjectReport};
 use crate::setup::run::{Options, Run};
 use crate::setup::space::Budget;
 use crate::setup::work::{Wanted, WantedClone};
@@ -52,6 +53,8 @@ enum Verb {
     Clone(clone::Args),
     /// Where the clones stand, and how their tests ended
     Status(status::Args),
+    /// Make Python environments and run tests
+    Test(test::Args),
     /// Remove clones that you did not change, with their Python environments
     Remove(remove::Args),
 }
@@ -63,6 +66,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         Verb::Show(args) => show::run(context, args),
         Verb::Clone(args) => clone::run(context, args),
         Verb::Status(args) => status::run(context, args),
+        Verb::Test(args) => test::run(context, args),
         Verb::Remove(args) => remove::run(context, args),
     }
 }
@@ -106,8 +110,11 @@ fn finder<'a>(context: &'a Context, catalog: &'a Catalog, record: &'a Record, in
     Finder { catalog, record, dirs: &context.dirs, into }
 }
 
+/// What a run did: items, and a report for each project.
+type Carried = (Vec<Item>, Vec<ProjectReport>);
+
 /// Runs the phases of `options` over what was named, under the home's lock; what is learnt is remembered.
-fn carry_out(context: &Context, wanted: &Wanted, options: &Options) -> Result<Vec<Item>, Fault> {
+fn carry_out(context: &Context, wanted: &Wanted, options: &Options) -> Result<Carried, Fault> {
     let _lock =
         if is_settled(wanted, &context.record()?, options) { None } else { Some(context.write_lock()?) };
     let record = context.record()?;
@@ -115,8 +122,10 @@ fn carry_out(context: &Context, wanted: &Wanted, options: &Options) -> Result<Ve
     let progress = Progress::new(!context.global.quiet && !context.global.json);
     let events = |event: Event| setup_view::progress(&progress, event);
     let budget = Budget::new(disk::disk(&context.dirs.home).ok().map(|disk| disk.free));
-    let mut run = Run { dirs: &context.dirs, wanted, options, record, budget, events: &events };
+    let mut run =
+        Run { dirs: &context.dirs, wanted, options, record, budget, reports: Vec::new(), events: &events };
     let items = run.go()?;
+    let reports = run.reports;
     let mut record = run.record;
     if record != before {
         record.finished = record.finished.map(|_| clock::now());
@@ -126,7 +135,7 @@ fn carry_out(context: &Context, wanted: &Wanted, options: &Options) -> Result<Ve
         return Err(Fault::new(ErrorKind::Interrupted, "interrupted")
             .hint("the same command goes on where it stopped"));
     }
-    Ok(items)
+    Ok((items, reports))
 }
 
 /// Whether everything is there and on record, so that nothing will be written.

@@ -1,0 +1,107 @@
+//! What is worth knowing of a repository's CI files before somebody pushes to it: runtimes that no cloud offers any
+//! more, scripts that are called and not there. Pure.
+
+use serde::Serialize;
+
+use crate::base::text::printable;
+
+/// One thing to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// What kind, a stable word.
+    pub class: &'static str,
+    /// The file.
+    pub file: String,
+    /// In words.
+    pub text: String,
+}
+
+/// The files that are looked at, besides those of `.github/workflows`.
+pub const FILES: [&str; 5] =
+    ["buildspec.yml", "azure-pipelines.yml", "cloudbuild.yaml", "app.yaml", ".travis.yml"];
+
+/// The newest Python that the clouds no longer offer.
+const RETIRED: [&str; 3] = ["3.5", "3.6", "3.7"];
+
+/// Reads CI files, given as path and text; `names` are the paths of the repository's files.
+pub fn notices(files: &[(String, String)], names: &[String]) -> Vec<Notice> {
+    let mut found = Vec::new();
+    for (file, text) in files {
+        let retired = text.lines().find_map(|line| retired(line.split('#').next().unwrap_or_default()));
+        found.extend(retired.map(|version| Notice {
+            class: "retired-runtime",
+            file: printable(file),
+            text: format!("names Python {version}, which is retired"),
+        }));
+        let missing =
+            scripts(text).find(|script| !names.iter().any(|name| name == script.trim_start_matches("./")));
+        found.extend(missing.map(|script| Notice {
+            class: "missing-helper-script",
+            file: printable(file),
+            text: format!("calls {}, which is not in the repository", printable(script)),
+        }));
+    }
+    found
+}
+
+/// A Python version where such files name one.
+fn retired(line: &str) -> Option<&'static str> {
+    let line = line.trim().trim_start_matches("- ");
+    let (key, value) = line.split_once(':')?;
+    let key = key.trim_matches(['"', '\'', ' ']).to_ascii_lowercase();
+    if !["python-version", "python", "versionspec", "runtime", "image", "vmimage"].contains(&key.as_str()) {
+        return None;
+    }
+    let value = value.trim().trim_matches(['"', '\'']).trim_start_matches("python");
+    let value = value.trim_start_matches([':', ' ', '"', '\'']);
+    RETIRED.into_iter().find(|version| {
+        let rest = value.strip_prefix(version).or_else(|| value.strip_prefix(&version.replace('.', "")));
+        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+    })
+}
+
+/// The words that stand for a script in the folder itself.
+fn scripts(text: &str) -> impl Iterator<Item = &str> {
+    let quotes = |c: char| c.is_whitespace() || "\"'[],`()".contains(c);
+    let words = text
+        .lines()
+        .map(|line| line.split(" #").next().unwrap_or_default())
+        .flat_map(move |line| line.split(quotes));
+    words.filter(|word| {
+        let name = word.strip_prefix("./").unwrap_or_default();
+        !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '$', '*', '<', '{'])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(file: &str, text: &str) -> Vec<&'static str> {
+        let names = ["run.sh".to_owned()];
+        notices(&[(file.into(), text.into())], &names).into_iter().map(|notice| notice.class).collect()
+    }
+
+    #[test]
+    fn retired_runtimes_are_seen_where_files_name_them() {
+        assert_eq!(found("app.yaml", "runtime: python37\n"), ["retired-runtime"]);
+        assert_eq!(found("azure-pipelines.yml", "    versionSpec: '3.7'\n"), ["retired-runtime"]);
+        assert_eq!(found("buildspec.yml", "      python: 3.7\n"), ["retired-runtime"]);
+        assert_eq!(found("w.yml", "        python-version: \"3.6\" # old\n"), ["retired-runtime"]);
+        for text in
+            ["runtime: python312", "python-version: 3.70", "# python: 3.7", "other: 3.7", "python: 3.11"]
+        {
+            assert_eq!(found("w.yml", text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn scripts_that_are_called_must_be_there() {
+        assert_eq!(
+            found("cloudbuild.yaml", "  args: ['-c', './pylint_runner']\n"),
+            ["missing-helper-script"]
+        );
+        assert_eq!(found("w.yml", "run: ./run.sh --all\n"), [""; 0]);
+        assert_eq!(found("w.yml", "run: cd ./$DIR && ./*.sh\n"), [""; 0]);
+    }
+}
