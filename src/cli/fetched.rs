@@ -82,6 +82,7 @@ pub fn fetch(context: &Context, url: &str) -> Result<PathBuf, Fault> {
         url: url.to_owned(),
         reference: None,
         history: History::Depth(1),
+        submodules: true,
         dest: fresh.clone(),
         limits: CloneLimits::default(),
     };

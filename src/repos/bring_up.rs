@@ -274,6 +274,7 @@ fn whole_history(spec: &BringUp, plan: &PythonPlan) -> Option<Dates> {
         url: spec.url.clone()?,
         reference: None,
         history: History::Full,
+        submodules: false,
         dest: dest.clone(),
         limits,
     };

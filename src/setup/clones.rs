@@ -70,11 +70,11 @@ impl Run<'_> {
             _ => {}
         }
         match outcome {
-            CloneOutcome::Cloned { commit, bytes, extent, elapsed } => {
+            CloneOutcome::Cloned { commit, bytes, left_out, elapsed, .. } => {
                 let short = commit.get(..12).unwrap_or(&commit);
-                let left_out = match extent.submodules {
-                    0 => String::new(),
-                    count => format!("; {count} submodules left out"),
+                let left_out = match left_out.as_slice() {
+                    [] => String::new(),
+                    names => format!("; without {}", names.join(", ")),
                 };
                 let detail = format!("{short}, {} in {}{left_out}", size(bytes), span(elapsed));
                 Item::new(phase, name, State::Done, detail)

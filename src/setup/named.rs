@@ -167,6 +167,7 @@ impl Finder<'_> {
             url: url.to_owned(),
             reference,
             history: History::Depth(1),
+            submodules: true,
             dest: dir.under(&self.dirs.home),
             limits: CloneLimits::default(),
         };

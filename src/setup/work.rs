@@ -83,6 +83,7 @@ pub fn wanted(profile: &Profile, dirs: &Dirs, programs: &[String]) -> Wanted {
             url: kit.url.clone(),
             reference: kit.reference.clone(),
             history: History::of_depth(kit.depth),
+            submodules: true,
             dest: kit.dir.under(&dirs.home),
             limits: CloneLimits::default(),
         };
@@ -94,6 +95,7 @@ pub fn wanted(profile: &Profile, dirs: &Dirs, programs: &[String]) -> Wanted {
             url: repo.url.clone(),
             reference: repo.reference.clone(),
             history: History::of_depth(repo.depth),
+            submodules: true,
             dest: repo.dir.under(&dirs.home),
             limits: CloneLimits::default(),
         };

@@ -54,8 +54,10 @@ pub enum CloneOutcome {
         commit: String,
         /// The bytes received.
         bytes: u64,
-        /// What was written and what left out.
+        /// What was written.
         extent: Extent,
+        /// The submodules that are not there: their path, and why.
+        left_out: Vec<String>,
         /// How long it took.
         elapsed: Duration,
     },
@@ -240,6 +242,7 @@ fn one(
             commit: cloned.commit,
             bytes: cloned.bytes,
             extent: cloned.extent,
+            left_out: cloned.left_out,
             elapsed: started.elapsed(),
         },
         Err(CloneError::Link(LinkError::Unreachable(why))) => CloneOutcome::Postponed { why },

@@ -1,5 +1,6 @@
 //! One clone: fetched beside its place, checked, checked out, and only then given its name.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,11 +15,13 @@ use super::failure::LinkError;
 use super::fetch::{Fetch, History, Received};
 use super::inspect::{self, Found};
 use super::link::Link;
+use super::nested::{self, Placed};
 use super::reference::{self, Want};
+use super::submodule::SubmoduleError;
 use super::tree_check::{self, Extent, TreeError};
 use super::url::{BadUrl, GitUrl};
 use crate::base::error::{Diagnose, ErrorKind};
-use crate::base::text::{counted, printable};
+use crate::base::text::printable;
 use crate::sys::real::RealSystem;
 use crate::sys::stream::Patience;
 use crate::sys::system::{FileKind, ReadSystem, WriteSystem};
@@ -43,6 +46,8 @@ pub enum CloneError {
     Empty,
     /// The files must not be written.
     Tree(TreeError),
+    /// Its submodules are not ones that may be cloned.
+    Submodule(SubmoduleError),
     /// The disk: what was done, to which path.
     Io(&'static str, PathBuf, io::Error),
     /// Stopped on request.
@@ -60,6 +65,7 @@ impl fmt::Display for CloneError {
             Self::NoReference(name) => write!(f, "the repository has no '{}'", printable(name)),
             Self::Empty => f.write_str("the repository is empty"),
             Self::Tree(error) => write!(f, "{error}"),
+            Self::Submodule(error) => write!(f, "{error}"),
             Self::Io(act, path, _) => write!(f, "cannot {act} {}", printable(&path.to_string_lossy())),
             Self::Interrupted => f.write_str("interrupted"),
         }
@@ -78,6 +84,7 @@ impl Diagnose for CloneError {
             Self::Name(_) | Self::Url(_) => ErrorKind::Usage,
             Self::Link(error) => error.kind(),
             Self::Tree(error) => error.kind(),
+            Self::Submodule(error) => error.kind(),
             Self::Interrupted => ErrorKind::Interrupted,
             _ => ErrorKind::Failed,
         }
@@ -86,6 +93,7 @@ impl Diagnose for CloneError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Link(error) => error.hints(),
+            Self::Submodule(error) => error.hints(),
             Self::NoReference(name) if reference::looks_like_commit(name) && name.len() < 40 => {
                 vec!["a commit is named by all of its 40 digits".into()]
             }
@@ -126,6 +134,8 @@ pub struct CloneSpec {
     pub reference: Option<String>,
     /// How much of its history.
     pub history: History,
+    /// Whether its submodules come along.
+    pub submodules: bool,
     /// The folder that it becomes.
     pub dest: PathBuf,
     /// Its bounds.
@@ -137,10 +147,12 @@ pub struct CloneSpec {
 pub struct Cloned {
     /// The commit that was checked out.
     pub commit: String,
-    /// The bytes received.
+    /// The bytes received, with its submodules.
     pub bytes: u64,
-    /// What was written.
+    /// What was written, with its submodules.
     pub extent: Extent,
+    /// The submodules that are not there: their path, and why.
+    pub left_out: Vec<String>,
 }
 
 /// Where a clone is built: beside its place, so that giving it its name is one rename.
@@ -189,7 +201,10 @@ pub fn clone(
         tree::create(parent).map_err(io("create", parent))?;
     }
     tree::remove(&partial).map_err(io("remove", &partial))?;
-    let result = build(spec, place, settings, &partial, progress).and_then(|cloned| {
+    let left = nested::allowance();
+    let job = Job { spec, place, settings, progress, started: Instant::now(), depth: 0, left: &left };
+    let result = build(&job, &partial).and_then(|(cloned, placed)| {
+        nested::gather(&partial, &partial.join(".git"), &placed)?;
         RealSystem.rename(&partial, &spec.dest).map_err(io("give its name to", &partial))?;
         Ok(cloned)
     });
@@ -217,13 +232,24 @@ pub(super) fn git(error: git2::Error) -> CloneError {
     CloneError::Git(printable(error.message()))
 }
 
-fn build(
-    spec: &CloneSpec,
-    place: &Place,
-    settings: &Settings,
-    partial: &Path,
-    progress: &dyn Fn(Received),
-) -> Result<Cloned, CloneError> {
+/// A clone or one of its submodules being made.
+#[derive(Clone, Copy)]
+pub(super) struct Job<'a> {
+    pub(super) spec: &'a CloneSpec,
+    pub(super) place: &'a Place,
+    pub(super) settings: &'a Settings,
+    pub(super) progress: &'a dyn Fn(Received),
+    /// When it began.
+    pub(super) started: Instant,
+    /// How many repositories this one is inside of.
+    pub(super) depth: usize,
+    /// How many submodules may still come.
+    pub(super) left: &'a Cell<usize>,
+}
+
+/// Makes the whole of it at `partial`, and says which submodules are there.
+pub(super) fn build(job: &Job<'_>, partial: &Path) -> Result<(Cloned, Vec<Placed>), CloneError> {
+    let Job { spec, place, settings, progress, .. } = *job;
     // What is read here was received here: the indexer has hashed every object of the pack, collisions looked
     // for, before the pack got its name. To hash it again with each reading protects from nobody.
     git2::opts::strict_hash_verification(false);
@@ -241,8 +267,15 @@ fn build(
     let link = Link::open(&place.real, settings, patience, spec.limits.bytes, env::var).map_err(git)?;
     let fetch = Fetch::new(&repo, &place.real, link.as_ref(), spec.limits.bytes, progress);
     let (want, commit) = fetch.bring(spec.reference.as_deref(), spec.history)?;
+    nested::declared(&repo, commit)?;
     let extent = check_out(&repo, &want, commit, &spec.limits)?;
-    Ok(Cloned { commit: commit.to_string(), bytes: fetch.received(), extent })
+    let (commit, bytes) = (commit.to_string(), fetch.received());
+    let mut cloned = Cloned { commit, bytes, extent, left_out: Vec::new() };
+    let placed = match extent.submodules {
+        0 => Vec::new(),
+        _ => nested::bring(job, partial, &repo, &mut cloned)?,
+    };
+    Ok((cloned, placed))
 }
 
 fn check_out(
@@ -273,12 +306,4 @@ fn check_out(
         Want::Tag(_) | Want::Commit(_) => repo.set_head_detached(commit).map_err(git)?,
     }
     Ok(extent)
-}
-
-impl Cloned {
-    /// What was left out, in words; `None` when nothing was.
-    pub fn left_out(&self) -> Option<String> {
-        let count = self.extent.submodules;
-        (count > 0).then(|| format!("{} left out", counted(count, "submodule")))
-    }
 }

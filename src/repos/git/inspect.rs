@@ -66,8 +66,26 @@ pub fn is_pristine_kit(path: &Path) -> Result<bool, git2::Error> {
 }
 
 fn is_pristine_but_for(path: &Path, dropping: fn(&[u8]) -> bool) -> Result<bool, git2::Error> {
-    let repo = open(path)?;
-    if repo.find_reference("refs/stash").is_ok() || has_own_commits(&repo)? {
+    repo_is_pristine(&open(path)?, dropping)
+}
+
+/// Submodules that are there stand at their commit, and nothing of a person's is inside.
+fn submodules_are_pristine(repo: &Repository, dropping: fn(&[u8]) -> bool) -> Result<bool, git2::Error> {
+    for one in repo.submodules()? {
+        let Ok(inner) = one.open() else { continue };
+        let stands = inner.head().ok().and_then(|head| head.target());
+        if stands.is_some() && stands != one.index_id() || !repo_is_pristine(&inner, dropping)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn repo_is_pristine(repo: &Repository, dropping: fn(&[u8]) -> bool) -> Result<bool, git2::Error> {
+    if !submodules_are_pristine(repo, dropping)? {
+        return Ok(false);
+    }
+    if repo.find_reference("refs/stash").is_ok() || has_own_commits(repo)? {
         return Ok(false);
     }
     let mut options = StatusOptions::new();

@@ -53,7 +53,7 @@ pub struct Extent {
     pub files: usize,
     /// Their size in bytes.
     pub bytes: u64,
-    /// How many submodules, which are left out.
+    /// How many submodules; of a clone, how many of them were left out.
     pub submodules: usize,
 }
 
@@ -142,6 +142,34 @@ fn check_link(
 
 fn shown(path: &[u8]) -> String {
     printable(&String::from_utf8_lossy(path))
+}
+
+/// A submodule of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// Where its files belong.
+    pub path: String,
+    /// The commit it stands at.
+    pub commit: Oid,
+}
+
+/// The submodules of a tree that [`check`] has let pass.
+pub fn submodules(repo: &Repository, tree: Oid) -> Result<Vec<Pinned>, TreeError> {
+    let damaged = |error: git2::Error| TreeError::Damaged(printable(error.message()));
+    let mut found = Vec::new();
+    let mut open = vec![(String::new(), tree)];
+    while let Some((prefix, oid)) = open.pop() {
+        for entry in &repo.find_tree(oid).map_err(damaged)? {
+            let path = format!("{prefix}{}", String::from_utf8_lossy(entry.name_bytes()));
+            match entry.kind() {
+                Some(ObjectType::Tree) => open.push((format!("{path}/"), entry.id())),
+                Some(ObjectType::Commit) => found.push(Pinned { path, commit: entry.id() }),
+                _ => {}
+            }
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
 }
 
 /// What is wrong with one part of a path.

@@ -229,17 +229,6 @@ fn size_and_number_of_files_are_bounded() {
 }
 
 #[test]
-fn submodules_are_left_out_and_said() {
-    let world = World::new();
-    let tree = format!("100644 blob BLOB\tfile\0{}", format_args!("160000 commit {}\tsub\0", "1".repeat(40)));
-    world.hostile("x", b"x", &tree);
-    let spec = world.spec("x", format!("file://{}", world.path("srv/x").display()));
-    let CloneOutcome::Cloned { extent, .. } = world.clone(&spec) else { panic!("not cloned") };
-    assert_eq!((extent.files, extent.submodules), (1, 1));
-    assert!(is_pristine(&spec.dest).unwrap());
-}
-
-#[test]
 fn one_failure_stops_no_other_and_a_dead_host_costs_nobody_a_wait() {
     let world = World::new();
     let made = world.repo("x", 2);

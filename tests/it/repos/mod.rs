@@ -7,5 +7,6 @@ mod credential;
 mod history;
 mod python;
 mod ssh;
+mod submodule;
 mod tls;
 mod world;

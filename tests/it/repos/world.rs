@@ -171,6 +171,7 @@ pub fn spec(name: &str, url: String, home: &Path) -> CloneSpec {
         url,
         reference: None,
         history: History::Full,
+        submodules: true,
         dest: home.join(name),
         limits: CloneLimits { stall: Duration::from_secs(60), ..CloneLimits::default() },
     }
