@@ -149,7 +149,7 @@ fn sort(
     spec: &CloneSpec,
     settings: &Result<Settings, String>,
 ) -> Result<Place, CloneOutcome> {
-    let fault = |error| CloneOutcome::Failed(named(spec, error));
+    let fault = |error| CloneOutcome::Failed(named("clone", spec, error));
     if specs[..index].iter().any(|other| other.dest == spec.dest) {
         let fault = Fault::new(ErrorKind::Usage, format!("two repositories want {}", shown_dest(spec)));
         return Err(CloneOutcome::Failed(fault.hint("give one of them another folder")));
@@ -169,9 +169,10 @@ fn shown_dest(spec: &CloneSpec) -> String {
     printable(&spec.dest.to_string_lossy())
 }
 
-fn named(spec: &CloneSpec, error: CloneError) -> Fault {
+/// A failure with what was tried: `act` is "clone" or the like.
+pub(super) fn named(act: &str, spec: &CloneSpec, error: CloneError) -> Fault {
     let mut fault = Fault::from(error);
-    let what = format!("cannot clone {} from {}", printable(&spec.name), printable(&redact::url(&spec.url)));
+    let what = format!("cannot {act} {} from {}", printable(&spec.name), printable(&redact::url(&spec.url)));
     fault.causes.insert(0, std::mem::replace(&mut fault.message, what));
     fault
 }
@@ -187,6 +188,12 @@ fn gate(url: &GitUrl, settings: &Settings) -> Option<(String, u16)> {
         GitUrl::Git { host, port, .. } => Some((host.clone(), *port)),
         GitUrl::Ssh { .. } | GitUrl::Local(_) => None,
     }
+}
+
+/// Why the host of an address cannot be reached now, if it is known to be one that cannot.
+pub(super) fn closed(url: &GitUrl, settings: &Settings) -> Option<String> {
+    let missing = unreachable_hosts(gate(url, settings).into_iter().collect());
+    missing.into_values().next()
 }
 
 fn unreachable_hosts(gates: BTreeSet<(String, u16)>) -> BTreeMap<(String, u16), String> {
@@ -225,7 +232,7 @@ fn one(
     events: &(dyn Fn(RepoEvent) + Sync),
 ) -> CloneOutcome {
     if signal::interrupted() {
-        return CloneOutcome::Failed(named(spec, CloneError::Interrupted));
+        return CloneOutcome::Failed(named("clone", spec, CloneError::Interrupted));
     }
     let started = Instant::now();
     let told = std::cell::Cell::new(None::<Instant>);
@@ -246,6 +253,6 @@ fn one(
             elapsed: started.elapsed(),
         },
         Err(CloneError::Link(LinkError::Unreachable(why))) => CloneOutcome::Postponed { why },
-        Err(error) => CloneOutcome::Failed(named(spec, error)),
+        Err(error) => CloneOutcome::Failed(named("clone", spec, error)),
     }
 }

@@ -80,6 +80,11 @@ impl<'a> Fetch<'a> {
         self.attempt_all(reference, history).map_err(|error| self.named(error))
     }
 
+    /// Fetches what the refspecs say; a shallow repository stays as shallow as it is.
+    pub(super) fn follow(&self, refspecs: &[String]) -> Result<(), CloneError> {
+        self.fetch(refspecs, None).map_err(|error| self.named(error))
+    }
+
     /// What broke in the link says more than what libgit2 made of it.
     fn named(&self, error: CloneError) -> CloneError {
         match self.link.and_then(Link::failure) {

@@ -14,6 +14,7 @@ pub mod nested;
 pub mod reference;
 pub mod submodule;
 pub mod tree_check;
+pub mod update;
 pub mod url;
 pub mod wire;
 

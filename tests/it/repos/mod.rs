@@ -9,4 +9,5 @@ mod python;
 mod ssh;
 mod submodule;
 mod tls;
+mod update;
 mod world;
