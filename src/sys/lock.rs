@@ -11,7 +11,7 @@ use rustix::io::Errno;
 /// A lock on a file, held until dropped; the file keeps the holder's process id for messages.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
     made: Option<PathBuf>,
 }
 
@@ -39,7 +39,7 @@ impl Lock {
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
                 write_pid(&mut file).map_err(LockError::Io)?;
-                Ok(Self { _file: file, made: None })
+                Ok(Self { file, made: None })
             }
             Err(Errno::WOULDBLOCK) => Err(LockError::Held(read_pid(&mut file))),
             // SMB shares and some FUSE mounts have no flock; there a file that only one can create stands in.
@@ -53,7 +53,26 @@ impl Lock {
     pub fn of_dir(path: &Path) -> Option<Self> {
         let file = File::open(path).ok()?;
         rustix::fs::flock(&file, FlockOperation::LockExclusive).ok()?;
-        Some(Self { _file: file, made: None })
+        Some(Self { file, made: None })
+    }
+
+    /// Takes the lock on a directory, or says at once that another process has it; `None` where directories cannot be
+    /// locked.
+    pub fn try_dir(path: &Path) -> Result<Option<Self>, LockError> {
+        let file = File::open(path).map_err(LockError::Io)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self { file, made: None })),
+            Err(Errno::WOULDBLOCK) => Err(LockError::Held(None)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Whether what is locked is what is at `path` now.
+    pub fn is_still_at(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let id = |meta: io::Result<fs::Metadata>| meta.ok().map(|meta| (meta.dev(), meta.ino()));
+        let ours = id(self.file.metadata());
+        ours.is_some() && ours == id(fs::symlink_metadata(path))
     }
 
     fn by_creation(path: &Path) -> Result<Self, LockError> {
@@ -63,7 +82,7 @@ impl Lock {
             match created {
                 Ok(mut file) => {
                     write_pid(&mut file).map_err(LockError::Io)?;
-                    return Ok(Self { _file: file, made: Some(made) });
+                    return Ok(Self { file, made: Some(made) });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     let holder = File::open(&made).ok().and_then(|mut file| read_pid(&mut file));

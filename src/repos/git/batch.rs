@@ -253,6 +253,10 @@ fn one(
             elapsed: started.elapsed(),
         },
         Err(CloneError::Link(LinkError::Unreachable(why))) => CloneOutcome::Postponed { why },
-        Err(error) => CloneOutcome::Failed(named("clone", spec, error)),
+        // Another process may have been faster.
+        Err(error) => match GitUrl::parse(&spec.url).map(|url| clone::present(spec, &url)) {
+            Ok(Ok(Some(Ok(commit)))) => CloneOutcome::Present { commit },
+            _ => CloneOutcome::Failed(named("clone", spec, error)),
+        },
     }
 }

@@ -15,16 +15,18 @@ use super::failure::LinkError;
 use super::fetch::{Fetch, History, Received};
 use super::inspect::{self, Found};
 use super::link::Link;
+use super::memory;
 use super::nested::{self, Placed};
 use super::reference::{self, Want};
 use super::submodule::SubmoduleError;
 use super::tree_check::{self, Extent, TreeError};
 use super::url::{BadUrl, GitUrl};
 use crate::base::error::{Diagnose, ErrorKind};
-use crate::base::text::printable;
+use crate::base::text::{printable, size};
+use crate::sys::lock::{Lock, LockError};
 use crate::sys::real::RealSystem;
 use crate::sys::stream::Patience;
-use crate::sys::system::{FileKind, ReadSystem, WriteSystem};
+use crate::sys::system::{FileKind, Meta, ReadSystem, WriteSystem};
 use crate::sys::{env, signal, tree};
 
 /// Why a repository was not cloned. Nothing is left behind under its name.
@@ -40,6 +42,12 @@ pub enum CloneError {
     Link(LinkError),
     /// libgit2 failed, in its words.
     Git(String),
+    /// An object is too large to be held in memory.
+    Object,
+    /// It took longer than it may.
+    Time,
+    /// Another process is cloning to the same place.
+    Busy,
     /// The branch, tag or commit is not there.
     NoReference(String),
     /// The repository has no commit yet.
@@ -62,6 +70,11 @@ impl fmt::Display for CloneError {
             Self::Settings(words) => write!(f, "git's configuration cannot be read: {words}"),
             Self::Link(error) => write!(f, "{error}"),
             Self::Git(words) => write!(f, "git failed: {words}"),
+            Self::Object => {
+                write!(f, "the repository has an object larger than {}", size(memory::LARGEST as u64))
+            }
+            Self::Time => f.write_str("it took longer than it may"),
+            Self::Busy => f.write_str("another process is cloning it"),
             Self::NoReference(name) => write!(f, "the repository has no '{}'", printable(name)),
             Self::Empty => f.write_str("the repository is empty"),
             Self::Tree(error) => write!(f, "{error}"),
@@ -85,6 +98,7 @@ impl Diagnose for CloneError {
             Self::Link(error) => error.kind(),
             Self::Tree(error) => error.kind(),
             Self::Submodule(error) => error.kind(),
+            Self::Object => ErrorKind::Refused,
             Self::Interrupted => ErrorKind::Interrupted,
             _ => ErrorKind::Failed,
         }
@@ -94,6 +108,7 @@ impl Diagnose for CloneError {
         match self {
             Self::Link(error) => error.hints(),
             Self::Submodule(error) => error.hints(),
+            Self::Busy => vec!["wait for it to end, then try again".into()],
             Self::NoReference(name) if reference::looks_like_commit(name) && name.len() < 40 => {
                 vec!["a commit is named by all of its 40 digits".into()]
             }
@@ -155,6 +170,8 @@ pub struct Cloned {
     pub left_out: Vec<String>,
 }
 
+const ATTEMPTS: usize = 10;
+
 /// Where a clone is built: beside its place, so that giving it its name is one rename.
 pub fn partial_path(dest: &Path) -> Option<PathBuf> {
     let name = dest.file_name()?.to_str()?;
@@ -184,8 +201,8 @@ pub fn present(spec: &CloneSpec, url: &GitUrl) -> Result<Option<Result<String, S
     }))
 }
 
-/// Fetches, checks and checks out. The place must be free; the caller holds the home's lock, so leftovers
-/// beside it are of a run that was killed.
+/// Fetches, checks and checks out. The place must be free; leftovers beside it that nobody holds are of a run that was
+/// killed.
 pub fn clone(
     spec: &CloneSpec,
     place: &Place,
@@ -200,7 +217,11 @@ pub fn clone(
     if let Some(parent) = spec.dest.parent() {
         tree::create(parent).map_err(io("create", parent))?;
     }
-    tree::remove(&partial).map_err(io("remove", &partial))?;
+    let _lock = hold(&partial)?;
+    for left in RealSystem.list(&partial).map_err(io("look at", &partial))? {
+        let left = partial.join(left);
+        tree::remove(&left).map_err(io("remove", &left))?;
+    }
     let left = nested::allowance();
     let job = Job { spec, place, settings, progress, started: Instant::now(), depth: 0, left: &left };
     let result = build(&job, &partial).and_then(|(cloned, placed)| {
@@ -218,6 +239,27 @@ pub fn clone(
     }
 }
 
+/// Makes the folder that a clone is built in and takes it for us alone; `None` where folders cannot be locked.
+fn hold(partial: &Path) -> Result<Option<Lock>, CloneError> {
+    let failed = |act| move |error| CloneError::Io(act, partial.to_path_buf(), error);
+    let is_dir = |meta: Option<Meta>| meta.is_some_and(|meta| meta.kind == FileKind::Dir);
+    // Whoever held it before may remove it while we wait for it.
+    for _ in 0..ATTEMPTS {
+        if !is_dir(RealSystem.meta(partial).map_err(failed("look at"))?) {
+            tree::remove(partial).map_err(failed("remove"))?;
+            tree::create(partial).map_err(failed("create"))?;
+        }
+        match Lock::try_dir(partial) {
+            Ok(Some(lock)) if !lock.is_still_at(partial) => {}
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held(_)) => return Err(CloneError::Busy),
+            Err(LockError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(LockError::Io(error)) => return Err(failed("lock")(error)),
+        }
+    }
+    Err(CloneError::Busy)
+}
+
 fn check_name(spec: &CloneSpec) -> Result<PathBuf, CloneError> {
     let bad = || CloneError::Name(spec.dest.to_string_lossy().into_owned());
     let name = spec.dest.file_name().ok_or_else(bad)?;
@@ -229,7 +271,12 @@ fn check_name(spec: &CloneSpec) -> Result<PathBuf, CloneError> {
 }
 
 pub(super) fn git(error: git2::Error) -> CloneError {
-    CloneError::Git(printable(error.message()))
+    match error.class() {
+        git2::ErrorClass::NoMemory => CloneError::Object,
+        // libgit2 has a limit of its own, four times ours.
+        _ if error.message().contains("overly large object") => CloneError::Object,
+        _ => CloneError::Git(printable(error.message())),
+    }
 }
 
 /// A clone or one of its submodules being made.
@@ -263,9 +310,10 @@ pub(super) fn build(job: &Job<'_>, partial: &Path) -> Result<(Cloned, Vec<Placed
         config.set_bool(name, true).map_err(git)?;
     }
     repo.remote("origin", &place.origin).map_err(git)?;
-    let patience = Patience { stall: spec.limits.stall, deadline: Some(Instant::now() + spec.limits.time) };
+    let deadline = Instant::now() + spec.limits.time;
+    let patience = Patience { stall: spec.limits.stall, deadline: Some(deadline) };
     let link = Link::open(&place.real, settings, patience, spec.limits.bytes, env::var).map_err(git)?;
-    let fetch = Fetch::new(&repo, &place.real, link.as_ref(), spec.limits.bytes, progress);
+    let fetch = Fetch::new(&repo, &place.real, link.as_ref(), spec.limits.bytes, deadline, progress);
     let (want, commit) = fetch.bring(spec.reference.as_deref(), spec.history)?;
     nested::declared(&repo, commit)?;
     let extent = check_out(&repo, &want, commit, &spec.limits)?;

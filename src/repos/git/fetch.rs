@@ -1,6 +1,7 @@
 //! Fetching: from what a server has to the commits of it that are wanted, as far back as is wanted.
 
 use std::cell::Cell;
+use std::time::Instant;
 
 use git2::{AutotagOption, Direction, FetchOptions, Oid, Remote, RemoteCallbacks, Repository};
 
@@ -54,20 +55,23 @@ pub(super) struct Fetch<'a> {
     url: &'a GitUrl,
     link: Option<&'a Link>,
     limit: u64,
+    deadline: Instant,
     bytes: Cell<u64>,
     progress: &'a dyn Fn(Received),
 }
 
 impl<'a> Fetch<'a> {
-    /// `link` is `None` for a local repository that libgit2 reads by itself; `limit` is in bytes.
+    /// `link` is `None` for a local repository that libgit2 reads by itself; `limit` is in bytes, and what has come
+    /// must have been made sense of by `deadline`.
     pub(super) fn new(
         repo: &'a Repository,
         url: &'a GitUrl,
         link: Option<&'a Link>,
         limit: u64,
+        deadline: Instant,
         progress: &'a dyn Fn(Received),
     ) -> Self {
-        Self { repo, url, link, limit, bytes: Cell::new(0), progress }
+        Self { repo, url, link, limit, deadline, bytes: Cell::new(0), progress }
     }
 
     /// The bytes received so far.
@@ -89,6 +93,7 @@ impl<'a> Fetch<'a> {
     fn named(&self, error: CloneError) -> CloneError {
         match self.link.and_then(Link::failure) {
             Some(failure) if matches!(error, CloneError::Git(_)) => CloneError::Link(failure),
+            _ if matches!(error, CloneError::Git(_)) && Instant::now() >= self.deadline => CloneError::Time,
             _ => error,
         }
     }
@@ -192,7 +197,8 @@ impl<'a> Fetch<'a> {
             self.bytes.set(bytes);
             let (objects, total) = (stats.received_objects(), stats.total_objects());
             (self.progress)(Received { objects, total, bytes });
-            !signal::interrupted() && bytes <= self.limit
+            // Packed densely enough, a few bytes are work for hours.
+            !signal::interrupted() && bytes <= self.limit && Instant::now() < self.deadline
         });
         let mut options = FetchOptions::new();
         options.remote_callbacks(callbacks).download_tags(AutotagOption::None).update_fetchhead(false);

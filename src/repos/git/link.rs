@@ -10,6 +10,7 @@ use git2::transport::Transport;
 
 use super::config::Settings;
 use super::failure::LinkError;
+use super::memory;
 use super::url::GitUrl;
 use super::wire::{Shared, Subtransport, Way, error};
 use crate::sys::process::{self, CommandSpec};
@@ -121,6 +122,7 @@ impl Drop for Link {
 fn register() -> Result<(), git2::Error> {
     static DONE: OnceLock<Result<(), String>> = OnceLock::new();
     let result = DONE.get_or_init(|| {
+        memory::bound();
         // SAFETY: registering must not run beside another registration; the lock of `DONE` sees to that, and
         // nothing else in this program registers transports.
         let done = unsafe {

@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod history;
 pub mod inspect;
 pub mod link;
+pub mod memory;
 pub mod nested;
 pub mod reference;
 pub mod submodule;

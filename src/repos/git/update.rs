@@ -201,9 +201,10 @@ fn newest(
     now: &Standing,
     progress: &dyn Fn(Received),
 ) -> Result<Oid, Stop> {
-    let patience = Patience { stall: spec.limits.stall, deadline: Some(Instant::now() + spec.limits.time) };
+    let deadline = Instant::now() + spec.limits.time;
+    let patience = Patience { stall: spec.limits.stall, deadline: Some(deadline) };
     let link = Link::open(&place.real, settings, patience, spec.limits.bytes, env::var)?;
-    let fetch = Fetch::new(repo, &place.real, link.as_ref(), spec.limits.bytes, progress);
+    let fetch = Fetch::new(repo, &place.real, link.as_ref(), spec.limits.bytes, deadline, progress);
     let kept = format!("refs/remotes/origin/{}", now.follows);
     fetch.follow(&[format!("+refs/heads/{}:{kept}", now.follows)])?;
     let found = repo.find_reference(&kept).and_then(|reference| reference.peel_to_commit());

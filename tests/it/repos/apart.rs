@@ -1,7 +1,8 @@
 //! A clone in a process of its own, for what is read from the environment.
 
+use std::io::Read;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use devboot::repos::git::batch::{CloneOutcome, clone_all};
 use devboot::repos::git::update::update;
@@ -24,6 +25,19 @@ pub fn killed_at(world: &World, calls: &str, path: &Path, act: &str, url: &str) 
     let tracer = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", path, "-e", &kill];
     let done = apart(world, &tracer, act, url).output().unwrap();
     assert!(!done.status.success(), "{path} was never named: {}", String::from_utf8_lossy(&done.stdout));
+}
+
+/// Begins the same in a process and does not wait for it.
+pub fn begin(world: &World, act: &str, url: &str) -> Child {
+    apart(world, &[], act, url).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// What a process says until it ends.
+pub fn said_by(child: &mut Child) -> String {
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(child.wait().unwrap().success(), "{said}");
+    said
 }
 
 fn apart(world: &World, before: &[&str], act: &str, url: &str) -> Command {

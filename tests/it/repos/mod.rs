@@ -1,6 +1,7 @@
 //! Repositories against real servers on loopback: `git http-backend`, `git daemon`, local folders.
 
 mod apart;
+mod bad_day;
 mod clone;
 mod config;
 mod credential;

@@ -5,13 +5,44 @@ answers itself."""
 import base64
 import os
 import ssl
+import hashlib
+import struct
 import subprocess
 import sys
 import threading
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 ROOT, LOG = sys.argv[1], sys.argv[2]
+
+
+def packet(data):
+    return b"%04x" % (len(data) + 4) + data
+
+
+def number(value, bits=7, first=0):
+    """A number in pieces of seven bits, the first piece with room for a type."""
+    out = bytearray([first | value & (1 << bits) - 1])
+    value >>= bits
+    while value:
+        out[-1] |= 0x80
+        out.append(value & 0x7F)
+        value >>= 7
+    return bytes(out)
+
+
+def bomb():
+    """A pack of some kilobytes that has a blob of 1 GB: eight megabytes of zeros, and their copies."""
+    base = bytes(8 << 20)
+    name = hashlib.sha1(b"blob %d\0" % len(base) + base).digest()
+    count = 128
+    copy = bytes([0x80 | 0x40, 0x80])
+    delta = number(len(base)) + number(len(base) * count) + copy * count
+    pack = b"PACK" + struct.pack(">II", 2, 2)
+    pack += number(len(base), 4, 3 << 4) + zlib.compress(base)
+    pack += number(len(delta), 4, 7 << 4) + name + zlib.compress(delta)
+    return pack + hashlib.sha1(pack).digest()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -50,9 +81,15 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(403, [], b"")
         elif mode in ("away", "auth-away"):
             self.answer(302, [("Location", f"http://localhost:{self.server.server_address[1]}/{rest}")], b"")
+        elif mode == "refuse":
+            self.answer(503, [], b"")
+        elif mode == "reset":
+            self.close_connection = True
+        elif mode in ("bomb", "escape"):
+            self.made_up(mode)
         elif mode == "page":
             self.answer(200, [("Content-Type", "text/html")], b"<p>hello</p>")
-        elif mode in ("git", "auth", "token", "cut", "endless"):
+        elif mode in ("git", "auth", "token", "cut", "endless", "stall", "short", "drip"):
             self.backend(mode, rest, body)
         else:
             self.answer(404, [], b"")
@@ -72,6 +109,23 @@ class Handler(BaseHTTPRequestHandler):
         if mode == "cut" and self.command == "POST":
             self.answer(code, headers, out[: len(out) // 2], len(out))
             self.close_connection = True
+        elif mode == "short" and self.command == "POST":
+            self.answer(code, headers, out, len(out) // 2)
+            self.close_connection = True
+        elif mode == "stall" and self.command == "POST":
+            try:
+                self.answer(code, headers, out[: len(out) // 2], len(out))
+            except OSError:
+                return
+            threading.Event().wait()
+        elif mode == "drip" and self.command == "POST":
+            self.answer(code, headers, b"", len(out))
+            try:
+                for byte in out:
+                    self.wfile.write(bytes([byte]))
+                    threading.Event().wait(0.01)
+            except OSError:
+                self.close_connection = True
         elif mode == "endless" and self.command == "POST":
             self.answer(code, headers, b"0008NAK\n", 1 << 40)
             try:
@@ -81,6 +135,19 @@ class Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
         else:
             self.answer(code, headers, out)
+
+    def made_up(self, mode):
+        kind = "application/x-git-upload-pack-"
+        if self.command == "GET":
+            refs = packet(b"# service=git-upload-pack\n") + b"0000"
+            if mode == "escape":
+                refs = packet(b"ERR \x1b[2J\x07 all is well\r\n")
+                return self.answer(200, [("Content-Type", kind + "advertisement")], refs)
+            refs += packet(b"1" * 40 + b" HEAD\0symref=HEAD:refs/heads/main\n")
+            refs += packet(b"1" * 40 + b" refs/heads/main\n") + b"0000"
+            self.answer(200, [("Content-Type", kind + "advertisement")], refs)
+        else:
+            self.answer(200, [("Content-Type", kind + "result")], packet(b"NAK\n") + bomb())
 
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
