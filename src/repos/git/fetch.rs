@@ -86,7 +86,7 @@ impl<'a> Fetch<'a> {
 
     /// Fetches what the refspecs say; a shallow repository stays as shallow as it is.
     pub(super) fn follow(&self, refspecs: &[String]) -> Result<(), CloneError> {
-        self.fetch(refspecs, None).map_err(|error| self.named(error))
+        self.fetch(&mut self.remote()?, refspecs, None).map_err(|error| self.named(error))
     }
 
     /// What broke in the link says more than what libgit2 made of it.
