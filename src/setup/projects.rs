@@ -17,13 +17,16 @@ use crate::repos::bring_up::{BringUp, BroughtUp, Doing, Environment, bring_up};
 use crate::repos::files::read_text;
 use crate::repos::git::inspect;
 use crate::repos::python::environment::PythonEnv;
-use crate::repos::python::interpreter::{self, Interpreter};
+use crate::repos::python::index::{self, Index};
+use crate::repos::python::interpreter::{self, Interpreter, Places};
 use crate::repos::python::plan::PythonPlan;
 use crate::repos::python::repair::Resolve;
+use crate::repos::python::version::Minor;
+use crate::repos::python::{choice, evidence};
 use crate::repos::testing::failure::Failure;
 use crate::repos::testing::run::{TestSpec, Tested};
 use crate::sys::real::RealSystem;
-use crate::sys::system::{ReadSystem, WriteSystem};
+use crate::sys::system::WriteSystem;
 use crate::sys::{clock, env, signal, tree};
 
 impl Run<'_> {
@@ -128,25 +131,45 @@ impl Run<'_> {
     }
 
     /// The interpreter of the known environment, or the one that the files ask for.
-    fn pick(&self, project: &Project, known: Option<&PythonEnv>) -> Result<Picked, Box<Item>> {
+    fn pick(
+        &self,
+        project: &Project,
+        plan: Option<&PythonPlan>,
+        known: Option<&PythonEnv>,
+    ) -> Result<Picked, Box<Item>> {
         if let (Some(_), None, Some(record)) =
             (known, &self.options.python, self.record.environments.get(&project.name))
         {
             return Ok(Picked { python: work::interpreter(record), why: String::new(), other: None });
         }
-        let asked = self.options.python.clone().or_else(|| asked(&project.dir));
-        let places = interpreter::Places::of(&self.dirs.home, env::var_os);
-        let Some(python) = interpreter::choose(&RealSystem, &places, asked.as_deref()) else {
-            let item = Item::new(
-                Phase::Python,
-                &project.name,
-                State::Failed,
-                "there is no Python 3 on this machine",
-            );
-            return Err(Box::new(item.next("install python3, then devboot setup")));
+        let places = || Places::of(&self.dirs.home, env::var_os);
+        let here = self.inventory.get_or_init(|| interpreter::inventory(&RealSystem, &places()));
+        let failed = |why: String| Item::new(Phase::Python, &project.name, State::Failed, why);
+        if let Some(asked) = &self.options.python {
+            return match Minor::parse(asked).and_then(|minor| here.of(minor)) {
+                Some(python) => Ok(Picked { python: python.clone(), why: "as asked".into(), other: None }),
+                None => {
+                    let others: Vec<String> = here.minors().iter().map(ToString::to_string).collect();
+                    let why =
+                        format!("there is no Python {} here, only {}", printable(asked), others.join(", "));
+                    Err(Box::new(failed(why).next(format!("uv python install {}", printable(asked)))))
+                }
+            };
+        }
+        let findings = evidence::gather(&RealSystem, &project.dir);
+        let read = |file: &String| read_text(&RealSystem, &project.dir.join(file));
+        let texts: Vec<String> =
+            plan.map_or_else(Vec::new, |plan| plan.inputs.iter().filter_map(read).collect());
+        let pins = index::pins(texts.iter().map(String::as_str));
+        let index = Index::of(&self.dirs.home, env::var_os);
+        let pins = index::ask(&pins, &index, &self.dirs.cache, self.options.offline);
+        let Some(choice) = choice::choose(here, &findings, &pins) else {
+            let item = failed("there is no Python 3 on this machine".into());
+            let again = self.options.again(Phase::Python, &project.name);
+            return Err(Box::new(item.next(format!("install python3, then {again}"))));
         };
-        let other = asked.filter(|asked| !python.satisfies(asked));
-        Ok(Picked { python, why: String::new(), other })
+        let other = choice.missing.map(|minor| minor.to_string());
+        Ok(Picked { python: choice.python, why: choice.why, other })
     }
 
     fn bring_up(
@@ -158,7 +181,7 @@ impl Run<'_> {
         budget: &Mutex<Budget>,
     ) -> Result<(Picked, BroughtUp), Box<Item>> {
         let (phase, name) = (Phase::Python, project.name.as_str());
-        let picked = self.pick(project, known.as_ref())?;
+        let picked = self.pick(project, plan.as_ref(), known.as_ref())?;
         let waits = self.options.offline && plan.as_ref().is_some_and(needs_network);
         if known.is_none()
             && plan.is_some()
@@ -372,19 +395,6 @@ fn not_installed(
             item(format!("could not be installed: {what}")).next(options.again(Phase::Python, name))
         }
     }
-}
-
-/// The version of Python that a project asks for.
-fn asked(dir: &Path) -> Option<String> {
-    let pinned = read_text(&RealSystem, &dir.join(".python-version"));
-    let workflows = dir.join(".github/workflows");
-    let texts: Vec<String> = RealSystem
-        .list(&workflows)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|name| read_text(&RealSystem, &workflows.join(name)))
-        .collect();
-    interpreter::asked(pinned.as_deref(), &texts)
 }
 
 /// Points the link that a project's alias uses to its environment, by one rename.

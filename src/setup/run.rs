@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::phase::{Phase, Selection};
@@ -13,6 +14,7 @@ use super::work::{Wanted, needs_network};
 use crate::base::error::Fault;
 use crate::base::path::HomePath;
 use crate::base::text::{printable, size};
+use crate::repos::python::interpreter::Inventory;
 use crate::sys::dirs::Dirs;
 use crate::sys::real::RealSystem;
 use crate::sys::signal;
@@ -65,6 +67,8 @@ pub struct Run<'a> {
     pub budget: Budget,
     /// What became of each project that was worked on.
     pub reports: Vec<ProjectReport>,
+    /// The Pythons of this machine, once they have been looked for.
+    pub inventory: OnceLock<Inventory>,
     /// Told what happens.
     pub events: &'a (dyn Fn(Event) + Sync),
 }

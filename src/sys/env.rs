@@ -45,3 +45,6 @@ pub fn current_exe() -> std::io::Result<PathBuf> {
 pub fn temp_dir() -> PathBuf {
     std::env::temp_dir()
 }
+
+/// The processor's family as Rust and most tools call it, such as `x86_64`.
+pub const ARCH: &str = std::env::consts::ARCH;

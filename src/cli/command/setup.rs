@@ -1,6 +1,7 @@
 //! `devboot setup`: the whole bootstrap.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::json;
@@ -265,6 +266,7 @@ fn carry_out(context: &Context, prepared: Prepared, throwaway: bool) -> Result<E
             record,
             budget: Budget::new(prepared.can.home_free),
             reports: Vec::new(),
+            inventory: OnceLock::new(),
             events: &events,
         };
         items = run.go()?;

@@ -1,11 +1,14 @@
-//! Which Python a repository gets: what it asks for when the machine has it, else the machine's own.
+//! The Pythons of a machine: what is on `PATH`, and what pyenv, uv and conda keep.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::version::Minor;
 use crate::repos::files::followed;
 use crate::sys::env;
 use crate::sys::process::{self, CommandSpec};
@@ -22,105 +25,145 @@ pub struct Interpreter {
     pub platform: String,
 }
 
-/// The version that a repository asks for, from `.python-version`, else from the `python-version` of its
-/// workflows: `3.8` or `3.8.18`. Ranges, matrices, and workflows that disagree are no single answer.
-pub fn asked(python_version: Option<&str>, workflows: &[String]) -> Option<String> {
-    let plain = |text: &str| {
-        let value = text.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\'']);
-        is_version(value).then(|| value.to_owned())
-    };
-    let pinned = python_version.and_then(|text| text.lines().next()).and_then(plain);
-    let in_workflows = || {
-        let mut named = workflows
-            .iter()
-            .flat_map(|text| text.lines())
-            .filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("python-version:"))
-            .filter_map(plain);
-        let first = named.next()?;
-        named.all(|other| minor(&other) == minor(&first)).then_some(first)
-    };
-    pinned.or_else(in_workflows)
-}
-
-/// `3.8` of `3.8.18`.
-fn minor(version: &str) -> &str {
-    version.match_indices('.').nth(1).map_or(version, |(at, _)| &version[..at])
-}
-
-fn is_version(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('.').collect();
-    (2..=3).contains(&parts.len())
-        && parts
-            .iter()
-            .all(|part| (1..4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
 /// Where interpreters are looked for.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    /// Folders whose entries are named like versions, as pyenv lays them out.
-    pub versions: Vec<PathBuf>,
+    /// Folders whose entries are installations with a `bin`: pyenv's versions, uv's Pythons, conda's environments.
+    pub collections: Vec<PathBuf>,
+    /// Installations themselves: conda's base and the environment that is active.
+    pub installations: Vec<PathBuf>,
     /// The folders of `PATH`.
     pub path: Vec<PathBuf>,
 }
 
 impl Places {
-    /// pyenv's folders and `PATH`. pyenv is in the home, where `PYENV_ROOT` says, or beside its shims on `PATH`.
+    /// What pyenv, uv and conda keep in a home or where their variables say, and `PATH`. pyenv is also found beside
+    /// its shims on `PATH`.
     pub fn of(home: &Path, var_os: impl Fn(&str) -> Option<OsString>) -> Self {
         let path: Vec<PathBuf> =
             var_os("PATH").map_or_else(Vec::new, |path| env::split_paths(&path).collect());
-        let root = var_os("PYENV_ROOT").map(PathBuf::from);
-        let shims = path.iter().filter(|dir| dir.ends_with("shims")).filter_map(|dir| dir.parent());
-        let mut versions: Vec<PathBuf> = Vec::new();
-        for root in root.into_iter().chain([home.join(".pyenv")]).chain(shims.map(Path::to_path_buf)) {
-            let folder = root.join("versions");
-            if folder.is_absolute() && !versions.contains(&folder) {
-                versions.push(folder);
+        let mut places = Self { path, ..Self::default() };
+        let shims = places.path.iter().filter(|dir| dir.ends_with("shims")).filter_map(|dir| dir.parent());
+        let pyenv = var_os("PYENV_ROOT").map(PathBuf::from).into_iter().chain([home.join(".pyenv")]);
+        let pyenv: Vec<PathBuf> = pyenv.chain(shims.map(Path::to_path_buf)).collect();
+        let conda = ["miniconda3", "anaconda3", "miniforge3", "mambaforge"].map(|name| home.join(name));
+        let uv = var_os("UV_PYTHON_INSTALL_DIR").map(PathBuf::from).into_iter();
+        let collections = pyenv
+            .iter()
+            .map(|root| root.join("versions"))
+            .chain(uv)
+            .chain([home.join(".local/share/uv/python"), home.join(".conda/envs")])
+            .chain(conda.iter().map(|root| root.join("envs")));
+        for folder in collections {
+            if folder.is_absolute() && !places.collections.contains(&folder) {
+                places.collections.push(folder);
             }
         }
-        Self { versions, path }
+        places.installations = var_os("CONDA_PREFIX").map(PathBuf::from).into_iter().chain(conda).collect();
+        places
     }
 }
 
-/// Finds the interpreter for what is asked for; `None` when the machine has no Python 3 at all.
-pub fn choose(system: &dyn ReadSystem, places: &Places, asked: Option<&str>) -> Option<Interpreter> {
-    let wanted = asked.and_then(|version| {
-        let found = candidates(system, places, version);
-        found.iter().filter_map(|program| probe(program)).find(|python| python.satisfies(version))
+/// The Pythons of a machine.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// Each once; of one version the first that was found.
+    pub all: Vec<Interpreter>,
+    /// What `python3` is, the place in `all`.
+    pub own: Option<usize>,
+}
+
+/// More than this many are not asked.
+const MOST: usize = 64;
+/// So many are asked at a time.
+const AT_ONCE: usize = 4;
+
+/// Asks every Python 3 that is there what it is. A program on `PATH` may stand for one that is not there, as pyenv's
+/// do, so each is tried, and counts by what it says it is.
+pub fn inventory(system: &dyn ReadSystem, places: &Places) -> Inventory {
+    let own = ["python3", "python"].iter().flat_map(|name| on_path(system, places, name)).collect::<Vec<_>>();
+    let programs: Vec<PathBuf> = own.iter().cloned().chain(candidates(system, places)).take(MOST).collect();
+    let answers = ask_all(&programs);
+    let mut found = Inventory::default();
+    for (index, python) in answers.into_iter().enumerate() {
+        let Some(python) = python else { continue };
+        let known = found.all.iter().position(|known| known.program == python.program);
+        let at = known.unwrap_or_else(|| {
+            found.all.push(python);
+            found.all.len() - 1
+        });
+        if index < own.len() && found.own.is_none() {
+            found.own = Some(at);
+        }
+    }
+    found
+}
+
+/// The answers in the order of the questions.
+fn ask_all(programs: &[PathBuf]) -> Vec<Option<Interpreter>> {
+    let next = AtomicUsize::new(0);
+    let slots: Vec<Mutex<Option<Interpreter>>> = programs.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(programs.len()) {
+            scope.spawn(|| {
+                while let Some((slot, program)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| slots.get(i).zip(programs.get(i)))
+                {
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = probe(program);
+                }
+            });
+        }
     });
-    wanted.or_else(|| {
-        let names = ["python3", "python"].iter();
-        names.flat_map(|name| on_path(system, places, name)).find_map(|program| probe(&program))
-    })
+    slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+}
+
+impl Inventory {
+    /// The one that `python3` is, else the first.
+    pub fn own(&self) -> Option<&Interpreter> {
+        self.own.and_then(|at| self.all.get(at)).or(self.all.first())
+    }
+
+    /// The best of a minor version: the machine's own, else the newest patch.
+    pub fn of(&self, version: Minor) -> Option<&Interpreter> {
+        let fits = |python: &&Interpreter| python.minor() == Some(version);
+        self.own()
+            .filter(|own| fits(own))
+            .or_else(|| self.all.iter().filter(fits).max_by_key(|python| patch(&python.version)))
+    }
+
+    /// The minor versions that are there, the oldest first.
+    pub fn minors(&self) -> Vec<Minor> {
+        let mut minors: Vec<Minor> = self.all.iter().filter_map(Interpreter::minor).collect();
+        minors.sort();
+        minors.dedup();
+        minors
+    }
+}
+
+fn patch(version: &str) -> Option<u32> {
+    version.rsplit('.').next().and_then(|patch| patch.parse().ok())
 }
 
 impl Interpreter {
-    /// Whether it is of the version that is asked for; the last part may differ.
-    pub fn satisfies(&self, asked: &str) -> bool {
-        minor(&self.version) == minor(asked)
-    }
-
-    /// Major and minor version as numbers, such as `(3, 8)`.
-    pub fn minor(&self) -> Option<(u32, u32)> {
-        let mut parts = self.version.split('.');
-        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    /// Its minor version.
+    pub fn minor(&self) -> Option<Minor> {
+        Minor::parse(&self.version)
     }
 }
 
-/// What may be the version that is asked for, the likeliest first. A program on `PATH` may stand for one that
-/// is not there, as pyenv's do, so pyenv's own folders come first and each is tried.
-fn candidates(system: &dyn ReadSystem, places: &Places, version: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for folder in &places.versions {
-        let names = system.list(folder).unwrap_or_default();
-        let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
-        names.retain(|name| is_version(name) && minor(name) == minor(version));
-        let patch = |name: &String| name.rsplit('.').next().and_then(|patch| patch.parse::<u32>().ok());
-        names.sort_by_key(|name| std::cmp::Reverse((name == version, patch(name))));
+/// What may be a Python of its own version, besides plain `python3`.
+fn candidates(system: &dyn ReadSystem, places: &Places) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for folder in &places.collections {
+        let mut names = system.list(folder).unwrap_or_default();
+        names.sort();
         found.extend(names.into_iter().map(|name| folder.join(name).join("bin/python3")));
     }
+    found.extend(places.installations.iter().map(|root| root.join("bin/python3")));
     found.retain(|program| is_program(system, program));
-    found.extend(on_path(system, places, &format!("python{}", minor(version))));
+    for minor in 6..=20 {
+        found.extend(on_path(system, places, &format!("python3.{minor}")));
+    }
     found
 }
 
@@ -156,25 +199,6 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    #[test]
-    fn one_plain_version_is_an_answer() {
-        assert_eq!(asked(Some("3.8.18\n3.9\n"), &[]).as_deref(), Some("3.8.18"));
-        let workflow = "steps:\n  - with:\n      python-version: '3.9' # why\n".to_owned();
-        assert_eq!(asked(Some("myenv"), std::slice::from_ref(&workflow)).as_deref(), Some("3.9"));
-        let matrix = "matrix:\n  python-version: [\"3.8\", \"3.9\"]\n".to_owned();
-        assert_eq!(asked(None, &[matrix, "python-version: ${{ x }}".into()]), None);
-        assert_eq!(asked(None, &[workflow.clone(), "python-version: 3.9.1".into()]).as_deref(), Some("3.9"));
-        assert_eq!(asked(None, &[workflow, "python-version: 3.7".into()]), None);
-    }
-
-    #[test]
-    fn what_is_not_installed_falls_back_to_the_machines_own() {
-        let places = Places::of(Path::new("/nowhere"), env::var_os);
-        let plain = choose(&RealSystem, &places, None).unwrap();
-        assert_eq!(choose(&RealSystem, &places, Some("3.99")), Some(plain.clone()));
-        assert!(plain.program.is_absolute());
-    }
-
     fn program(path: PathBuf, text: &str) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
@@ -189,32 +213,44 @@ mod tests {
     }
 
     #[test]
+    fn the_machines_own_is_known() {
+        let places = Places::of(Path::new("/nowhere"), env::var_os);
+        let found = inventory(&RealSystem, &places);
+        assert!(found.own().unwrap().program.is_absolute());
+    }
+
+    #[test]
     fn a_shim_that_stands_for_nothing_does_not_hide_the_real_one() {
         let dir = tempfile::tempdir().unwrap();
         let (shims, bin) = (dir.path().join("pyenv/shims"), dir.path().join("bin"));
         program(shims.join("python3.8"), "#!/bin/sh\nexit 127\n");
         program(shims.join("python3"), &python("3.11.7"));
         program(bin.join("python3.8"), &python("3.8.2"));
+        program(bin.join("python"), "#!/bin/sh\necho 2.7\n");
         let path = std::env::join_paths([&shims, &bin]).unwrap();
-        let find = |asked| {
-            let places = Places::of(Path::new("/nowhere"), |name| (name == "PATH").then(|| path.clone()));
-            choose(&RealSystem, &places, Some(asked)).unwrap().version
+        let find = || {
+            let var = |name: &str| (name == "PATH").then(|| path.clone());
+            inventory(&RealSystem, &Places::of(Path::new("/nowhere"), var))
         };
-        assert_eq!(find("3.8"), "3.8.2");
+        assert_eq!(find().own().unwrap().version, "3.11.7");
+        assert_eq!(find().of(Minor(3, 8)).unwrap().version, "3.8.2");
         program(dir.path().join("pyenv/versions/3.8.9/bin/python3"), &python("3.8.9"));
         program(dir.path().join("pyenv/versions/3.8.18/bin/python3"), &python("3.8.18"));
-        assert_eq!(find("3.8"), "3.8.18");
-        assert_eq!(find("3.8.9"), "3.8.9");
-        assert_eq!(find("3.9"), "3.11.7");
+        assert_eq!(find().of(Minor(3, 8)).unwrap().version, "3.8.18");
+        assert_eq!(find().minors(), [Minor(3, 8), Minor(3, 11)]);
+        assert_eq!(find().of(Minor(3, 9)), None);
     }
 
     #[test]
-    fn pyenv_is_found_where_its_variable_says() {
-        let dir = tempfile::tempdir().unwrap();
-        program(dir.path().join("versions/3.8.18/bin/python3"), &python("3.8.18"));
-        let root = |name: &str| (name == "PYENV_ROOT").then(|| dir.path().as_os_str().to_owned());
-        let places = Places::of(Path::new("/nowhere"), root);
-        assert_eq!(choose(&RealSystem, &places, Some("3.8")).unwrap().program, Path::new("/py/3.8.18"));
-        assert_eq!(choose(&RealSystem, &places, None), None);
+    fn pyenv_uv_and_conda_are_found_where_they_keep_theirs() {
+        let home = tempfile::tempdir().unwrap();
+        program(home.path().join("root/versions/3.8.18/bin/python3"), &python("3.8.18"));
+        program(home.path().join(".local/share/uv/python/cpython-3.9.1-linux/bin/python3"), &python("3.9.1"));
+        program(home.path().join("miniconda3/bin/python3"), &python("3.10.1"));
+        program(home.path().join("miniconda3/envs/ml/bin/python3"), &python("3.7.1"));
+        let root = |name: &str| (name == "PYENV_ROOT").then(|| home.path().join("root").into_os_string());
+        let found = inventory(&RealSystem, &Places::of(home.path(), root));
+        assert_eq!(found.minors(), [Minor(3, 7), Minor(3, 8), Minor(3, 9), Minor(3, 10)]);
+        assert!(found.own.is_none());
     }
 }

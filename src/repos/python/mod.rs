@@ -1,8 +1,12 @@
 //! Python: which interpreter a repository gets, what its environment is made of, and the environment itself.
 
+pub mod choice;
 pub mod environment;
+pub mod evidence;
+pub mod index;
 pub mod interpreter;
 pub mod lock;
 pub mod plan;
 pub mod repair;
 pub mod uv;
+pub mod version;

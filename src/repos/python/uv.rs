@@ -4,12 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use super::interpreter::Interpreter;
+use super::version::Minor;
 use crate::sys::process::{self, CommandSpec};
 use crate::sys::real::RealSystem;
 use crate::sys::system::ReadSystem;
 
 /// The oldest Python that uv's own package installs under; the Pythons that it installs for may be older.
-const OLDEST: (u32, u32) = (3, 8);
+const OLDEST: Minor = Minor(3, 8);
 
 /// The folder of the fetched one.
 pub fn folder(cache: &Path) -> PathBuf {

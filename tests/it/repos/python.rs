@@ -41,8 +41,10 @@ impl Project {
             plan(&|name| read_text(&RealSystem, &repo.join(name)), &names, repo.to_str().unwrap()).unwrap();
         EnvSpec {
             plan,
-            python: interpreter::choose(&RealSystem, &Places::of(self.dir.path(), env::var_os), None)
-                .unwrap(),
+            python: interpreter::inventory(&RealSystem, &Places::of(self.dir.path(), env::var_os))
+                .own()
+                .unwrap()
+                .clone(),
             envs: self.dir.path().join("data/envs"),
             log: self.dir.path().join("logs/env.log"),
             cache: self.dir.path().join("cache"),

@@ -7,6 +7,8 @@ mod show;
 mod status;
 mod test;
 
+use std::sync::OnceLock;
+
 use clap::Subcommand;
 
 use crate::base::error::{ErrorKind, Fault};
@@ -122,8 +124,16 @@ fn carry_out(context: &Context, wanted: &Wanted, options: &Options) -> Result<Ca
     let progress = Progress::new(!context.global.quiet && !context.global.json);
     let events = |event: Event| setup_view::progress(&progress, event);
     let budget = Budget::new(disk::disk(&context.dirs.home).ok().map(|disk| disk.free));
-    let mut run =
-        Run { dirs: &context.dirs, wanted, options, record, budget, reports: Vec::new(), events: &events };
+    let mut run = Run {
+        dirs: &context.dirs,
+        wanted,
+        options,
+        record,
+        budget,
+        reports: Vec::new(),
+        inventory: OnceLock::new(),
+        events: &events,
+    };
     let items = run.go()?;
     let reports = run.reports;
     let mut record = run.record;
