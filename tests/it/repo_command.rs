@@ -127,3 +127,16 @@ fn a_name_that_is_taken_is_kept() {
     world.devboot(["uninstall", "--yes"]).exits(0);
     assert_eq!(world.text("repos/one/mine.txt"), "mine\n");
 }
+
+#[test]
+fn a_clone_by_another_address_is_known_again() {
+    let world = World::new();
+    origin(&world, "one", &[("a.txt", "a\n")]);
+    let other =
+        format!("[url \"file://{}/\"]\n\tinsteadOf = https://far.invalid/\n", world.outside().display());
+    world.write(".gitconfig", other);
+    world.devboot(["repo", "clone", "https://far.invalid/one"]).exits(0).says("done");
+    world.devboot(["repo", "clone", "https://far.invalid/one"]).exits(0).says("unchanged");
+    assert!(world.text("repos/one/.git/config").contains("https://far.invalid/one"));
+    world.devboot(["repo", "remove", "one", "--yes"]).exits(0);
+}

@@ -44,10 +44,12 @@ pub fn look(path: &Path, wanted: &GitUrl) -> Found {
         }
         Err(error) => return Found::Other(printable(error.message())),
     };
-    let origin = repo.find_remote("origin").ok().and_then(|remote| remote.url().ok().map(str::to_owned));
+    // As it is written; a remote's own word is what `insteadOf` makes of it.
+    let config = repo.config().and_then(|mut config| config.snapshot());
+    let origin = config.and_then(|config| config.get_string("remote.origin.url"));
     match origin.as_deref().map(GitUrl::parse) {
-        Some(Ok(url)) if url.is_same_as(wanted) => Found::Clone(head(path)),
-        Some(Ok(url)) => Found::Other(format!("the folder is a clone of {}", url.shown())),
+        Ok(Ok(url)) if url.is_same_as(wanted) => Found::Clone(head(path)),
+        Ok(Ok(url)) => Found::Other(format!("the folder is a clone of {}", url.shown())),
         _ => Found::Other("the folder is a repository of another origin".into()),
     }
 }

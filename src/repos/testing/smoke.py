@@ -8,6 +8,7 @@ import io
 import json
 import os
 import sys
+import traceback
 
 report, modules, apps = sys.argv[1], sys.argv[2].split(",") if sys.argv[2] else [], sys.argv[3].split(",")
 found = {"imported": [], "failed": [], "talkative": [], "answered": None, "app": None}
@@ -24,8 +25,10 @@ def answer(app):
     if hasattr(app, "test_client"):
         return app.test_client().get("/").status_code
     if hasattr(app, "router"):
-        from starlette.testclient import TestClient
-
+        try:
+            from starlette.testclient import TestClient
+        except (ImportError, RuntimeError):  # the client needs a package that the app does not
+            return None
         return TestClient(app).get("/").status_code
     return None
 
@@ -38,8 +41,7 @@ for name in modules:
         found["imported"].append(name)
     except BaseException as error:  # a module may raise anything, SystemExit included
         module = None
-        import traceback
-
+        traceback.print_exc()
         last = traceback.format_exc().strip().splitlines()
         found["failed"].append([name, last[-1]])
     finally:
@@ -54,6 +56,7 @@ for name in modules:
             try:
                 status = answer(app)
             except BaseException as error:
+                traceback.print_exc()
                 found["failed"].append([name, "GET / of %s: %s: %s" % (attribute, type(error).__name__, error)])
                 continue
             if status is not None:
