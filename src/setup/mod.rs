@@ -11,4 +11,5 @@ pub mod report;
 pub mod run;
 pub mod space;
 pub mod surroundings;
+pub mod updates;
 pub mod work;

@@ -140,3 +140,24 @@ fn a_clone_by_another_address_is_known_again() {
     assert!(world.text("repos/one/.git/config").contains("https://far.invalid/one"));
     world.devboot(["repo", "remove", "one", "--yes"]).exits(0);
 }
+
+#[test]
+fn a_clone_goes_forward_if_nobody_changed_it() {
+    let world = World::new();
+    let one = origin(&world, "one", &[("a.txt", "a\n")]);
+    let before = world.tree();
+    let address = one.to_string_lossy().into_owned();
+    world.devboot(["repo", "clone", &address]).exits(0);
+    world.devboot(["repo", "update", "one"]).exits(0).says("unchanged");
+    commit(&world, &one, &[("a.txt", "b\n")], "2021-03-02T12:00:00Z");
+    world.devboot(["repo", "update", "--all"]).exits(0).says("1 commit");
+    assert_eq!(world.text("repos/one/a.txt"), "b\n");
+    world.devboot(["repo", "status"]).exits(0).says("as cloned");
+    commit(&world, &one, &[("a.txt", "c\n")], "2021-03-03T12:00:00Z");
+    world.write("repos/one/a.txt", "mine\n");
+    world.devboot(["repo", "update", "one"]).exits(3).says("kept");
+    assert_eq!(world.text("repos/one/a.txt"), "mine\n");
+    world.write("repos/one/a.txt", "b\n");
+    world.devboot(["uninstall", "--yes"]).exits(0);
+    assert_same(&before, &world.tree(), "uninstall");
+}

@@ -49,7 +49,7 @@ pub fn text(shell: Shell) -> String {
 }
 
 /// The verbs of `devboot repo` that take names.
-const REPO_VERBS: [&str; 5] = ["show", "clone", "status", "test", "remove"];
+const REPO_VERBS: [&str; 6] = ["show", "clone", "status", "update", "test", "remove"];
 
 /// Repositories are offered by the names of the catalog, though any address may be given.
 fn with_names(command: clap::Command) -> clap::Command {

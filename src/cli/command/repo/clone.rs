@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{carry_out, catalog, finder, folder};
-use crate::base::error::{ErrorKind, Fault};
+use crate::base::error::Fault;
 use crate::base::exit::Exit;
 use crate::base::text::printable;
 use crate::base::time::Timestamp;
@@ -103,7 +103,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         lint: false,
     };
     let (items, _) = carry_out(context, &wanted, &options)?;
-    report(context, &items)
+    report(context, &items, Some("devboot repo test"))
 }
 
 fn dry(context: &Context, clones: &[crate::setup::work::WantedClone]) -> Result<Exit, Fault> {
@@ -122,12 +122,14 @@ fn dry(context: &Context, clones: &[crate::setup::work::WantedClone]) -> Result<
     Ok(Exit::Done)
 }
 
-fn report(context: &Context, items: &[Item]) -> Result<Exit, Fault> {
-    let exit = if items.iter().any(|item| item.state == State::Failed) {
+/// How clones or updates ended, line by line, and what may come next.
+pub(super) fn report(context: &Context, items: &[Item], next: Option<&str>) -> Result<Exit, Fault> {
+    let one = |state| items.iter().any(|item| item.state == state);
+    let exit = if one(State::Failed) {
         Exit::Failed
-    } else if items.iter().any(|item| item.state == State::Kept) {
+    } else if one(State::Kept) {
         Exit::NeedsUser
-    } else if items.iter().any(|item| item.state == State::Postponed) {
+    } else if one(State::Postponed) {
         Exit::Differs
     } else {
         Exit::Done
@@ -140,13 +142,12 @@ fn report(context: &Context, items: &[Item]) -> Result<Exit, Fault> {
     for line in setup_view::item_lines(items, &context.printer) {
         context.printer.say(&line);
     }
-    let one = |state| items.iter().any(|item| item.state == state);
-    if exit == Exit::Done && one(State::Done) {
-        let names: Vec<String> = items.iter().map(|item| printable(&item.name)).collect();
-        context.printer.say(&format!("next: devboot repo test {}", names.join(" ")));
-    }
     if items.is_empty() {
-        return Err(Fault::new(ErrorKind::Usage, "nothing was named"));
+        context.printer.say("nothing is cloned; `devboot repo list` shows the catalog");
+    }
+    if let (Some(next), Exit::Done, true) = (next, exit, one(State::Done)) {
+        let names: Vec<String> = items.iter().map(|item| printable(&item.name)).collect();
+        context.printer.say(&format!("next: {next} {}", names.join(" ")));
     }
     Ok(exit)
 }

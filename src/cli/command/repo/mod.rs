@@ -6,6 +6,7 @@ mod remove;
 mod show;
 mod status;
 mod test;
+mod update;
 
 use std::sync::OnceLock;
 
@@ -55,6 +56,8 @@ enum Verb {
     Clone(clone::Args),
     /// Where the clones stand, and how their tests ended
     Status(status::Args),
+    /// Bring clones up to date that you did not change
+    Update(update::Args),
     /// Make Python environments and run tests
     Test(test::Args),
     /// Remove clones that you did not change, with their Python environments
@@ -68,6 +71,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         Verb::Show(args) => show::run(context, args),
         Verb::Clone(args) => clone::run(context, args),
         Verb::Status(args) => status::run(context, args),
+        Verb::Update(args) => update::run(context, args),
         Verb::Test(args) => test::run(context, args),
         Verb::Remove(args) => remove::run(context, args),
     }
