@@ -22,7 +22,7 @@ use crate::repos::python::interpreter::{self, Interpreter, Places};
 use crate::repos::python::plan::PythonPlan;
 use crate::repos::python::repair::Resolve;
 use crate::repos::python::version::Minor;
-use crate::repos::python::{choice, evidence};
+use crate::repos::python::{choice, evidence, venv_link};
 use crate::repos::testing::failure::Failure;
 use crate::repos::testing::run::{TestSpec, Tested};
 use crate::sys::real::RealSystem;
@@ -90,7 +90,8 @@ impl Run<'_> {
             .and_then(|plan| project.environment(&RealSystem, &self.dirs.home, &self.record, plan));
         let testing = selection.has(Phase::Tests) && project.is_tested();
         let tests = testing && !self.is_tested(project, known.as_ref());
-        let report = self.report_of(project);
+        let mut report = self.report_of(project);
+        report.left_out = plan.as_ref().map(|plan| plan.left_out.clone()).unwrap_or_default();
         let wants_env = selection.has(Phase::Python) && plan.is_some();
         if wants_env && known.is_none()
             || tests && (wants_env || known.is_some() || plan.is_none() || project.starter)
@@ -285,6 +286,9 @@ impl Run<'_> {
         done: &mut Done,
     ) -> std::io::Result<()> {
         link(&self.dirs.home, project, &env.dir)?;
+        if !project.starter && (self.options.venv_link || venv_link::is_habit(&RealSystem, &project.dir)) {
+            venv_link::place(&project.dir, &env.dir, &self.dirs.data.join("envs"))?;
+        }
         let record = EnvironmentRecord {
             dir: env.dir.clone(),
             program: picked.python.program.clone(),

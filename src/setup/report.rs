@@ -77,6 +77,8 @@ pub struct ProjectReport {
     pub reused: bool,
     /// Every try, in order.
     pub attempts: Vec<Tried>,
+    /// What its files ask for and is not installed, in words.
+    pub left_out: Vec<String>,
     /// The tests.
     pub tests: Option<TestReport>,
     /// Why it is not green.

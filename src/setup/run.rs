@@ -40,6 +40,8 @@ pub struct Options {
     pub repair: bool,
     /// Run `make lint` besides the tests.
     pub lint: bool,
+    /// Place a link `.venv` to its environment in each repository, not only where its own words count on it.
+    pub venv_link: bool,
 }
 
 impl Options {

@@ -157,6 +157,7 @@ fn prepare(context: &Context, args: &Args) -> Result<Prepared, Fault> {
         python: None,
         repair: true,
         lint: false,
+        venv_link: false,
     };
     let wanted = work::wanted(&target.resolved.profile, &context.dirs, &target.around.programs);
     let record = context.record()?;

@@ -6,6 +6,8 @@ use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags, Status, StatusOption
 
 use super::url::GitUrl;
 use crate::base::text::printable;
+use crate::sys::real::RealSystem;
+use crate::sys::system::{FileKind, ReadSystem};
 
 /// What stands where a clone should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +102,10 @@ fn repo_is_pristine(repo: &Repository, dropping: fn(&[u8]) -> bool) -> Result<bo
     let statuses = repo.statuses(Some(&mut options))?;
     let kept = statuses.iter().any(|entry| match entry.status() {
         Status::CURRENT => false,
-        status if status.intersects(Status::WT_NEW | Status::IGNORED) => !dropping(entry.path_bytes()),
+        status if status.intersects(Status::WT_NEW | Status::IGNORED) => {
+            let link = || repo.workdir().is_some_and(|dir| is_link(&dir.join(".venv")));
+            !(dropping(entry.path_bytes()) || entry.path_bytes() == b".venv" && link())
+        }
         _ => true,
     });
     Ok(!kept)
@@ -115,6 +120,12 @@ fn has_own_commits(repo: &Repository) -> Result<bool, git2::Error> {
         if reference.is_branch() { local.push(tip) } else { known.push(tip) }
     }
     Ok(local.iter().any(|tip| !known.contains(tip)))
+}
+
+/// Whether a path is a symbolic link: a folder `.venv` is the user's, a link of that name leads editors to an
+/// environment.
+fn is_link(path: &Path) -> bool {
+    matches!(RealSystem.meta(path), Ok(Some(meta)) if matches!(meta.kind, FileKind::Symlink(_)))
 }
 
 /// Whether a path (folders end with `/`) is what Python, pytest or devboot leaves behind.

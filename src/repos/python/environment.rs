@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::interpreter::Interpreter;
 use super::lock::{self, Lock};
-use super::plan::{Install, PythonPlan};
+use super::plan::{Install, LINES, PythonPlan};
 use super::repair::Resolve;
 use super::uv;
 use crate::base::digest::Digest;
@@ -22,7 +22,7 @@ use crate::repos::files::followed;
 use crate::sys::env;
 use crate::sys::process::{self, CommandSpec, Ending, Finished};
 use crate::sys::real::RealSystem;
-use crate::sys::system::{Attributes, ReadSystem, WriteSystem};
+use crate::sys::system::{Attributes, ReadSystem, WriteSystem, replace};
 use crate::sys::tree;
 
 /// Why there is no environment.
@@ -326,11 +326,10 @@ impl Build<'_> {
         if let Some(lock) = &self.lock {
             step(spec, "installing the locked versions", installer().args(["--no-deps", "-r"]).arg(lock))?;
         }
-        let wanted: &[&str] = match (spec.plan.install, &self.lock) {
-            (Install::Requirements, None) => &["-r", "requirements.txt"],
-            (Install::Project, None) => &["-e", "."],
-            (Install::Project, Some(_)) => &["--no-deps", "-e", "."],
-            (Install::Requirements, Some(_)) | (Install::Nothing, _) => &[],
+        let wanted: Vec<String> = match (spec.plan.install, &self.lock) {
+            (_, None) => self.arguments()?,
+            (Install::Project, Some(_)) => ["--no-deps", "-e", "."].map(str::to_owned).to_vec(),
+            (_, Some(_)) => Vec::new(),
         };
         if !wanted.is_empty() {
             step(spec, "installing the requirements", installer().args(wanted))?;
@@ -339,6 +338,19 @@ impl Build<'_> {
             step(spec, "installing pytest", installer().arg("pytest"))?;
         }
         self.mark(if uv.is_some() { "uv" } else { "pip" })
+    }
+
+    /// The plan's arguments, its own lines written to a file beside the environment.
+    fn arguments(&self) -> Result<Vec<String>, EnvError> {
+        let mut arguments = self.spec.plan.arguments.clone();
+        let Some(lines) = &self.spec.plan.lines else { return Ok(arguments) };
+        let file = self.dir.with_extension("requirements.txt");
+        replace(&RealSystem, &file, lines.as_bytes(), 0o644)
+            .map_err(|error| EnvError::Io("write the requirements", error))?;
+        for argument in arguments.iter_mut().filter(|argument| *argument == LINES) {
+            *argument = file.to_string_lossy().into_owned();
+        }
+        Ok(arguments)
     }
 
     /// uv when it is there; pip otherwise. As of a date only uv can install for every Python, so it is fetched.

@@ -9,4 +9,6 @@ pub mod lock;
 pub mod plan;
 pub mod repair;
 pub mod uv;
+pub mod venv_link;
 pub mod version;
+mod written;

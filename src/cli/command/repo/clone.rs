@@ -101,6 +101,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         python: None,
         repair: false,
         lint: false,
+        venv_link: false,
     };
     let (items, _) = carry_out(context, &wanted, &options)?;
     report(context, &items, Some("devboot repo test"))

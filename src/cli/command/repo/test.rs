@@ -38,6 +38,9 @@ pub struct Args {
     /// Run `make lint` too
     #[arg(long)]
     lint: bool,
+    /// Place a link .venv to its environment in each repository, for editors
+    #[arg(long)]
+    venv_link: bool,
     /// How many at a time; as many as there are processors, at most 4
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
@@ -69,6 +72,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         python: args.python.clone(),
         repair: !args.no_repair,
         lint: args.lint,
+        venv_link: args.venv_link,
     };
     let started = std::time::Instant::now();
     let (items, reports) = carry_out(context, &wanted, &options)?;
@@ -179,6 +183,7 @@ fn notes(printer: &Printer, report: &ProjectReport) -> Vec<String> {
             lines.push(format!("tried: versions {}: {ended}", printable(&tried.versions)));
         }
     }
+    lines.extend(report.left_out.iter().map(|what| format!("left out: {}", printable(what))));
     if let Some(tests) = &report.tests {
         lines.extend(tests.besides.as_ref().map(|besides| format!("besides: {}", printable(besides))));
         lines.extend(tests.lint.as_ref().map(|lint| format!("make lint: {}", printable(lint))));
