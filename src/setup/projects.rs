@@ -144,7 +144,9 @@ impl Run<'_> {
             return Ok(Picked { python: work::interpreter(record), why: String::new(), other: None });
         }
         let places = || Places::of(&self.dirs.home, env::var_os);
-        let here = self.inventory.get_or_init(|| interpreter::inventory(&RealSystem, &places()));
+        let here = self
+            .inventory
+            .get_or_init(|| interpreter::inventory(&RealSystem, &places(), Some(&self.dirs.cache)));
         let failed = |why: String| Item::new(Phase::Python, &project.name, State::Failed, why);
         if let Some(asked) = &self.options.python {
             return match Minor::parse(asked).and_then(|minor| here.of(minor)) {

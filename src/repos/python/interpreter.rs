@@ -1,21 +1,24 @@
 //! The Pythons of a machine: what is on `PATH`, and what pyenv, uv and conda keep.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::version::Minor;
 use crate::repos::files::followed;
 use crate::sys::env;
 use crate::sys::process::{self, CommandSpec};
-use crate::sys::system::{FileKind, ReadSystem};
+use crate::sys::real::RealSystem;
+use crate::sys::system::{FileKind, ReadSystem, replace};
+use crate::sys::tree;
 
 /// A Python that answered.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interpreter {
     /// Its program.
     pub program: PathBuf,
@@ -79,16 +82,27 @@ const MOST: usize = 64;
 const AT_ONCE: usize = 4;
 
 /// Asks every Python 3 that is there what it is. A program on `PATH` may stand for one that is not there, as pyenv's
-/// do, so each is tried, and counts by what it says it is.
-pub fn inventory(system: &dyn ReadSystem, places: &Places) -> Inventory {
+/// do, so each is tried, and counts by what it says it is. Answers are kept in `cache`, as long as a program's file
+/// stays the same.
+pub fn inventory(system: &dyn ReadSystem, places: &Places, cache: Option<&Path>) -> Inventory {
     let own = ["python3", "python"].iter().flat_map(|name| on_path(system, places, name)).collect::<Vec<_>>();
     let programs: Vec<PathBuf> = own.iter().cloned().chain(candidates(system, places)).take(MOST).collect();
-    let answers = ask_all(&programs);
+    let mut kept = Kept::load(system, cache);
+    let known: Vec<Option<Option<Interpreter>>> =
+        programs.iter().map(|program| kept.answer(system, program)).collect();
+    let open: Vec<PathBuf> =
+        programs.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(p, _)| p.clone()).collect();
+    let mut answers = ask_all(&open).into_iter();
     let mut found = Inventory::default();
-    for (index, python) in answers.into_iter().enumerate() {
+    for (index, (program, known)) in programs.iter().zip(known).enumerate() {
+        let python = known.unwrap_or_else(|| {
+            let answer = answers.next().flatten();
+            kept.learn(system, program, answer.as_ref());
+            answer
+        });
         let Some(python) = python else { continue };
-        let known = found.all.iter().position(|known| known.program == python.program);
-        let at = known.unwrap_or_else(|| {
+        let seen = found.all.iter().position(|seen| seen.program == python.program);
+        let at = seen.unwrap_or_else(|| {
             found.all.push(python);
             found.all.len() - 1
         });
@@ -96,7 +110,66 @@ pub fn inventory(system: &dyn ReadSystem, places: &Places) -> Inventory {
             found.own = Some(at);
         }
     }
+    kept.save(cache);
     found
+}
+
+/// Answers of earlier runs.
+#[derive(Default, Serialize, Deserialize)]
+struct Kept {
+    /// The version of this form and of the question.
+    schema: u32,
+    /// By program.
+    answers: BTreeMap<PathBuf, KeptAnswer>,
+    #[serde(skip)]
+    is_new: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptAnswer {
+    /// The size of its file, and when it was changed.
+    file: (u64, i64, u32),
+    python: Option<Interpreter>,
+}
+
+const KEPT: u32 = 1;
+
+impl Kept {
+    fn load(system: &dyn ReadSystem, cache: Option<&Path>) -> Self {
+        let bytes = cache.and_then(|cache| system.read(&cache.join("pythons.json"), 1 << 20).ok());
+        let kept: Option<Self> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        kept.filter(|kept| kept.schema == KEPT).unwrap_or(Self { schema: KEPT, ..Self::default() })
+    }
+
+    /// What is known of a program; `None` when it must be asked. What a shim stands for can change without its file.
+    fn answer(&self, system: &dyn ReadSystem, program: &Path) -> Option<Option<Interpreter>> {
+        let known = self.answers.get(program).filter(|_| !is_shim(program))?;
+        (Some(known.file) == stamp(system, program)).then(|| known.python.clone())
+    }
+
+    fn learn(&mut self, system: &dyn ReadSystem, program: &Path, answer: Option<&Interpreter>) {
+        if let Some(file) = stamp(system, program).filter(|_| !is_shim(program)) {
+            self.is_new = true;
+            self.answers.insert(program.to_path_buf(), KeptAnswer { file, python: answer.cloned() });
+        }
+    }
+
+    /// Asking again only costs time, so that it could not be written is no error.
+    fn save(&self, cache: Option<&Path>) {
+        if let (true, Some(cache), Ok(bytes)) = (self.is_new, cache, serde_json::to_vec(self)) {
+            let _ = tree::create(cache);
+            let _ = replace(&RealSystem, &cache.join("pythons.json"), &bytes, 0o600);
+        }
+    }
+}
+
+fn stamp(system: &dyn ReadSystem, program: &Path) -> Option<(u64, i64, u32)> {
+    let meta = followed(system, program).ok().flatten()?;
+    Some((meta.size, meta.modified.0, meta.modified.1))
+}
+
+fn is_shim(program: &Path) -> bool {
+    program.parent().is_some_and(|dir| dir.ends_with("shims"))
 }
 
 /// The answers in the order of the questions.
@@ -161,8 +234,14 @@ fn candidates(system: &dyn ReadSystem, places: &Places) -> Vec<PathBuf> {
     }
     found.extend(places.installations.iter().map(|root| root.join("bin/python3")));
     found.retain(|program| is_program(system, program));
+    // What pyenv's shims stand for is among its versions.
+    let is_known = |program: &PathBuf| {
+        let root = program.parent().and_then(Path::parent);
+        is_shim(program) && root.is_some_and(|root| places.collections.contains(&root.join("versions")))
+    };
     for minor in 6..=20 {
-        found.extend(on_path(system, places, &format!("python3.{minor}")));
+        let named = on_path(system, places, &format!("python3.{minor}"));
+        found.extend(named.into_iter().filter(|program| !is_known(program)));
     }
     found
 }
@@ -195,7 +274,6 @@ fn probe(program: &Path) -> Option<Interpreter> {
 mod tests {
     #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
     use super::*;
-    use crate::sys::real::RealSystem;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
@@ -215,7 +293,7 @@ mod tests {
     #[test]
     fn the_machines_own_is_known() {
         let places = Places::of(Path::new("/nowhere"), env::var_os);
-        let found = inventory(&RealSystem, &places);
+        let found = inventory(&RealSystem, &places, None);
         assert!(found.own().unwrap().program.is_absolute());
     }
 
@@ -230,7 +308,7 @@ mod tests {
         let path = std::env::join_paths([&shims, &bin]).unwrap();
         let find = || {
             let var = |name: &str| (name == "PATH").then(|| path.clone());
-            inventory(&RealSystem, &Places::of(Path::new("/nowhere"), var))
+            inventory(&RealSystem, &Places::of(Path::new("/nowhere"), var), None)
         };
         assert_eq!(find().own().unwrap().version, "3.11.7");
         assert_eq!(find().of(Minor(3, 8)).unwrap().version, "3.8.2");
@@ -249,8 +327,25 @@ mod tests {
         program(home.path().join("miniconda3/bin/python3"), &python("3.10.1"));
         program(home.path().join("miniconda3/envs/ml/bin/python3"), &python("3.7.1"));
         let root = |name: &str| (name == "PYENV_ROOT").then(|| home.path().join("root").into_os_string());
-        let found = inventory(&RealSystem, &Places::of(home.path(), root));
+        let found = inventory(&RealSystem, &Places::of(home.path(), root), None);
         assert_eq!(found.minors(), [Minor(3, 7), Minor(3, 8), Minor(3, 9), Minor(3, 10)]);
         assert!(found.own.is_none());
+    }
+
+    #[test]
+    fn a_python_is_asked_once_as_long_as_its_file_stays_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bin, cache) = (dir.path().join("bin"), dir.path().join("cache"));
+        let counted =
+            |version: &str| python(version).replace("#!/bin/sh\n", "#!/bin/sh\necho >>\"${0%/*}/asked\"\n");
+        program(bin.join("python3"), &counted("3.8.1"));
+        let places = Places { path: vec![bin.clone()], ..Places::default() };
+        let own = || inventory(&RealSystem, &places, Some(&cache)).own().unwrap().version.clone();
+        let asked = || fs::read_to_string(bin.join("asked")).unwrap().lines().count();
+        assert_eq!((own(), own(), asked()), ("3.8.1".to_owned(), "3.8.1".to_owned(), 1));
+        program(bin.join("python3"), &counted("3.11.22"));
+        assert_eq!((own(), asked()), ("3.11.22".to_owned(), 2));
+        fs::write(cache.join("pythons.json"), "damaged").unwrap();
+        assert_eq!((own(), asked()), ("3.11.22".to_owned(), 3));
     }
 }

@@ -41,7 +41,7 @@ impl Project {
             plan(&|name| read_text(&RealSystem, &repo.join(name)), &names, repo.to_str().unwrap()).unwrap();
         EnvSpec {
             plan,
-            python: interpreter::inventory(&RealSystem, &Places::of(self.dir.path(), env::var_os))
+            python: interpreter::inventory(&RealSystem, &Places::of(self.dir.path(), env::var_os), None)
                 .own()
                 .unwrap()
                 .clone(),
