@@ -27,7 +27,7 @@
 //! | [`profile`] | environment profiles: schema, merge, validation, the embedded ones, trust |
 //! | [`shell`] | bash, zsh, fish: quoting, generated files, hook. Pure |
 //! | [`home`] | plan, apply, undo over a home directory. Knows entries, not shells |
-//! | [`repos`] | clone, Python environments, tests, starters |
+//! | [`repos`] | catalog, `git` (clone, update), `python` (evidence, environments, repair), `testing`, starters |
 //! | [`setup`] | the phases of `devboot setup` |
 //! | [`cli`] | one file per command: `Args` and `run(context, args)`; views; the error printer |
 //!
