@@ -11,7 +11,7 @@ use super::python::environment::{self, EnvOutcome, EnvSpec, PythonEnv};
 use super::python::interpreter::Interpreter;
 use super::python::plan::PythonPlan;
 use super::python::repair::{self, Cutoff, Resolve};
-use super::testing::failure::{self, Facts, Failure, Stage};
+use super::testing::failure::{Facts, Failure, Stage, classify};
 use super::testing::run::{self, TestSpec, Tested};
 use crate::base::error::Fault;
 use crate::base::time::Timestamp;
@@ -48,6 +48,8 @@ pub struct BringUp {
     pub repair: bool,
     /// The time now.
     pub now: Timestamp,
+    /// What is known for advice.
+    pub facts: Facts,
 }
 
 /// What is being done.
@@ -136,14 +138,14 @@ impl Try {
     fn rank(&self) -> u8 {
         match (&self.environment, &self.attempt.failure) {
             (_, None) => 3,
-            (Environment::Present(_) | Environment::Built(_), Some(failure)) if !failure.class.repair => 2,
+            (Environment::Present(_) | Environment::Built(_), Some(failure)) if !failure.repair => 2,
             (Environment::Present(_) | Environment::Built(_), Some(_)) => 1,
             _ => 0,
         }
     }
 
     fn calls_for_repair(&self) -> bool {
-        self.attempt.failure.as_ref().is_some_and(|failure| failure.class.repair)
+        self.attempt.failure.as_ref().is_some_and(|failure| failure.repair)
     }
 }
 
@@ -224,8 +226,7 @@ fn environment(spec: &BringUp, resolve: &Resolve, doing: &dyn Fn(Doing)) -> Envi
         EnvOutcome::Postponed { why } => Environment::Postponed { why },
         EnvOutcome::Failed(broken) => {
             let (ending, text) = broken.said();
-            let facts = Facts { name: &spec.name, stage: Stage::Install, ending, text };
-            let failure = failure::classify(&facts);
+            let failure = classify(Stage::Install, Some(ending), text, None, &spec.facts);
             Environment::Failed(broken.into(), failure)
         }
     }

@@ -23,7 +23,8 @@ use crate::repos::python::plan::PythonPlan;
 use crate::repos::python::repair::Resolve;
 use crate::repos::python::version::Minor;
 use crate::repos::python::{choice, evidence, venv_link};
-use crate::repos::testing::failure::Failure;
+use crate::repos::testing::failure::{Facts, Failure};
+use crate::repos::testing::notices;
 use crate::repos::testing::run::{TestSpec, Tested};
 use crate::sys::real::RealSystem;
 use crate::sys::system::WriteSystem;
@@ -141,7 +142,13 @@ impl Run<'_> {
         if let (Some(_), None, Some(record)) =
             (known, &self.options.python, self.record.environments.get(&project.name))
         {
-            return Ok(Picked { python: work::interpreter(record), why: String::new(), other: None });
+            return Ok(Picked {
+                python: work::interpreter(record),
+                why: String::new(),
+                other: None,
+                asked: None,
+                asked_by: None,
+            });
         }
         let places = || Places::of(&self.dirs.home, env::var_os);
         let here = self
@@ -150,7 +157,13 @@ impl Run<'_> {
         let failed = |why: String| Item::new(Phase::Python, &project.name, State::Failed, why);
         if let Some(asked) = &self.options.python {
             return match Minor::parse(asked).and_then(|minor| here.of(minor)) {
-                Some(python) => Ok(Picked { python: python.clone(), why: "as asked".into(), other: None }),
+                Some(python) => Ok(Picked {
+                    python: python.clone(),
+                    why: "as asked".into(),
+                    other: None,
+                    asked: None,
+                    asked_by: None,
+                }),
                 None => {
                     let others: Vec<String> = here.minors().iter().map(ToString::to_string).collect();
                     let why =
@@ -172,7 +185,11 @@ impl Run<'_> {
             return Err(Box::new(item.next(format!("install python3, then {again}"))));
         };
         let other = choice.missing.map(|minor| minor.to_string());
-        Ok(Picked { python: choice.python, why: choice.why, other })
+        let (asked, asked_by) = match choice.asked {
+            Some((minor, by)) => (Some(minor.to_string()), Some(by)),
+            None => (other.clone(), None),
+        };
+        Ok(Picked { python: choice.python, why: choice.why, other, asked, asked_by })
     }
 
     fn bring_up(
@@ -197,14 +214,21 @@ impl Run<'_> {
             Some(TestSetting::Command(command)) => Some(command.clone()),
             _ => None,
         };
-        let tests = tests.then(|| TestSpec {
+        let facts = Facts {
             name: name.to_owned(),
+            python: Some(picked.python.version.clone()),
+            asked: picked.asked.clone(),
+            asked_by: picked.asked_by.clone(),
+            ..Facts::default()
+        };
+        let tests = tests.then(|| TestSpec {
             repo: project.dir.clone(),
             env: None,
             command,
-            lint: self.options.lint,
             log: self.log("tests", name),
             time: self.options.time,
+            lint: self.options.lint,
+            facts: facts.clone(),
         });
         let spec = BringUp {
             name: name.to_owned(),
@@ -221,6 +245,7 @@ impl Run<'_> {
             offline: self.options.offline,
             repair: self.options.repair,
             now: clock::now(),
+            facts,
         };
         let version = &picked.python.version;
         let doing = |doing| (self.events)(Event::Working(name.to_owned(), words_of(&doing, version)));
@@ -272,7 +297,8 @@ impl Run<'_> {
         }
         if let Some(tested) = &brought.tested {
             report.log = Some(self.log_path("tests", name));
-            report.tests = Some(TestReport::from(tested));
+            let notices = notices::of(&RealSystem, &project.dir);
+            report.tests = Some(TestReport { notices, ..TestReport::from(tested) });
             let item = self.tested(project, &brought, tested, done);
             done.items.push(item);
         }
@@ -334,6 +360,9 @@ struct Picked {
     why: String,
     /// The version that is asked for and is not here.
     other: Option<String>,
+    /// The version that is asked for, and where.
+    asked: Option<String>,
+    asked_by: Option<String>,
 }
 
 #[derive(Default)]
@@ -357,7 +386,7 @@ fn words_of(doing: &Doing, version: &str) -> String {
 fn remembered(project: &Project, test: &TestRecord) -> Item {
     let state = match test.verdict.as_str() {
         "passed" => State::Unchanged,
-        "no-test-ran" | "no-test-target" | "imports" => State::NoTestRan,
+        "no-test-ran" | "no-test-target" | "smoke" => State::NoTestRan,
         "needs-network" | "needs-docker" => State::Unmet,
         "postponed" => State::Postponed,
         _ => State::Red,
@@ -385,8 +414,8 @@ fn not_installed(
     options: &Options,
 ) -> Item {
     let item = |why| Item::new(Phase::Python, name, State::Failed, why);
-    let what = failure
-        .map_or_else(|| words(fault), |failure| format!("{}: {}", failure.class.title, failure.evidence));
+    let what =
+        failure.map_or_else(|| words(fault), |failure| format!("{}: {}", failure.title, failure.evidence));
     match (&picked.other, failure) {
         (Some(asked), _) => {
             let why = format!(

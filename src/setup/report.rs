@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::phase::Phase;
-use crate::base::text::{counted, printable};
 use crate::base::time::Timestamp;
 use crate::repos::bring_up::Attempt;
 use crate::repos::git::RepoEvent;
@@ -14,7 +13,6 @@ use crate::repos::testing::failure::Failure;
 use crate::repos::testing::notices::Notice;
 use crate::repos::testing::run::Tested;
 use crate::repos::testing::runner::Runner;
-use crate::repos::testing::smoke::Smoke;
 use crate::repos::testing::verdict::Verdict;
 
 /// How one item ended.
@@ -104,7 +102,7 @@ pub struct Tried {
 #[derive(Clone, Debug, Serialize)]
 pub struct TestReport {
     /// What was run.
-    pub runner: Runner,
+    pub runner: Option<&'static str>,
     /// A stable word.
     pub verdict: &'static str,
     /// In words.
@@ -115,6 +113,8 @@ pub struct TestReport {
     pub besides: Option<String>,
     /// What `make lint` says, when it was asked for: `clean`, or why not.
     pub lint: Option<String>,
+    /// What is worth saying, a sentence each.
+    pub notes: Vec<String>,
     /// What is worth knowing of its CI files.
     pub notices: Vec<Notice>,
 }
@@ -132,19 +132,20 @@ impl From<&Attempt> for Tried {
 impl From<&Tested> for TestReport {
     fn from(tested: &Tested) -> Self {
         let (_, word, summary) = outcome(tested);
-        let lint = tested.lint.as_ref().map(|lint| match lint {
-            Ok(()) => "clean".to_owned(),
-            Err(Some(failure)) => failure.class.title.to_owned(),
-            Err(None) => "has complaints".to_owned(),
+        let lint = tested.lint.as_ref().map(|linted| match &linted.failure {
+            _ if linted.clean => "clean".to_owned(),
+            Some(failure) => failure.title.to_owned(),
+            None => "has complaints".to_owned(),
         });
         Self {
-            runner: tested.runner,
+            runner: tested.runner.map(Runner::name),
             verdict: word,
             summary,
             seconds: tested.elapsed.as_secs_f64(),
-            besides: tested.besides.as_ref().map(|besides| verdict(besides).2),
+            besides: tested.besides.as_ref().map(Verdict::words),
             lint,
-            notices: tested.notices.clone(),
+            notes: tested.notes.clone(),
+            notices: Vec::new(),
         }
     }
 }
@@ -181,64 +182,26 @@ impl Item {
     }
 }
 
-/// The same for a run, where a failure's name says more than the last words of the output.
+/// A verdict as state, stable word, and words for people. Where a run broke off, its failure's name says more than the
+/// last words of its output.
 pub fn outcome(tested: &Tested) -> (State, &'static str, String) {
-    let (state, word, summary) = verdict(&tested.verdict);
-    match (&tested.verdict, &tested.failure) {
+    let verdict = &tested.verdict;
+    let words = match (verdict, &tested.failure) {
         (Verdict::CouldNotStart { .. } | Verdict::Failed { failed: 0, .. }, Some(failure)) => {
-            (state, word, format!("could not run: {}", failure.class.title))
+            format!("could not run: {}", failure.title)
         }
-        _ => (state, word, summary),
-    }
+        _ => verdict.words(),
+    };
+    (state(verdict), verdict.word(), words)
 }
 
-/// A verdict as state, stable word, and words for people.
-pub fn verdict(verdict: &Verdict) -> (State, &'static str, String) {
-    let tests = |count: &u64| counted(usize::try_from(*count).unwrap_or(usize::MAX), "test");
+fn state(verdict: &Verdict) -> State {
     match verdict {
-        Verdict::Passed { tests: count } => (State::Done, "passed", format!("{} passed", tests(count))),
-        Verdict::Failed { failed: 0, why, .. } => {
-            (State::Red, "failed", format!("the test command failed: {}", last_line(why)))
-        }
-        Verdict::Failed { failed, passed, .. } => {
-            (State::Red, "failed", format!("{} failed, {passed} passed", tests(failed)))
-        }
-        Verdict::NoTestRan { why } => (State::NoTestRan, "no-test-ran", format!("no test ran: {why}")),
-        Verdict::NoTestTarget => (State::NoTestRan, "no-test-target", "no test target".into()),
-        Verdict::Smoke(smoke) if smoke.is_well() => (State::NoTestRan, "imports", imports(smoke)),
-        Verdict::Smoke(smoke) => (State::Red, "does-not-import", imports(smoke)),
-        Verdict::NeedsNetwork { failed, passed } => (
-            State::Unmet,
-            "needs-network",
-            format!("needs the network: {} failed, {passed} passed", tests(failed)),
-        ),
-        Verdict::NeedsDocker { .. } => (State::Unmet, "needs-docker", "needs Docker".into()),
-        Verdict::TimedOut => (State::Red, "timed-out", "took too long".into()),
-        Verdict::CouldNotStart { why } => {
-            (State::Red, "could-not-start", format!("could not start: {}", last_line(why)))
-        }
-        Verdict::Postponed { why } => (State::Postponed, "postponed", why.clone()),
+        Verdict::Passed { .. } => State::Done,
+        Verdict::Postponed { .. } | Verdict::Interrupted => State::Postponed,
+        Verdict::NeedsNetwork { .. } | Verdict::NeedsDocker { .. } => State::Unmet,
+        Verdict::CouldNotInstall { .. } => State::Failed,
+        red if red.red() => State::Red,
+        _ => State::NoTestRan,
     }
-}
-
-/// `no tests; 2 modules import, GET / of main.app answers 200`.
-fn imports(smoke: &Smoke) -> String {
-    let mut parts = Vec::new();
-    if !smoke.imported.is_empty() {
-        let some = counted(smoke.imported.len(), "module");
-        parts.push(format!("{some} {}", if smoke.imported.len() == 1 { "imports" } else { "import" }));
-    }
-    if let Some((name, _)) = smoke.failed.first() {
-        let more = smoke.failed.len() - 1;
-        let more = if more == 0 { String::new() } else { format!(", nor do {more} more") };
-        parts.push(format!("{name} does not work{more}"));
-    }
-    if let (Some(status), Some(app)) = (smoke.answered, &smoke.app) {
-        parts.push(format!("GET / of {app} answers {status}"));
-    }
-    printable(&format!("no tests; {}", parts.join(", ")))
-}
-
-fn last_line(text: &str) -> String {
-    printable(text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim())
 }

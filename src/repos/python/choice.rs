@@ -16,6 +16,8 @@ pub struct Choice {
     pub why: String,
     /// The version that the files ask for, when it is not on this machine.
     pub missing: Option<Minor>,
+    /// The version that a file states, and which file.
+    pub asked: Option<(Minor, String)>,
 }
 
 /// Chooses; `None` when the machine has no Python 3.
@@ -23,6 +25,11 @@ pub struct Choice {
 /// What the project or its pins exclude is out. Of the rest a version that a file states wins, the strongest kind of
 /// statement first; then the one that most pins have wheels for; then one of a matrix; then the machine's own.
 pub fn choose(inventory: &Inventory, findings: &[Finding], pins: &[Pin]) -> Option<Choice> {
+    let asked = stated(findings).first().map(|(minor, finding)| (*minor, finding.file.clone()));
+    chosen(inventory, findings, pins).map(|choice| Choice { asked, ..choice })
+}
+
+fn chosen(inventory: &Inventory, findings: &[Finding], pins: &[Pin]) -> Option<Choice> {
     let own = inventory.own()?;
     let allowed: Vec<Minor> =
         inventory.minors().into_iter().filter(|minor| exclusion(*minor, findings, pins).is_none()).collect();
@@ -82,7 +89,7 @@ pub fn choose(inventory: &Inventory, findings: &[Finding], pins: &[Pin]) -> Opti
 }
 
 fn made(inventory: &Inventory, minor: Minor, why: String, missing: Option<Minor>) -> Option<Choice> {
-    Some(Choice { python: inventory.of(minor)?.clone(), why, missing })
+    Some(Choice { python: inventory.of(minor)?.clone(), why, missing, asked: None })
 }
 
 /// A version that would do, were it here: one that most pins have wheels for.
@@ -177,7 +184,7 @@ mod tests {
         }
     }
 
-    fn chosen(files: &[(&str, &str)], pins: &[Pin], minors: &[u32]) -> (String, String, Option<Minor>) {
+    fn chosen_of(files: &[(&str, &str)], pins: &[Pin], minors: &[u32]) -> (String, String, Option<Minor>) {
         let found: Vec<Finding> = files.iter().flat_map(|(file, text)| findings(file, text)).collect();
         let choice = choose(&machine(minors, 11), &found, pins).unwrap();
         (choice.python.version, choice.why, choice.missing)
@@ -188,26 +195,26 @@ mod tests {
     #[test]
     fn what_a_file_states_is_taken() {
         let (version, why, _) =
-            chosen(&[("Dockerfile", "FROM python:3.8\n")], &[pin("a", ">=3.6", &[7, 8])], ALL);
+            chosen_of(&[("Dockerfile", "FROM python:3.8\n")], &[pin("a", ">=3.6", &[7, 8])], ALL);
         assert_eq!(version, "3.8.1");
         assert_eq!(why, "Dockerfile line 1 says 3.8, and 1 of 1 pins have wheels for it");
         let (version, _, _) =
-            chosen(&[("Dockerfile", "FROM python:3.8\n"), (".python-version", "3.9\n")], &[], ALL);
+            chosen_of(&[("Dockerfile", "FROM python:3.8\n"), (".python-version", "3.9\n")], &[], ALL);
         assert_eq!(version, "3.9.1", "the project's own pin is stronger");
         let flow = |version| (".github/workflows/a.yml", version);
         let files =
             [flow("python-version: 3.6"), flow("python-version: 3.7"), ("app.yaml", "runtime: python37")];
-        assert_eq!(chosen(&files, &[], ALL).0, "3.7.1", "most files name it");
+        assert_eq!(chosen_of(&files, &[], ALL).0, "3.7.1", "most files name it");
     }
 
     #[test]
     fn a_pin_overrules_a_file() {
         let files = [("app.yaml", "runtime: python37\n"), ("README.md", "Python 3.7\n")];
-        let (version, why, missing) = chosen(&files, &[pin("numpy", ">=3.8", &[8, 9])], ALL);
+        let (version, why, missing) = chosen_of(&files, &[pin("numpy", ">=3.8", &[8, 9])], ALL);
         assert_eq!((version.as_str(), missing), ("3.9.1", None));
         assert!(why.contains("numpy==1 needs Python >=3.8") || why.contains("wheels"), "{why}");
         let files = [("app.yaml", "runtime: python37\n"), ("Dockerfile", "FROM python:3.8\n")];
-        let (version, why, _) = chosen(&files, &[pin("numpy", ">=3.8", &[8, 9])], ALL);
+        let (version, why, _) = chosen_of(&files, &[pin("numpy", ">=3.8", &[8, 9])], ALL);
         assert_eq!(version, "3.8.1");
         assert!(
             why.starts_with("Dockerfile line 1 says 3.8") || why.contains("app.yaml line 1 says 3.7, but"),
@@ -217,33 +224,34 @@ mod tests {
 
     #[test]
     fn wheels_decide_where_nothing_is_stated() {
-        let (version, why, _) = chosen(&[], &[pin("a", ">=3.6", &[7, 8]), pin("b", ">=3.6", &[8, 9])], ALL);
+        let (version, why, _) =
+            chosen_of(&[], &[pin("a", ">=3.6", &[7, 8]), pin("b", ">=3.6", &[8, 9])], ALL);
         assert_eq!(
             (version.as_str(), why.as_str()),
             ("3.8.1", "most of its pins have wheels for it, and 2 of 2 pins have wheels for it")
         );
-        let (version, why, _) = chosen(&[], &[], ALL);
+        let (version, why, _) = chosen_of(&[], &[], ALL);
         assert_eq!(
             (version.as_str(), why.as_str()),
             ("3.11.1", "the machine's own, for nothing asks for another")
         );
         let (version, why, _) =
-            chosen(&[("pyproject.toml", "[project]\nrequires-python = '>=3.9'\n")], &[], ALL);
+            chosen_of(&[("pyproject.toml", "[project]\nrequires-python = '>=3.9'\n")], &[], ALL);
         assert_eq!(
             (version.as_str(), why.as_str()),
             ("3.11.1", "the machine's own, and pyproject.toml line 2 says >=3.9")
         );
         let (version, _, _) =
-            chosen(&[("pyproject.toml", "[project]\nrequires-python = '<3.10'\n")], &[], ALL);
+            chosen_of(&[("pyproject.toml", "[project]\nrequires-python = '<3.10'\n")], &[], ALL);
         assert_eq!(version, "3.9.1");
     }
 
     #[test]
     fn what_is_not_here_is_said_with_what_to_install() {
-        let (version, why, missing) = chosen(&[("Dockerfile", "FROM python:3.8\n")], &[], &[6, 10, 11]);
+        let (version, why, missing) = chosen_of(&[("Dockerfile", "FROM python:3.8\n")], &[], &[6, 10, 11]);
         assert_eq!((version.as_str(), missing), ("3.10.1", Some(Minor(3, 8))));
         assert_eq!(why, "Dockerfile line 1 says 3.8, which is not here (uv python install 3.8)");
-        let (version, why, missing) = chosen(&[], &[pin("old", "<3.9", &[7, 8])], &[11, 12]);
+        let (version, why, missing) = chosen_of(&[], &[pin("old", "<3.9", &[7, 8])], &[11, 12]);
         assert_eq!((version.as_str(), missing), ("3.11.1", Some(Minor(3, 8))));
         assert!(why.contains("old==1 needs Python <3.9"), "{why}");
         assert_eq!(choose(&Inventory::default(), &[], &[]), None);

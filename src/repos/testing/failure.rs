@@ -1,562 +1,234 @@
-//! Why an installation or a run of tests failed, as one of a few classes that people can act on. One row a class:
-//! its signs in the output, and what to do about it. Pure.
+//! Naming a failure: which class of [`super::classes`] the words of a run belong to, by which line, and what to
+//! type next. Pure.
 
-use serde::Serialize;
-
-use crate::base::redact;
-use crate::base::text::printable;
+use super::classes::TABLE;
+use super::report::{Report, shown};
 use crate::sys::process::Ending;
 
-/// What was being done.
+/// What was being done when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// The environment was made.
+    /// The Python environment was built.
     Install,
-    /// The tests were run.
+    /// A module was imported.
+    Import,
+    /// Tests ran, collecting them included.
     Run,
+    /// A lint target ran.
+    Lint,
 }
 
-/// One class of failures.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Class {
-    /// A stable word.
-    pub id: &'static str,
-    /// What it is, in a few words.
+/// What advice is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The repository's name, as commands take it.
+    pub name: String,
+    /// The version of the Python that was used, such as `3.11.7`.
+    pub python: Option<String>,
+    /// The version that the repository asks for, such as `3.8`.
+    pub asked: Option<String>,
+    /// Where it asks for it, such as `.github/workflows/main.yml`.
+    pub asked_by: Option<String>,
+    /// The top-level modules of the repository.
+    pub modules: Vec<String>,
+}
+
+/// A failure with a name.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Failure {
+    /// The stable id of its class, such as `wrong-python`.
+    pub class: &'static str,
+    /// What the class means, in a few words.
     pub title: &'static str,
-    /// When it can happen.
-    stages: &'static [Stage],
-    /// Lines that show it; `*` stands for any part of a line.
-    signs: &'static [&'static str],
-    /// What to do about it; `{name}` is the repository, `{1}` what the first `*` of the sign stood for.
-    advice: &'static str,
-    /// Versions of an earlier day may mend it.
+    /// The line that shows it, fit for a screen.
+    pub evidence: String,
+    /// What to type next, or to do.
+    pub advice: String,
+    /// Resolving the requirements as of an earlier date may help.
     pub repair: bool,
 }
 
-/// A failure with its name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Failure {
-    /// What kind it is.
-    #[serde(serialize_with = "id_of")]
-    pub class: &'static Class,
-    /// The line that shows it.
-    pub evidence: String,
-    /// What to do about it, with the command to type.
-    pub advice: String,
+/// One kind of failure.
+pub struct Class {
+    /// Its stable id.
+    pub id: &'static str,
+    /// What it means, in a few words.
+    pub title: &'static str,
+    /// Where it can happen.
+    pub stages: &'static [Stage],
+    /// What shows it.
+    pub evidence: Evidence,
+    /// What to do next; the second argument is the evidence.
+    pub advice: fn(&Facts, &str) -> String,
+    /// Resolving the requirements as of an earlier date may help.
+    pub repair: bool,
 }
 
-fn id_of<S: serde::Serializer>(class: &&'static Class, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(class.id)
+/// What shows a class.
+pub enum Evidence {
+    /// The first line that has all words of one of these groups.
+    Line(&'static [&'static [&'static str]]),
+    /// What this function finds.
+    Found(fn(&Seen<'_>) -> Option<String>),
+    /// Nothing in the output: it is known before, and named by [`known`].
+    Before,
 }
 
-/// What is known of something that failed.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
-    /// The repository's name.
-    pub name: &'a str,
-    /// What was being done.
-    pub stage: Stage,
-    /// How it ended.
-    pub ending: Ending,
-    /// What it said: messages of failing tests first, then the end of the output.
+/// What is looked at.
+pub struct Seen<'a> {
+    /// How the program ended, if one ran.
+    pub ending: Option<Ending>,
+    /// The end of its output, and the texts of the tests that failed.
     pub text: &'a str,
+    /// The report of its tests, if there is one.
+    pub report: Option<&'a Report>,
+    /// The repository.
+    pub facts: &'a Facts,
 }
 
-const BOTH: &[Stage] = &[Stage::Install, Stage::Run];
-const INSTALL: &[Stage] = &[Stage::Install];
-const RUN: &[Stage] = &[Stage::Run];
+/// How much of an output is looked at, from its end, in bytes.
+const LOOKED_AT: usize = 256 << 10;
 
-macro_rules! class {
-    ($id:ident, $word:literal, $title:literal, $stages:expr, $repair:literal, [$($sign:literal),* $(,)?], $advice:literal) => {
-        #[doc = $title]
-        pub static $id: Class = Class {
-            id: $word,
-            title: $title,
-            stages: $stages,
-            signs: &[$($sign),*],
-            advice: $advice,
-            repair: $repair,
-        };
-    };
-}
-
-class!(
-    DISK_FULL,
-    "disk-full",
-    "the disk is full",
-    BOTH,
-    false,
-    ["*No space left on device*", "*[Errno 28]*", "*Disk quota exceeded*"],
-    "free some space (`devboot status` shows what devboot uses), then devboot repo test {name}"
-);
-class!(
-    TIMED_OUT,
-    "timed-out",
-    "it took too long",
-    BOTH,
-    false,
-    [],
-    "devboot repo test {name} --timeout 3600"
-);
-class!(
-    OUT_OF_MEMORY,
-    "out-of-memory",
-    "the memory was used up",
-    BOTH,
-    false,
-    ["MemoryError*", "*Cannot allocate memory*", "*Killed signal terminated program*"],
-    "close what else runs, or use a machine with more memory"
-);
-class!(
-    NO_VENV,
-    "no-venv",
-    "this Python cannot make environments",
-    INSTALL,
-    false,
-    ["*ensurepip is not available*", "*No module named 'ensurepip'*", "*No module named venv*"],
-    "sudo apt install python3-venv, or pip install uv"
-);
-class!(
-    INDEX_UNREACHABLE,
-    "index-unreachable",
-    "the package index cannot be reached",
-    INSTALL,
-    false,
-    [
-        "*Failed to establish a new connection*",
-        "*Temporary failure in name resolution*",
-        "*Name or service not known*",
-        "*Network is unreachable*",
-        "*Max retries exceeded*",
-        "*dns error*",
-        "*error sending request*",
-        "*Connection refused*",
-    ],
-    "devboot repo test {name}, once the network is there"
-);
-class!(
-    HASH_MISMATCH,
-    "hash-mismatch",
-    "a package is not the one that the repository expects",
-    INSTALL,
-    false,
-    ["*THESE PACKAGES DO NOT MATCH THE HASHES*", "*Hash mismatch for `*`*"],
-    "do not install it by hand: tell the repository's owner"
-);
-class!(
-    WRONG_PYTHON_INSTALL,
-    "wrong-python",
-    "its packages do not exist for this Python",
-    INSTALL,
-    false,
-    [
-        "*requires a different Python*",
-        "*require a different python version*",
-        "*the current Python version (*) does not satisfy*",
-        "*has no wheels with a matching Python*",
-        "*module 'pkgutil' has no attribute 'ImpImporter'*",
-        "*No module named 'distutils'*",
-    ],
-    "devboot repo test {name} --python VERSION, with one that it was made for (`devboot repo show {name}`)"
-);
-class!(
-    NEEDS_COMPILER,
-    "build-needs-compiler",
-    "a package must be compiled, and there is no compiler",
-    INSTALL,
-    false,
-    [
-        "*command '*' failed: No such file or directory*",
-        "*unable to execute '*'*",
-        "*Python.h: No such file*",
-        "*can't find Rust compiler*",
-        "*No such file or directory: 'gcc'*",
-        "*No such file or directory: 'cc'*",
-    ],
-    "sudo apt install gcc python3-dev, or devboot repo test {name} --python VERSION with one that has wheels"
-);
-class!(
-    VERSION_CONFLICT,
-    "version-conflict",
-    "its requirements contradict each other",
-    INSTALL,
-    true,
-    ["*ResolutionImpossible*", "*has conflicting dependencies*", "*your requirements are unsatisfiable*"],
-    "look at its requirements.txt: two of them ask for different versions of the same package"
-);
-class!(
-    NO_SUCH_VERSION,
-    "no-such-version",
-    "the index does not have what it asks for",
-    INSTALL,
-    false,
-    [
-        "*No matching distribution found for *",
-        "*was not found in the package registry*",
-        "*there is no version of *",
-    ],
-    "check the name and version of {1} in its requirements"
-);
-class!(
-    BUILD_FAILS,
-    "build-fails",
-    "a package cannot be built here",
-    INSTALL,
-    true,
-    [
-        "*Failed to build `*`*",
-        "*Failed building wheel for *",
-        "*Failed to build *",
-        "*metadata-generation-failed*",
-        "*subprocess-exited-with-error*",
-        "*No module named 'pkg_resources'*",
-        "*BackendUnavailable*",
-    ],
-    "devboot repo test {name} --python VERSION, with one that has wheels for it"
-);
-
-class!(
-    NEEDS_DOCKER,
-    "needs-docker",
-    "it needs Docker",
-    RUN,
-    false,
-    [
-        "*Cannot connect to the Docker daemon*",
-        "*docker: not found*",
-        "*docker: command not found*",
-        "*docker: No such file or directory*",
-        "*docker.errors.DockerException*",
-    ],
-    "run it where there is a Docker engine: these hosts have none, or need it started"
-);
-class!(
-    NEEDS_NETWORK,
-    "needs-network",
-    "it needs the network",
-    RUN,
-    false,
-    [
-        "*NameResolutionError*",
-        "*Failed to resolve '*'*",
-        "*Temporary failure in name resolution*",
-        "*Name or service not known*",
-        "*Max retries exceeded with url*",
-        "*Network is unreachable*",
-        "*nodename nor servname*",
-        "*getaddrinfo failed*",
-        "*ProxyError*",
-    ],
-    "devboot repo test {name}, once the internet can be reached"
-);
-class!(
-    RUNNER_MISSING,
-    "runner-not-installed",
-    "the program that runs its tests is not installed",
-    RUN,
-    false,
-    [
-        "*No module named pytest",
-        "*No module named tox",
-        "*No module named nox",
-        "*No module named 'pytest'",
-        "*pytest: not found",
-        "*pytest: command not found",
-        "*pytest: No such file or directory",
-        "*tox: not found",
-        "*nox: not found",
-        "*tox: No such file or directory",
-        "*nox: No such file or directory",
-        "*unrecognized arguments: --cov*",
-        "*unrecognized arguments: --nbval*",
-    ],
-    "it does not name its test runner among its requirements: add it there, or give the profile a test command"
-);
-class!(
-    MISSING_FILE,
-    "target-names-missing-file",
-    "its test command names a file that is not there",
-    RUN,
-    false,
-    [
-        "*file or directory not found: *",
-        "*can't open file '*'*",
-        "*No rule to make target '*'*",
-        "*not found: *.py",
-    ],
-    "{1} is not in the repository: tell its owner, or give the profile a test command of your own"
-);
-class!(
-    WRONG_PYTHON_RUN,
-    "wrong-python",
-    "it does not run under this Python",
-    RUN,
-    false,
-    [
-        "*required field \"lineno\" missing from alias*",
-        "*module 'pkgutil' has no attribute 'ImpImporter'*",
-        "*No module named 'distutils'*",
-        "*cannot import name '*' from 'collections'*",
-        "*module 'collections' has no attribute '*'*",
-        "*module 'inspect' has no attribute 'getargspec'*",
-        "*No module named 'imp'*",
-        "*module 'asyncio' has no attribute 'coroutine'*",
-    ],
-    "devboot repo test {name} --python VERSION, with one that it was made for (`devboot repo show {name}`)"
-);
-class!(
-    IMPORT_FAILS,
-    "import-fails-after-install",
-    "its packages of today do not fit together",
-    RUN,
-    true,
-    [
-        "*cannot import name '*' from '*' (*site-packages*",
-        "*numpy.dtype size changed*",
-        "*numpy.core.multiarray failed to import*",
-        "*compiled using NumPy 1.x cannot be run*",
-        "*module '*' has no attribute '*'*",
-        "*got an unexpected keyword argument 'as_tuple'*",
-        "*No module named 'werkzeug.*'*",
-        "*No module named 'jinja2.*'*",
-        "*No module named 'sklearn.*'*",
-        "*No module named 'flask.*'*",
-        "*__init__() got an unexpected keyword argument '*'*",
-    ],
-    "an older Python may do: devboot repo test {name} --python VERSION"
-);
-class!(
-    MISSING_MODULE,
-    "missing-module",
-    "it imports a module that its requirements do not bring",
-    RUN,
-    false,
-    ["*ModuleNotFoundError: No module named '*'*", "*ImportError: No module named *"],
-    "'{2}' is not among its requirements: add it there and tell its owner"
-);
-class!(
-    CRASHED,
-    "crashed",
-    "the test process died",
-    RUN,
-    false,
-    ["Fatal Python error: *"],
-    "run it by hand with its log open: python -X faulthandler -m pytest"
-);
-class!(
-    TEST_FAILED,
-    "test-failed",
-    "a test says no",
-    RUN,
-    false,
-    ["*AssertionError*", "*assert *", "FAILED *", "E  *", "*Error: *"],
-    "read the log: the code and its tests disagree"
-);
-
-/// Every class, the most telling first.
-pub static CLASSES: &[&Class] = &[
-    &DISK_FULL,
-    &TIMED_OUT,
-    &OUT_OF_MEMORY,
-    &NO_VENV,
-    &INDEX_UNREACHABLE,
-    &HASH_MISMATCH,
-    &WRONG_PYTHON_INSTALL,
-    &NEEDS_COMPILER,
-    &VERSION_CONFLICT,
-    &NO_SUCH_VERSION,
-    &BUILD_FAILS,
-    &NEEDS_DOCKER,
-    &NEEDS_NETWORK,
-    &RUNNER_MISSING,
-    &MISSING_FILE,
-    &WRONG_PYTHON_RUN,
-    &IMPORT_FAILS,
-    &MISSING_MODULE,
-    &CRASHED,
-    &TEST_FAILED,
-];
-
-/// A recipe that does nothing; told from the files, not from output.
-pub static NO_OP: Class = Class {
-    id: "no-op-target",
-    title: "its test target runs nothing",
-    stages: RUN,
-    signs: &[],
-    advice: "nothing is tested there: tell its owner, or give the profile a test command of your own",
-    repair: false,
-};
-
-impl Class {
-    /// The failure of this class that is known by other means than its signs.
-    pub fn because(&'static self, name: &str, evidence: &str) -> Failure {
-        failure(self, name, evidence, &[])
+/// Names a failure; `None` when no class fits. `text` is the end of the output.
+pub fn classify(
+    stage: Stage,
+    ending: Option<Ending>,
+    text: &str,
+    report: Option<&Report>,
+    facts: &Facts,
+) -> Option<Failure> {
+    let from = text.len().saturating_sub(LOOKED_AT);
+    let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    let mut text = text[from..].to_owned();
+    for failed in report.iter().flat_map(|report| &report.failures) {
+        text.push('\n');
+        text.push_str(&failed.text);
     }
-
-    fn is_of(&self, facts: &Facts<'_>) -> bool {
-        self.stages.contains(&facts.stage)
-    }
-}
-
-/// The class of a failure; `None` when nothing shows one.
-pub fn classify(facts: &Facts<'_>) -> Option<Failure> {
-    match facts.ending {
-        Ending::TimedOut => return Some(TIMED_OUT.because(facts.name, "the time was up")),
-        Ending::Signalled(9) => return Some(OUT_OF_MEMORY.because(facts.name, "it was killed")),
-        Ending::Signalled(signal) if facts.stage == Stage::Run => {
-            return Some(CRASHED.because(facts.name, &format!("signal {signal} ended it")));
-        }
-        _ => {}
-    }
-    let lines: Vec<&str> = facts.text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    CLASSES.iter().filter(|class| class.is_of(facts)).find_map(|class| {
-        let found = class
-            .signs
-            .iter()
-            .find_map(|sign| lines.iter().find_map(|line| captures(sign, line).map(|parts| (*line, parts))));
-        found.map(|(line, parts)| failure(class, facts.name, line, &parts))
+    let seen = Seen { ending, text: &text, report, facts };
+    TABLE.iter().filter(|class| class.stages.contains(&stage)).find_map(|class| {
+        let line = match class.evidence {
+            Evidence::Line(groups) => line_with(&text, groups).map(str::to_owned),
+            Evidence::Found(find) => find(&seen),
+            Evidence::Before => None,
+        }?;
+        Some(named(class, &line, facts))
     })
 }
 
-/// Whether all of these texts have a sign of the class.
-pub fn all_are(class: &Class, texts: &[&str]) -> bool {
-    let has = |text: &&str| {
-        text.lines().any(|line| class.signs.iter().any(|sign| captures(sign, line.trim()).is_some()))
-    };
-    !texts.is_empty() && texts.iter().all(has)
+/// The failure of a class that was recognised otherwise than by a program's words; `None` for an id that is in no
+/// row.
+pub fn known(id: &str, evidence: &str, facts: &Facts) -> Option<Failure> {
+    TABLE.iter().find(|class| class.id == id).map(|class| named(class, evidence, facts))
 }
 
-fn failure(class: &'static Class, name: &str, evidence: &str, parts: &[&str]) -> Failure {
-    let word = |index: usize| parts.get(index).map_or("it", |part| part.trim());
-    let advice = class.advice.replace("{name}", name).replace("{1}", word(1)).replace("{2}", word(1));
-    let evidence: String = redact::line(evidence).chars().take(300).collect();
-    Failure { class, evidence: printable(&evidence), advice: printable(&redact::line(&advice)) }
+fn named(class: &Class, line: &str, facts: &Facts) -> Failure {
+    let line = bare(line);
+    Failure {
+        class: class.id,
+        title: class.title,
+        evidence: shown(if line.is_empty() { class.title } else { line }),
+        advice: (class.advice)(facts, line),
+        repair: class.repair,
+    }
 }
 
-/// What each `*` of a pattern stands for, if the line is of that form; each takes as little as it can, the last
-/// one all that is left.
-fn captures<'a>(pattern: &str, line: &'a str) -> Option<Vec<&'a str>> {
-    let mut parts = pattern.split('*');
-    let mut rest = line.strip_prefix(parts.next()?)?;
-    let mut found = Vec::new();
-    let mut parts = parts.peekable();
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            // The end of the pattern is the end of the line.
-            let end = rest.strip_suffix(part)?;
-            found.push(end);
-            return Some(found);
-        }
-        let at = rest.find(part)?;
-        found.push(&rest[..at]);
-        rest = &rest[at + part.len()..];
-    }
-    rest.is_empty().then_some(found)
+/// The first line that has all words of one of the groups.
+pub fn line_with<'a>(text: &'a str, groups: &[&[&str]]) -> Option<&'a str> {
+    text.lines().find(|line| groups.iter().any(|words| words.iter().all(|word| line.contains(word))))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// An exception in a traceback, and where it was raised.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Raised<'a> {
+    /// Its line: type and message.
+    pub line: &'a str,
+    /// The file of the innermost frame.
+    pub at: &'a str,
+    /// The file of the frame outside of that one.
+    pub by: &'a str,
+}
 
-    fn class(stage: Stage, text: &str) -> &'static str {
-        let facts = Facts { name: "x", stage, ending: Ending::Exited(1), text };
-        classify(&facts).map_or("-", |failure| failure.class.id)
+impl Raised<'_> {
+    /// The innermost frame is in an installed package.
+    pub fn in_package(&self) -> bool {
+        installed(self.at)
     }
 
-    #[test]
-    fn patterns_stand_for_parts_of_a_line() {
-        assert_eq!(captures("*a*b", "xaYb"), Some(vec!["x", "Y"]));
-        assert_eq!(captures("*not found: *", "ERROR: not found: /x y"), Some(vec!["ERROR: ", "/x y"]));
-        assert_eq!(captures("*x", "xy"), None);
-        assert_eq!(captures("whole", "whole"), Some(vec![]));
-        assert_eq!(captures("whole", "wholes"), None);
+    /// So is the frame that called it.
+    pub fn from_package(&self) -> bool {
+        installed(self.by)
     }
+}
 
-    #[test]
-    fn every_word_is_there_once_a_stage_and_every_class_says_what_to_do() {
-        let mut seen = std::collections::BTreeSet::new();
-        for class in CLASSES.iter().chain([&&NO_OP]) {
-            assert!(
-                seen.insert((class.id, class.stages.len(), class.stages[0] == Stage::Run)),
-                "{}",
-                class.id
-            );
-            assert!(!class.advice.is_empty() && !class.title.is_empty());
-            assert!(class.signs.is_empty() || class.signs.iter().all(|sign| sign.len() > 3), "{}", class.id);
+fn installed(path: &str) -> bool {
+    (path.contains("site-packages/") || path.contains("dist-packages/")) && !path.contains("/_pytest/")
+}
+
+/// The exceptions of all tracebacks in a text, as Python and pytest write them.
+pub fn raised(text: &str) -> Vec<Raised<'_>> {
+    let mut found: Vec<Raised<'_>> = Vec::new();
+    let (mut at, mut by) = ("", "");
+    for line in text.lines() {
+        let bare = bare(line);
+        if bare.starts_with("Traceback") {
+            (at, by) = ("", "");
+        } else if let Some((path, what)) = frame(bare) {
+            // pytest's long form names the innermost frame after its exception: `PATH:N: TypeError`.
+            match found.last_mut() {
+                Some(last) if !what.is_empty() && last.line.starts_with(what) => {
+                    (last.at, last.by) = (path, last.at);
+                }
+                _ => (at, by) = (path, at),
+            }
+        } else if is_exception(bare) {
+            found.push(Raised { line: bare, at, by });
         }
     }
+    found
+}
 
-    #[test]
-    fn installations_are_told_apart() {
-        use Stage::Install;
-        for (text, id) in [
-            ("ERROR: Package 'p' requires a different Python: 3.11.7 not in '<3.8'", "wrong-python"),
-            (
-                "ERROR: Ignored the following versions that require a different python version: 1.0 R",
-                "wrong-python",
-            ),
-            (
-                "And because the current Python version (3.11.7) does not satisfy Python<3.8 and",
-                "wrong-python",
-            ),
-            ("error: command 'gcc' failed: No such file or directory", "build-needs-compiler"),
-            ("ERROR: Failed building wheel for wrapt", "build-fails"),
-            ("  × Failed to build `p==1.0`", "build-fails"),
-            ("ERROR: ResolutionImpossible: for help visit", "version-conflict"),
-            ("ERROR: No matching distribution found for nothing==1", "no-such-version"),
-            ("OSError: [Errno 28] No space left on device", "disk-full"),
-            ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "hash-mismatch"),
-            ("Could not fetch URL: Max retries exceeded with url: /simple/", "index-unreachable"),
-            ("something else", "-"),
-        ] {
-            assert_eq!(class(Install, text), id, "{text}");
-        }
+/// A line without what a frame of text around it added: blanks, pip's bar, pytest's mark of an exception.
+fn bare(line: &str) -> &str {
+    let line = line.trim_start_matches([' ', '\t', '\u{2502}', '>']);
+    line.strip_prefix("E ").map_or(line, str::trim_start)
+}
+
+/// The path of a frame, and the exception when it ends with one: `File "PATH", line N, in NAME`, or pytest's
+/// `PATH:N: in NAME` and `PATH:N: TypeError`.
+fn frame(line: &str) -> Option<(&str, &str)> {
+    if let Some(rest) = line.strip_prefix("File \"") {
+        return Some((rest.split('"').next()?, ""));
     }
+    let (path, rest) = line.split_once(':')?;
+    let (number, rest) = rest.split_once(':')?;
+    let place = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let what = rest.trim();
+    let what = if what.starts_with("in ") { "" } else { what };
+    (place && !path.contains(' ') && (what.is_empty() || is_exception(what))).then_some((path, what))
+}
 
-    #[test]
-    fn runs_are_told_apart() {
-        use Stage::Run;
-        for (text, id) in [
-            (
-                "E   ImportError: cannot import name 'a' from 'b' (/e/lib/python3.8/site-packages/b/__init__.py)",
-                "import-fails-after-install",
-            ),
-            ("E   ImportError: cannot import name 'a' from 'app' (/home/me/app.py)", "test-failed"),
-            ("E   ModuleNotFoundError: No module named 'pandas'", "missing-module"),
-            ("/e/bin/python: No module named pytest", "runner-not-installed"),
-            ("ERROR: file or directory not found: test_hello.py", "target-names-missing-file"),
-            ("TypeError: required field \"lineno\" missing from alias", "wrong-python"),
-            (
-                "requests.exceptions.ConnectionError: Max retries exceeded with url: /w (Caused by",
-                "needs-network",
-            ),
-            ("/bin/sh: 1: docker: not found", "needs-docker"),
-            ("E       assert 1 == 2", "test-failed"),
-        ] {
-            assert_eq!(class(Run, text), id, "{text}");
-        }
-    }
+fn is_exception(line: &str) -> bool {
+    let kind = line.split(':').next().unwrap_or_default();
+    let last = kind.rsplit('.').next().unwrap_or_default();
+    (last.ends_with("Error") || last == "SystemExit")
+        && kind.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_'))
+}
 
-    #[test]
-    fn an_ending_says_more_than_words() {
-        let facts = Facts { name: "x", stage: Stage::Run, ending: Ending::TimedOut, text: "assert 1 == 2" };
-        let failure = classify(&facts).unwrap();
-        assert_eq!(
-            (failure.class.id, failure.advice.as_str()),
-            ("timed-out", "devboot repo test x --timeout 3600")
-        );
-        let killed = Facts { ending: Ending::Signalled(9), ..facts };
-        assert_eq!(classify(&killed).unwrap().class.id, "out-of-memory");
-    }
+/// What stands between the first pair of quotes after `mark`.
+pub fn quoted_after<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
+    let rest = &line[line.find(mark)? + mark.len()..];
+    let start = rest.find(['\'', '"', '`'])?;
+    let rest = &rest[start + 1..];
+    let end = rest.find(['\'', '"', '`'])?;
+    (end > 0).then(|| &rest[..end])
+}
 
-    #[test]
-    fn advice_names_what_was_missing_and_hides_what_is_secret() {
-        let text = "E   ModuleNotFoundError: No module named 'pandas'";
-        let facts = Facts { name: "x", stage: Stage::Run, ending: Ending::Exited(1), text };
-        assert!(classify(&facts).unwrap().advice.starts_with("'pandas' is not among"));
-        let text = "fatal: https://me:hunter2@h/x Max retries exceeded\u{1b}[2J";
-        let facts = Facts { stage: Stage::Install, text, ..facts };
-        let shown = format!("{:?}", classify(&facts).unwrap());
-        assert!(!shown.contains("hunter2") && !shown.contains('\u{1b}'), "{shown}");
+/// Whether a version of Python is one that CI hosts and package indexes no longer offer or test.
+pub fn retired(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
+    match (parts.next().flatten(), parts.next().flatten()) {
+        (Some(3), Some(minor)) => minor <= 7,
+        (Some(major), _) => major < 3,
+        _ => false,
     }
 }

@@ -11,15 +11,61 @@ pub enum Target {
     Real,
 }
 
+/// One rule: `names: needs`, and its commands.
+#[derive(Default)]
+struct Rule<'a> {
+    names: Vec<&'a str>,
+    needs: Vec<&'a str>,
+    commands: Vec<&'a str>,
+}
+
+/// How deep needs are followed.
+const DEPTH: usize = 8;
+
 /// Reads what a Makefile says about `name`.
 pub fn target(makefile: &str, name: &str) -> Target {
-    let joined = makefile.replace("\\\r\n", " ").replace("\\\n", " ");
+    let joined = joined(makefile);
     let mut found = Target::Missing;
+    for rule in rules(&joined).iter().filter(|rule| rule.names.contains(&name)) {
+        if !rule.needs.is_empty() || rule.commands.iter().any(|command| does_something(command)) {
+            return Target::Real;
+        }
+        found = Target::Empty;
+    }
+    found
+}
+
+/// The commands that `make NAME` runs, in order, those of its needs first; comments and commands that cannot fail
+/// are left out.
+pub fn recipe(makefile: &str, name: &str) -> Vec<String> {
+    let joined = joined(makefile);
+    let rules = rules(&joined);
+    let mut commands = Vec::new();
+    collect(&rules, name, DEPTH, &mut commands);
+    commands
+}
+
+fn collect(rules: &[Rule<'_>], name: &str, depth: usize, commands: &mut Vec<String>) {
+    let Some(depth) = depth.checked_sub(1) else { return };
+    for rule in rules.iter().filter(|rule| rule.names.contains(&name)) {
+        rule.needs.iter().for_each(|need| collect(rules, need, depth, commands));
+        let real = rule.commands.iter().filter(|command| does_something(command));
+        commands.extend(real.map(|command| bare(command).to_owned()));
+        commands.truncate(1000);
+    }
+}
+
+fn joined(makefile: &str) -> String {
+    makefile.replace("\\\r\n", " ").replace("\\\n", " ")
+}
+
+fn rules(makefile: &str) -> Vec<Rule<'_>> {
+    let mut rules: Vec<Rule<'_>> = Vec::new();
     let mut inside = false;
-    for line in joined.lines() {
+    for line in makefile.lines() {
         if let Some(recipe) = line.strip_prefix('\t') {
-            if inside && does_something(recipe) {
-                return Target::Real;
+            if let (true, Some(rule)) = (inside, rules.last_mut()) {
+                rule.commands.push(recipe);
             }
             continue;
         }
@@ -33,49 +79,27 @@ pub fn target(makefile: &str, name: &str) -> Target {
         if rest.trim_start_matches(':').starts_with('=') || names.contains('=') {
             continue;
         }
-        if !names.split_whitespace().any(|word| word == name) {
-            continue;
-        }
         inside = true;
-        found = Target::Empty;
         let rest = rest.trim_start_matches(':');
         let (needs, recipe) = rest.split_once(';').unwrap_or((rest, ""));
-        if !needs.trim().is_empty() && !needs.contains('=') || does_something(recipe) {
-            return Target::Real;
-        }
+        // A variable for one target: `test: A = b`.
+        let needs = if needs.contains('=') { "" } else { needs };
+        rules.push(Rule {
+            names: names.split_whitespace().collect(),
+            needs: needs.split_whitespace().collect(),
+            commands: vec![recipe],
+        });
     }
-    found
+    rules
 }
 
-/// The Python files that the recipe of `name` gives to a test runner as they are. A recipe that changes the
-/// directory names files of another one, so it tells nothing.
-pub fn test_files(makefile: &str, name: &str) -> Vec<String> {
-    let joined = makefile.replace("\\\r\n", " ").replace("\\\n", " ");
-    let mut inside = false;
-    let mut found = Vec::new();
-    for line in joined.lines() {
-        if let Some(recipe) = line.strip_prefix('\t') {
-            let words: Vec<&str> =
-                recipe.trim_start_matches(['@', '-', '+', ' ']).split_whitespace().collect();
-            let runs = words.iter().take_while(|word| !word.starts_with('#'));
-            let runs: Vec<&str> = runs.copied().collect();
-            if inside && runs.contains(&"cd") {
-                return Vec::new();
-            }
-            if inside && runs.iter().any(|word| matches!(*word, "pytest" | "py.test" | "unittest")) {
-                let files = runs.iter().filter(|word| word.ends_with(".py") && !word.starts_with('-'));
-                found.extend(files.map(|word| (*word).to_owned()));
-            }
-        } else if !line.trim().is_empty() && !line.starts_with('#') {
-            let names = line.split_once(':').map_or("", |(names, _)| names);
-            inside = names.split_whitespace().any(|word| word == name);
-        }
-    }
-    found
+/// A command without the marks that make reads.
+fn bare(recipe: &str) -> &str {
+    recipe.trim_start_matches([' ', '\t', '@', '-', '+']).trim_end()
 }
 
 fn does_something(recipe: &str) -> bool {
-    let command = recipe.trim_start_matches([' ', '\t', '@', '-', '+']).trim_end();
+    let command = bare(recipe);
     let first = command.split_whitespace().next().unwrap_or_default();
     let alone = !command.contains([';', '&', '|', '`']) && !command.contains("$(");
     !(first.is_empty() || first.starts_with('#') || alone && matches!(first, ":" | "true" | "echo"))
@@ -99,6 +123,16 @@ mod tests {
         assert_eq!(target("test: unit\nunit:\n\tpytest\n", "test"), Target::Real);
         assert_eq!(target("test::\n\techo a; pytest\n", "test"), Target::Real);
         assert_eq!(target("test:\n\n\tpytest\n", "test"), Target::Real);
+    }
+
+    #[test]
+    fn a_recipe_is_read_with_its_needs() {
+        let makefile = ".PHONY: test\ntest: unit lint\n\t@echo done\nunit:\n\t-@pytest \\\n\t  -v\nlint: test\n\tpylint a\n";
+        let commands = recipe(makefile, "unit");
+        assert_eq!(commands.len(), 1);
+        assert_eq!(commands[0].split_whitespace().collect::<Vec<_>>(), ["pytest", "-v"]);
+        assert!(recipe(makefile, "test").contains(&"pylint a".to_owned()), "a circle ends");
+        assert!(recipe(makefile, "none").is_empty());
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! What is worth knowing of a repository's CI files before somebody pushes to it: runtimes that no cloud offers any
-//! more, scripts that are called and not there. Pure.
+//! more, scripts that are called and not there. Pure but for [`of`].
+
+use std::path::Path;
 
 use serde::Serialize;
 
 use crate::base::text::printable;
+use crate::repos::files::{file_names, read_text};
+use crate::sys::system::ReadSystem;
 
 /// One thing to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,6 +26,20 @@ pub const FILES: [&str; 5] =
 
 /// The newest Python that the clouds no longer offer.
 const RETIRED: [&str; 3] = ["3.5", "3.6", "3.7"];
+
+/// What there is to know of a repository.
+pub fn of(system: &dyn ReadSystem, repo: &Path) -> Vec<Notice> {
+    let workflows = system.list(&repo.join(".github/workflows")).unwrap_or_default();
+    let workflows =
+        workflows.iter().filter_map(|name| name.to_str()).map(|name| format!(".github/workflows/{name}"));
+    let files = FILES.into_iter().map(str::to_owned).chain(workflows.take(50));
+    let texts = files.filter_map(|file| read_text(system, &repo.join(&file)).map(|text| (file, text)));
+    let mut names = file_names(system, repo);
+    // Scripts may be hidden, and then they are no names of theirs.
+    let top = system.list(repo).unwrap_or_default();
+    names.extend(top.iter().filter_map(|name| name.to_str()).map(str::to_owned));
+    notices(&texts.collect::<Vec<_>>(), &names)
+}
 
 /// Reads CI files, given as path and text; `names` are the paths of the repository's files.
 pub fn notices(files: &[(String, String)], names: &[String]) -> Vec<Notice> {

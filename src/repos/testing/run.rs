@@ -3,242 +3,299 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::failure::{self, Facts, Failure, NEEDS_DOCKER, Stage};
-use super::makefile::{self, Target};
-use super::notices::{self, Notice, notices};
-use super::runner::{self, Runner, Seen, Way};
-use super::smoke::{self, Smoke};
-use super::verdict::{self, Report, Verdict};
-use crate::repos::files::{file_names, read_text};
+use super::failure::{Facts, Failure, Stage, classify, known};
+use super::report::{self, FailedTest, Report};
+use super::runner::{self, Chosen, Repo, Runner};
+use super::surroundings::{Scratch, Surroundings};
+use super::verdict::{self, Verdict};
+use super::{fallback, lint};
+use crate::repos::files::{file_names, followed, read_text};
 use crate::repos::python::environment::{self, PythonEnv};
-use crate::sys::env;
-use crate::sys::process::{self, CommandSpec, Ending, Finished};
+use crate::sys::process::{self, Ending};
 use crate::sys::real::RealSystem;
-use crate::sys::system::{ReadSystem, WriteSystem};
+use crate::sys::system::ReadSystem;
 
 /// What to run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TestSpec {
-    /// The repository's name, for advice.
-    pub name: String,
     /// The repository.
     pub repo: PathBuf,
     /// Its environment; without one, the machine's `python3` is used.
     pub env: Option<PythonEnv>,
     /// The command that the profile gives, run by `sh`; `None` is what the repository itself declares.
     pub command: Option<String>,
-    /// Run `make lint` too.
-    pub lint: bool,
-    /// Where the output goes; reports and what tools drop lie beside it while the tests run.
+    /// Where the output goes.
     pub log: PathBuf,
-    /// The longest time.
+    /// The longest time for one run.
     pub time: Duration,
+    /// `make lint` runs, too, where there is such a target.
+    pub lint: bool,
+    /// What is known for advice; name, Python and modules are filled in where they are missing.
+    pub facts: Facts,
 }
 
-/// How it ended.
-#[derive(Clone, Debug)]
+/// What came of it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tested {
-    /// What was run.
-    pub runner: Runner,
-    /// What it means.
+    /// How the tests were run, or would be; `None` when there is nothing that runs tests.
+    pub runner: Option<Runner>,
+    /// What is known of the tests now.
     pub verdict: Verdict,
-    /// Why it is not green, when that is known.
+    /// The name of what went wrong.
     pub failure: Option<Failure>,
-    /// What there would be to test where the repository's own target is worth nothing.
+    /// What was found besides, where the declared way runs no test: by discovery, or by a smoke import. It never
+    /// makes the verdict green.
     pub besides: Option<Verdict>,
-    /// `make lint`: whether it is content, and why not.
-    pub lint: Option<Result<(), Option<Failure>>>,
-    /// What is worth knowing of its CI files.
-    pub notices: Vec<Notice>,
-    /// How long it took.
+    /// What lint says, when it was asked for and there is such a target.
+    pub lint: Option<lint::Linted>,
+    /// The first tests that failed.
+    pub failing: Vec<FailedTest>,
+    /// What is worth saying, a sentence each.
+    pub notes: Vec<String>,
+    /// How long all of it took.
     pub elapsed: Duration,
+    /// Where the output is.
+    pub log: PathBuf,
+}
+
+/// What runs need to know.
+struct Run<'a> {
+    spec: &'a TestSpec,
+    facts: Facts,
+    names: Vec<String>,
+    around: Surroundings,
 }
 
 /// Runs the tests and judges them.
 pub fn test(spec: &TestSpec) -> Tested {
     let started = Instant::now();
+    let mut tested = match Scratch::make() {
+        Ok(scratch) => tested(spec, scratch),
+        Err(error) => {
+            let why = format!("cannot make a folder for temporary files: {error}");
+            Tested::of(None, Verdict::CouldNotStart { why })
+        }
+    };
+    tested.elapsed = started.elapsed();
+    tested.log = spec.log.clone();
+    tested
+}
+
+impl Tested {
+    fn of(runner: Option<Runner>, verdict: Verdict) -> Self {
+        Self {
+            runner,
+            verdict,
+            failure: None,
+            besides: None,
+            lint: None,
+            failing: Vec::new(),
+            notes: Vec::new(),
+            elapsed: Duration::ZERO,
+            log: PathBuf::new(),
+        }
+    }
+}
+
+fn tested(spec: &TestSpec, scratch: Scratch) -> Tested {
     let names = file_names(&RealSystem, &spec.repo);
     let makefile = ["GNUmakefile", "makefile", "Makefile"]
         .iter()
         .find_map(|name| read_text(&RealSystem, &spec.repo.join(name)));
-    let way = way(spec, makefile.as_deref(), &names);
-    let (ran, reason) = match way.runner {
-        Runner::Smoke => smoke(spec, &names),
-        runner => run(spec, runner),
+    let bin = spec.env.as_ref().map(PythonEnv::bin);
+    let in_env = |program: &str| {
+        let path = bin.as_ref().map(|bin| bin.join(program));
+        path.is_some_and(|path| matches!(followed(&RealSystem, &path), Ok(Some(_))))
     };
-    let (verdict, failure, besides) = match way.known {
-        Some((verdict, failure)) => {
-            // A failed import still calls for a repair, whatever the target is worth.
-            let failure = reason.filter(|reason| reason.class.repair).unwrap_or(failure);
-            (verdict, Some(failure), Some(ran))
+    let repo = Repo {
+        given: spec.command.as_deref(),
+        makefile: makefile.as_deref(),
+        names: &names,
+        read: &|name| read_text(&RealSystem, &spec.repo.join(name)),
+        has: &|program| in_env(program) || process::find(program).is_some(),
+        installed: &|tool| bin.is_none() || in_env(tool),
+    };
+    let chosen = runner::choose(&repo);
+    let discovered = runner::discover(&repo);
+    let run = Run {
+        spec,
+        facts: facts(spec, &names),
+        around: Surroundings::new(spec, bin.as_deref(), scratch),
+        names: names.clone(),
+    };
+    let mut tested = run.decided(chosen, discovered);
+    if spec.lint && tested.verdict != Verdict::Interrupted {
+        let green = matches!(tested.verdict, Verdict::Passed { .. });
+        tested.lint = lint::lint(makefile.as_deref(), &run.around, &run.facts, green);
+    }
+    tested
+}
+
+/// The facts that the caller gave, completed.
+fn facts(spec: &TestSpec, names: &[String]) -> Facts {
+    let mut facts = spec.facts.clone();
+    if facts.name.is_empty() {
+        facts.name = spec.repo.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    }
+    facts.python = facts.python.or_else(|| spec.env.as_ref().map(|env| env.record.python.clone()));
+    if facts.modules.is_empty() {
+        let top =
+            names.iter().filter_map(|name| name.strip_suffix("/__init__.py").or(name.strip_suffix(".py")));
+        facts.modules = top.filter(|name| !name.contains('/')).map(str::to_owned).collect();
+    }
+    facts
+}
+
+impl Run<'_> {
+    fn decided(&self, chosen: Chosen, discovered: Option<Runner>) -> Tested {
+        let Some(runner) = chosen.runner else {
+            let mut tested = self.smoked();
+            tested.notes.extend(chosen.notes);
+            return tested;
+        };
+        let mut tested = match chosen.obstacle {
+            Some(obstacle) => {
+                let mut tested = Tested::of(Some(runner), before(obstacle.class, &obstacle.evidence));
+                tested.failure = known(obstacle.class, &obstacle.evidence, &self.facts);
+                tested
+            }
+            None => self.run(runner),
+        };
+        if nothing_ran(&tested) {
+            let other = discovered.filter(|other| *other != runner);
+            let besides = match other {
+                Some(other) => self.run(other),
+                None => self.smoked(),
+            };
+            if besides.verdict != Verdict::NoTestTarget {
+                tested.notes.extend(other.map(|other| {
+                    format!(
+                        "{} runs none of the tests that are here; {} was tried besides",
+                        runner.name(),
+                        other.name()
+                    )
+                }));
+                tested.notes.extend(besides.notes);
+                tested.notes.extend(
+                    besides.failure.map(|failure| format!("{}: {}", failure.title, failure.evidence)),
+                );
+                tested.besides = Some(besides.verdict);
+                tested.failing = besides.failing;
+            }
         }
-        None => (ran, reason, None),
-    };
-    let lint = (spec.lint && makefile.is_some_and(|text| makefile::target(&text, "lint") == Target::Real))
-        .then(|| lint(spec));
-    let notices = notices(&ci_files(&spec.repo), &all_names(spec, names));
-    Tested { runner: way.runner, verdict, failure, besides, lint, notices, elapsed: started.elapsed() }
-}
-
-fn way(spec: &TestSpec, makefile: Option<&str>, names: &[String]) -> Way {
-    if spec.command.is_some() {
-        return Way { runner: Runner::Given, known: None };
+        tested.notes.extend(chosen.notes);
+        tested
     }
-    let has = |program: &str| {
-        let own = spec.env.as_ref().map(|env| env.bin().join(program));
-        own.is_some_and(|path| matches!(RealSystem.meta(&path), Ok(Some(_))))
-            || process::find(program).is_some()
-    };
-    runner::choose(&Seen { name: &spec.name, makefile, names, has: &has })
-}
 
-fn run(spec: &TestSpec, runner: Runner) -> (Verdict, Option<Failure>) {
-    let report = spec.log.with_extension("junit.xml");
-    if let Err(error) = RealSystem.remove_file(&report) {
-        return (Verdict::CouldNotStart { why: format!("an old report is in the way: {error}") }, None);
-    }
-    let done = match process::run(&command(spec, runner, &report)) {
-        Ok(done) => done,
-        Err(error) => return (Verdict::CouldNotStart { why: error.to_string() }, None),
-    };
-    let junit = RealSystem.read(&report, 64 << 20).ok().and_then(|xml| verdict::read_junit(&xml));
-    let _ = RealSystem.remove_file(&report);
-    let said = output(&done);
-    let report = junit.or_else(|| verdict::read_unittest(&said));
-    let failure = classified(spec, &done, report.as_ref());
-    (judged(&done, report.as_ref(), failure.as_ref()), failure)
-}
-
-fn judged(done: &Finished, report: Option<&Report>, failure: Option<&Failure>) -> Verdict {
-    let code = match done.ending {
-        Ending::TimedOut => return Verdict::TimedOut,
-        Ending::Interrupted => return Verdict::CouldNotStart { why: "interrupted".into() },
-        Ending::Exited(code) => Some(code),
-        Ending::Signalled(_) => None,
-    };
-    match verdict::judge(code, report, &environment::last_lines(done, 5)) {
-        Verdict::CouldNotStart { why } if failure.is_some_and(|failure| *failure.class == NEEDS_DOCKER) => {
-            Verdict::NeedsDocker { why }
+    fn run(&self, runner: Runner) -> Tested {
+        let (command, xml) = self.around.command(runner, &self.names);
+        let done = match process::run(&command) {
+            Ok(done) => done,
+            Err(error) => {
+                let words = format!("{}: {error}", command.program.to_string_lossy());
+                let mut tested = Tested::of(Some(runner), Verdict::CouldNotStart { why: words.clone() });
+                if error.kind() == std::io::ErrorKind::NotFound {
+                    tested.failure = known("runner-not-installed", &words, &self.facts);
+                }
+                return tested;
+            }
+        };
+        let text = format!("{}\n{}", done.text(), done.error_text());
+        let report = RealSystem.read(&xml, 64 << 20).ok().and_then(|xml| report::read_junit(&xml));
+        let report = report.or_else(|| report::read_unittest(&text));
+        let code = match done.ending {
+            Ending::Exited(code) => Some(code),
+            _ => None,
+        };
+        let verdict = match done.ending {
+            Ending::TimedOut => Verdict::TimedOut,
+            Ending::Interrupted => return Tested::of(Some(runner), Verdict::Interrupted),
+            Ending::Signalled(signal) => Verdict::Crashed { signal },
+            Ending::Exited(_) => verdict::judge(code, report.as_ref(), &environment::last_lines(&done, 5)),
+        };
+        let mut tested = Tested::of(Some(runner), verdict);
+        tested.failure = self.name(&tested.verdict, done.ending, &text, report.as_ref());
+        if tested.failure.as_ref().is_some_and(|failure| failure.class == "needs-docker")
+            && let Verdict::CouldNotStart { why } = tested.verdict
+        {
+            tested.verdict = Verdict::NeedsDocker { why };
         }
-        verdict => verdict,
+        tested.failing = report.map(|report| report.failures).unwrap_or_default();
+        tested
     }
-}
 
-fn output(done: &Finished) -> String {
-    format!("{}\n{}", done.text(), done.error_text())
-}
-
-/// What failing tests said counts before what was printed around them.
-fn classified(spec: &TestSpec, done: &Finished, report: Option<&Report>) -> Option<Failure> {
-    let is_green = done.ok() && report.is_none_or(|report| report.failed == 0);
-    if is_green {
-        return None;
-    }
-    let text = format!("{}{}", report.map(Report::text).unwrap_or_default(), output(done));
-    failure::classify(&Facts { name: &spec.name, stage: Stage::Run, ending: done.ending, text: &text })
-}
-
-/// No tests: the modules are imported, and the app is asked.
-fn smoke(spec: &TestSpec, names: &[String]) -> (Verdict, Option<Failure>) {
-    let modules = smoke::modules(names);
-    if modules.is_empty() {
-        return (Verdict::NoTestTarget, None);
-    }
-    let report = spec.log.with_extension("smoke.json");
-    let _ = RealSystem.remove_file(&report);
-    let args =
-        ["-c", smoke::PROGRAM, &report.to_string_lossy(), &modules.join(","), smoke::APPS].map(str::to_owned);
-    let command = surroundings(spec, CommandSpec::new(python(spec)).args(args));
-    let done = match process::run(&command) {
-        Ok(done) => done,
-        Err(error) => return (Verdict::CouldNotStart { why: error.to_string() }, None),
-    };
-    let found = RealSystem.read(&report, 1 << 20).ok().and_then(|bytes| Smoke::read(&bytes));
-    let _ = RealSystem.remove_file(&report);
-    let said = |found: &Smoke| found.failed.iter().map(|(_, why)| format!("{why}\n")).collect::<String>();
-    let text = format!("{}{}", found.as_ref().map(said).unwrap_or_default(), done.error_text());
-    let well = done.ok() && found.as_ref().is_some_and(|found| found.failed.is_empty());
-    let facts = Facts { name: &spec.name, stage: Stage::Run, ending: done.ending, text: &text };
-    let failure = if well { None } else { failure::classify(&facts) };
-    let verdict = match (done.ending, found) {
-        (Ending::TimedOut, _) => Verdict::TimedOut,
-        (_, Some(found)) => Verdict::Smoke(found),
-        (_, None) => Verdict::CouldNotStart { why: environment::last_lines(&done, 5) },
-    };
-    (verdict, failure)
-}
-
-fn lint(spec: &TestSpec) -> Result<(), Option<Failure>> {
-    let done = process::run(&surroundings(spec, CommandSpec::new("make").arg("lint"))).map_err(|_| None)?;
-    if done.ok() {
-        return Ok(());
-    }
-    let said = output(&done);
-    Err(failure::classify(&Facts { name: &spec.name, stage: Stage::Run, ending: done.ending, text: &said })
-        .filter(|failure| failure.class.id != "test-failed"))
-}
-
-fn python(spec: &TestSpec) -> PathBuf {
-    spec.env.as_ref().map_or_else(|| "python3".into(), |env| env.bin().join("python"))
-}
-
-fn command(spec: &TestSpec, runner: Runner, report: &Path) -> CommandSpec {
-    let given = spec.command.as_deref().unwrap_or(":");
-    let command = match runner {
-        Runner::Given => CommandSpec::new("sh").args(["-c", given]),
-        Runner::Make => CommandSpec::new("make").arg("test"),
-        Runner::Tox => CommandSpec::new("tox").arg("--workdir").arg(spec.log.with_extension("tox")),
-        Runner::Nox => CommandSpec::new("nox").arg("--envdir").arg(spec.log.with_extension("nox")),
-        Runner::Unittest => CommandSpec::new(python(spec)).args(["-m", "unittest", "discover"]),
-        Runner::Pytest | Runner::Smoke => CommandSpec::new(python(spec)).args(["-m", "pytest"]),
-    };
-    let report = report.to_string_lossy().replace('\'', "'\"'\"'");
-    surroundings(spec, command).env("PYTEST_ADDOPTS", format!("-p no:cacheprovider '--junitxml={report}'"))
-}
-
-/// The environment first on `PATH`, and everything that tools drop kept out of the repository.
-fn surroundings(spec: &TestSpec, command: CommandSpec) -> CommandSpec {
-    let beside = |extension: &str| spec.log.with_extension(extension);
-    let mut command = command
-        .cwd(&spec.repo)
-        .timeout(spec.time)
-        .log(&spec.log)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("COVERAGE_FILE", beside("coverage"))
-        .env("HYPOTHESIS_STORAGE_DIRECTORY", beside("hypothesis"))
-        .env("MYPY_CACHE_DIR", beside("mypy"))
-        .env("RUFF_CACHE_DIR", beside("ruff"))
-        .env("PYLINTHOME", beside("pylint"))
-        .without("PYTHONHOME")
-        .without("PYTHONPATH")
-        .without("MAKEFLAGS")
-        .without("VIRTUAL_ENV");
-    if let Some(env) = &spec.env {
-        let mut path = env.bin().into_os_string();
-        if let Some(rest) = env::var_os("PATH") {
-            path.push(":");
-            path.push(rest);
+    /// The class of what went wrong.
+    fn name(
+        &self,
+        verdict: &Verdict,
+        ending: Ending,
+        text: &str,
+        report: Option<&Report>,
+    ) -> Option<Failure> {
+        let facts = &self.facts;
+        match verdict {
+            Verdict::Passed { .. } => None,
+            // Tests are green and something after them is not.
+            Verdict::Failed { failed: 0, .. } => classify(Stage::Lint, Some(ending), text, report, facts),
+            Verdict::NoTestRan { why } if report.is_none() => {
+                classify(Stage::Run, Some(ending), text, None, facts)
+                    .or_else(|| known("no-op-target", why, facts))
+            }
+            Verdict::NoTestRan { why } if report.is_some_and(|report| report.counts.tests == 0) => {
+                known("no-test-target", why, facts)
+            }
+            Verdict::NoTestRan { .. } => None,
+            _ => classify(Stage::Run, Some(ending), text, report, facts),
         }
-        command = command.env("PATH", path).env("VIRTUAL_ENV", &env.dir);
     }
-    command
+
+    fn smoked(&self) -> Tested {
+        let modules = fallback::modules(&self.names);
+        if modules.is_empty() {
+            let mut tested = Tested::of(None, Verdict::NoTestTarget);
+            tested.failure = known("no-test-target", "no target, no test file, no module", &self.facts);
+            return tested;
+        }
+        let smoked = fallback::smoke(
+            &modules,
+            &self.around.python,
+            &|command| self.around.prepare(command),
+            self.around.scratch(),
+            self.spec.time,
+            &self.facts,
+        );
+        let mut tested = Tested::of(None, smoked.verdict);
+        tested.failure = smoked.failure;
+        tested.notes = smoked.notes;
+        tested
+    }
 }
 
-/// The CI files of a repository: path and text.
-fn ci_files(repo: &Path) -> Vec<(String, String)> {
-    let workflows = RealSystem.list(&repo.join(".github/workflows")).unwrap_or_default();
-    let workflows =
-        workflows.iter().filter_map(|name| name.to_str()).map(|name| format!(".github/workflows/{name}"));
-    let files = notices::FILES.into_iter().map(str::to_owned).chain(workflows.take(50));
-    files.filter_map(|file| read_text(&RealSystem, &repo.join(&file)).map(|text| (file, text))).collect()
+/// The class of an installation that failed, by the log that it left. `ending` is how its last step ended.
+pub fn install_failure(log: &Path, ending: Ending, facts: &Facts) -> Option<Failure> {
+    let bytes = RealSystem.read(log, 32 << 20).ok()?;
+    classify(Stage::Install, Some(ending), &String::from_utf8_lossy(&bytes), None, facts)
 }
 
-/// The names at the top with the hidden ones, which scripts may be among.
-fn all_names(spec: &TestSpec, mut names: Vec<String>) -> Vec<String> {
-    let top = RealSystem.list(&spec.repo).unwrap_or_default();
-    names.extend(
-        top.iter().filter_map(|name| name.to_str()).filter(|name| name.starts_with('.')).map(str::to_owned),
-    );
-    names
+/// The verdict of what is known before it is run.
+fn before(class: &str, evidence: &str) -> Verdict {
+    let why = evidence.to_owned();
+    match class {
+        "no-op-target" => Verdict::NoTestRan { why },
+        "needs-docker" => Verdict::NeedsDocker { why },
+        _ => Verdict::CouldNotStart { why },
+    }
+}
+
+/// Whether the declared way ran no test for a reason that leaves other ways open.
+fn nothing_ran(tested: &Tested) -> bool {
+    const OTHER: [&str; 4] =
+        ["target-names-missing-file", "runner-not-installed", "missing-helper-script", "needs-docker"];
+    match tested.verdict {
+        Verdict::NoTestRan { .. } => tested.failure.is_some(),
+        Verdict::CouldNotStart { .. } | Verdict::NeedsDocker { .. } => {
+            tested.failure.as_ref().is_some_and(|failure| OTHER.contains(&failure.class))
+        }
+        _ => false,
+    }
 }

@@ -1,8 +1,6 @@
-"""Imports the modules of a repository without tests and asks its app for its first page.
-
-Reads nothing, writes one JSON object to the file that is named first; the folder is the current one. Runs under
-Python 3.6 and newer, on the standard library alone.
-"""
+"""Imports one module of a repository, asks the web application in it for its first page, and writes what happened
+as JSON: smoke.py RESULT MODULE. Standard library only, Python 3.6 and later."""
+import contextlib
 import importlib
 import io
 import json
@@ -10,57 +8,96 @@ import os
 import sys
 import traceback
 
-report, modules, apps = sys.argv[1], sys.argv[2].split(",") if sys.argv[2] else [], sys.argv[3].split(",")
-found = {"imported": [], "failed": [], "talkative": [], "answered": None, "app": None}
-sys.path.insert(0, os.getcwd())
 
-
-def write():
-    with open(report, "w") as out:
-        json.dump(found, out)
-
-
-def answer(app):
-    """The status of the first page, by the framework's own test client."""
-    if hasattr(app, "test_client"):
-        return app.test_client().get("/").status_code
-    if hasattr(app, "router"):
-        try:
-            from starlette.testclient import TestClient
-        except (ImportError, RuntimeError):  # the client needs a package that the app does not
-            return None
-        return TestClient(app).get("/").status_code
+def application(module):
+    for name in ("app", "application"):
+        found = getattr(module, name, None)
+        if callable(found):
+            return found
     return None
 
 
-for name in modules:
-    said, out = io.StringIO(), sys.stdout
-    sys.stdout = said
+def by_hand(app):
+    """GET / by the ASGI protocol itself, where the test client's own requirements are not installed."""
+    import asyncio
+
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+        "path": "/", "raw_path": b"/", "query_string": b"", "root_path": "", "headers": [(b"host", b"testserver")],
+        "client": ("testclient", 1), "server": ("testserver", 80),
+    }
+    status = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        if message["type"] == "http.response.start":
+            status.append(message["status"])
+
+    loop = asyncio.new_event_loop()
     try:
-        module = importlib.import_module(name)
-        found["imported"].append(name)
-    except BaseException as error:  # a module may raise anything, SystemExit included
-        module = None
+        loop.run_until_complete(app(scope, receive, send))
+    except Exception:
         traceback.print_exc()
-        last = traceback.format_exc().strip().splitlines()
-        found["failed"].append([name, last[-1]])
+        return 500
     finally:
-        sys.stdout = out
-    if said.getvalue().strip():
-        found["talkative"].append(name)
-    if module is not None and found["answered"] is None:
-        for attribute in apps:
-            app = getattr(module, attribute, None)
-            if app is None:
-                continue
-            try:
-                status = answer(app)
-            except BaseException as error:
-                traceback.print_exc()
-                found["failed"].append([name, "GET / of %s: %s: %s" % (attribute, type(error).__name__, error)])
-                continue
-            if status is not None:
-                found["answered"], found["app"] = status, "%s.%s" % (name, attribute)
-                break
+        loop.close()
+    return status[0] if status else None
+
+
+def ask(app):
+    if hasattr(app, "test_client"):
+        return app.test_client().get("/").status_code
+    if type(app).__module__.split(".")[0] not in ("starlette", "fastapi"):
+        return None
+    try:
+        from starlette.testclient import TestClient
+
+        client = TestClient(app, raise_server_exceptions=False)
+    except (ImportError, RuntimeError):
+        return by_hand(app)
+    return client.get("/").status_code
+
+
+def main():
+    result, name = sys.argv[1:3]
+    sys.argv = [name + ".py"]
+    said = {"ok": False, "error": "", "trace": "", "printed": "", "status": None}
+
+    def write():
+        with open(result + ".new", "w", encoding="utf-8", errors="replace") as file:
+            json.dump(said, file)
+        os.replace(result + ".new", result)
+
+    def failed(error):
+        said["error"] = "".join(traceback.format_exception_only(type(error), error)).strip()[-2000:]
+        said["trace"] = traceback.format_exc()[-16000:]
+        sys.stderr.write(said["trace"])
+
+    printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="replace", write_through=True)
+    module = None
+    try:
+        with contextlib.redirect_stdout(printed):
+            module = importlib.import_module(name)
+        said["ok"] = True
+    except BaseException as error:
+        failed(error)
+    text = printed.buffer.getvalue().decode("utf-8", "replace")
+    said["printed"] = text.strip()[:300]
+    sys.stdout.write(text[:100000])
     write()
-write()
+    app = application(module) if said["ok"] else None
+    if app is not None:
+        try:
+            said["status"] = ask(app)
+        except BaseException as error:
+            failed(error)
+        write()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads that a module has left behind must not keep us.
+    os._exit(0)
+
+
+main()

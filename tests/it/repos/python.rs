@@ -67,13 +67,11 @@ impl Project {
 
     fn test(&self, env: Option<PythonEnv>, time: Duration) -> Verdict {
         test(&TestSpec {
-            name: "x".into(),
-            lint: false,
             repo: self.repo(),
             env,
-            command: None,
             log: self.dir.path().join("logs/it's tests.log"),
             time,
+            ..TestSpec::default()
         })
         .verdict
     }

@@ -162,7 +162,7 @@ fn row(printer: &Printer, report: &ProjectReport) -> Vec<String> {
 fn style(verdict: &str) -> Style {
     match verdict {
         "passed" => Style::Good,
-        "no-test-ran" | "no-test-target" | "imports" | "needs-network" | "needs-docker" | "postponed" => {
+        "no-test-ran" | "no-test-target" | "smoke" | "needs-network" | "needs-docker" | "postponed" => {
             Style::Warn
         }
         _ => Style::Bad,
@@ -179,7 +179,7 @@ fn notes(printer: &Printer, report: &ProjectReport) -> Vec<String> {
     }
     if report.attempts.len() > 1 {
         for tried in &report.attempts {
-            let ended = tried.failure.as_ref().map_or("works", |failure| failure.class.title);
+            let ended = tried.failure.as_ref().map_or("works", |failure| failure.title);
             lines.push(format!("tried: versions {}: {ended}", printable(&tried.versions)));
         }
     }
@@ -187,11 +187,12 @@ fn notes(printer: &Printer, report: &ProjectReport) -> Vec<String> {
     if let Some(tests) = &report.tests {
         lines.extend(tests.besides.as_ref().map(|besides| format!("besides: {}", printable(besides))));
         lines.extend(tests.lint.as_ref().map(|lint| format!("make lint: {}", printable(lint))));
+        lines.extend(tests.notes.iter().map(|note| printable(note)));
         lines.extend(tests.notices.iter().map(|notice| format!("{}: {}", notice.file, notice.text)));
     }
     let green = report.tests.as_ref().is_some_and(|tests| tests.verdict == "passed");
     if let Some(failure) = report.failure.as_ref().filter(|_| !green) {
-        lines.push(format!("{} {}: {}", label(Style::Bad, "why:"), failure.class.title, failure.evidence));
+        lines.push(format!("{} {}: {}", label(Style::Bad, "why:"), failure.title, failure.evidence));
         lines.push(format!("{} {}", label(Style::Hint, "next:"), failure.advice));
     } else if let Some(trouble) = &report.trouble {
         lines.push(format!("{} {}", label(Style::Bad, "why:"), printable(trouble)));
