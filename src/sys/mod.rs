@@ -8,6 +8,7 @@ pub mod dirs;
 pub mod disk;
 pub mod env;
 pub mod fresh_tree;
+mod guard;
 pub mod http;
 pub mod lock;
 #[cfg(test)]

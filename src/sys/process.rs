@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::signal;
+use super::{guard, signal};
 
 /// What to run, as a value; its input is not shown, for it may be a secret.
 #[derive(Clone, Default)]
@@ -37,6 +37,8 @@ pub struct CommandSpec {
     pub log: Option<PathBuf>,
     /// Runs in a session of its own, without our terminal.
     pub new_session: bool,
+    /// Nothing that it starts outlives it, nor us.
+    pub contained: bool,
 }
 
 impl fmt::Debug for CommandSpec {
@@ -108,6 +110,13 @@ impl CommandSpec {
 }
 
 impl CommandSpec {
+    /// Whatever it starts ends with it, even what leaves its group; on Linux. Not for what may start a service of
+    /// the user's, as a shell does with its ssh-agent.
+    pub fn contained(mut self) -> Self {
+        self.contained = true;
+        self
+    }
+
     /// The program with its arguments, environment and directory; its streams are the caller's.
     pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
@@ -180,8 +189,8 @@ enum Message {
     Ended(io::Result<ExitStatus>),
 }
 
-/// Runs a command to its end. An `Err` means that it could not be started or its log not be written; how it
-/// ended is in [`Finished`].
+/// Runs a command to its end. An `Err` means that it could not be started or its log not be opened; how it
+/// ended is in [`Finished`]. A log that cannot be written on, on a full disk, only ends early.
 pub fn run(spec: &CommandSpec) -> io::Result<Finished> {
     let started = Instant::now();
     let mut log = match &spec.log {
@@ -202,10 +211,14 @@ pub fn run(spec: &CommandSpec) -> io::Result<Finished> {
     } else {
         command.process_group(0);
     }
-    die_with_us(&mut command);
+    if spec.contained {
+        guard::put_before(&mut command);
+    } else {
+        die_with_us(&mut command);
+    }
     let mut child = command.spawn()?;
     let group = Pid::from_child(&child);
-    signal::register(group);
+    signal::register(group, spec.contained);
     if let Some(mut pipe) = child.stdin.take() {
         let bytes = spec.stdin.clone();
         // A child that does not read its input must not block us; its closed pipe is no error of ours.
@@ -221,7 +234,7 @@ pub fn run(spec: &CommandSpec) -> io::Result<Finished> {
     std::thread::spawn(move || drop(sender.send(Message::Ended(child.wait()))));
 
     let deadline = spec.timeout.map(|limit| started + limit);
-    let result = collect(&receiver, group, deadline, log.as_mut());
+    let result = collect(&receiver, (group, spec.contained), deadline, log.as_mut());
     signal::unregister(group);
     let (status, timed_out, stdout, stderr) = result?;
     let ending = if timed_out {
@@ -268,9 +281,9 @@ type Collected = (ExitStatus, bool, VecDeque<u8>, VecDeque<u8>);
 
 fn collect(
     receiver: &mpsc::Receiver<Message>,
-    group: Pid,
+    (group, guarded): (Pid, bool),
     deadline: Option<Instant>,
-    mut log: Option<&mut File>,
+    mut log: Option<&mut Log>,
 ) -> io::Result<Collected> {
     let (mut stdout, mut stderr) = (VecDeque::new(), VecDeque::new());
     let mut open = 2;
@@ -278,7 +291,6 @@ fn collect(
     let mut limit = deadline;
     let mut polite = true;
     let mut timed_out = false;
-    let mut log_error = None;
     while open > 0 || status.is_none() {
         let message = match limit {
             None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
@@ -286,10 +298,8 @@ fn collect(
         };
         match message {
             Ok(Message::Output { error, bytes }) => {
-                if let Some(log) = log.as_mut()
-                    && let Err(error) = log.write_all(&bytes)
-                {
-                    log_error.get_or_insert(error);
+                if let Some(log) = log.as_mut() {
+                    log.write(&bytes);
                 }
                 keep_tail(if error { &mut stderr } else { &mut stdout }, &bytes);
             }
@@ -306,7 +316,7 @@ fn collect(
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 timed_out = true;
-                let _ = kill_process_group(group, if polite { Signal::TERM } else { Signal::KILL });
+                signal::end_group(group, guarded, if polite { Signal::TERM } else { Signal::KILL });
                 limit = Some(Instant::now() + signal::GRACE);
                 polite = false;
             }
@@ -316,9 +326,6 @@ fn collect(
     if timed_out {
         // The leader may have gone while its children ignore the polite signal.
         let _ = kill_process_group(group, Signal::KILL);
-    }
-    if let Some(error) = log_error {
-        return Err(error);
     }
     let status = status.ok_or_else(|| io::Error::other("the child process was lost"))?;
     Ok((status, timed_out, stdout, stderr))
@@ -348,17 +355,46 @@ fn forward(mut pipe: impl Read + Send + 'static, error: bool, sender: mpsc::Send
     });
 }
 
-fn open_log(path: &Path) -> io::Result<File> {
+/// How large a log may grow; a run that prints for ever must not fill the disk.
+pub const LOG: u64 = 16 << 20;
+
+/// A log that stays within [`LOG`].
+struct Log {
+    file: File,
+    left: u64,
+}
+
+impl Log {
+    fn write(&mut self, bytes: &[u8]) {
+        if self.left == 0 {
+            return;
+        }
+        let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+        self.left -= count as u64;
+        let mut result = self.file.write_all(&bytes[..count]);
+        if self.left == 0 {
+            let last = format!("\n[the log ends here: it has reached {} MB]\n", LOG >> 20);
+            result = result.and_then(|()| self.file.write_all(last.as_bytes()));
+        }
+        if result.is_err() {
+            self.left = 0;
+        }
+    }
+}
+
+fn open_log(path: &Path) -> io::Result<Log> {
     use std::os::unix::fs::OpenOptionsExt;
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    std::fs::OpenOptions::new()
+    let file = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-        .open(path)
+        .open(path)?;
+    let left = LOG.saturating_sub(file.metadata()?.len());
+    Ok(Log { file, left })
 }
 
 /// Runs a command on our own terminal and waits: an editor, a shell for the user.
@@ -416,6 +452,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_contained_ends_as_it_would_alone() {
+        let ending = |script: &str| run(&sh(script).contained()).unwrap().ending;
+        assert_eq!(ending("exit 7"), Ending::Exited(7));
+        assert_eq!(ending("kill -ABRT $$"), Ending::Signalled(6));
+        assert_eq!(run(&sh("cat").contained().stdin("x")).unwrap().text(), "x");
+    }
+
+    #[test]
+    fn what_leaves_the_group_is_contained_all_the_same() {
+        // Its streams are closed, its group and session are its own: only its process id is left to find it by.
+        let away = "setsid sh -c 'trap \"\" TERM; echo $$ >p; exec sleep 600' >/dev/null 2>&1 </dev/null &";
+        let cases = [("exit 0", Ending::Exited(0), 60_000), ("sleep 600", Ending::TimedOut, 500)];
+        for (script, ending, limit) in cases {
+            let dir = tempfile::tempdir().unwrap();
+            let script = format!("mkfifo p; {away} read id <p; echo $id; {script}");
+            let spec = sh(&script).cwd(dir.path()).contained().timeout(Duration::from_millis(limit));
+            let done = run(&spec).unwrap();
+            assert_eq!(done.ending, ending);
+            let id: u32 = done.text().parse().unwrap();
+            assert!(!Path::new(&format!("/proc/{id}")).exists(), "{id} is left behind");
+        }
+    }
+
+    #[test]
+    fn a_log_is_bounded_and_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        run(&sh("head -c 20000000 /dev/zero").log(&log)).unwrap();
+        let bytes = std::fs::read(&log).unwrap();
+        assert!(bytes.ends_with(b"\n[the log ends here: it has reached 16 MB]\n"));
+        assert!(bytes.len() < (16 << 20) + 100);
+    }
+
+    #[test]
     fn a_session_of_its_own_has_a_group_that_can_be_ended() {
         let ids = run(&sh("ps -o pid= -o pgid= -o sid= -p $$").new_session()).unwrap().text();
         let ids: Vec<&str> = ids.split_whitespace().collect();
@@ -427,5 +497,6 @@ mod tests {
     #[test]
     fn a_missing_program_is_an_error() {
         assert!(run(&CommandSpec::new("devboot-no-such-program")).is_err());
+        assert!(run(&CommandSpec::new("devboot-no-such-program").contained()).is_err());
     }
 }

@@ -10,7 +10,8 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static WAKE: AtomicI32 = AtomicI32::new(-1);
-static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+/// What runs: its group, and whether a guard leads it.
+static GROUPS: Mutex<Vec<(Pid, bool)>> = Mutex::new(Vec::new());
 /// The program that has the terminal: its process id, -1 while it is being started, 0 for none.
 static FOREGROUND: AtomicI32 = AtomicI32::new(0);
 static STARTED: OnceLock<()> = OnceLock::new();
@@ -105,16 +106,26 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
-pub(super) fn register(group: Pid) {
-    GROUPS.lock().unwrap_or_else(PoisonError::into_inner).push(group);
+pub(super) fn register(group: Pid, guarded: bool) {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner).push((group, guarded));
 }
 
 pub(super) fn unregister(group: Pid) {
-    GROUPS.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| *other != group);
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner).retain(|(other, _)| *other != group);
 }
 
 fn end_groups(signal: Signal) {
-    for group in GROUPS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        let _ = kill_process_group(*group, signal);
+    for (group, guarded) in GROUPS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        end_group(*group, *guarded, signal);
     }
+}
+
+/// Sends a signal to a group. The final one goes to its guard, if it has one, who reaches more than the group.
+pub(super) fn end_group(group: Pid, guarded: bool, signal: Signal) {
+    #[cfg(target_os = "linux")]
+    if guarded && signal == Signal::KILL {
+        let _ = kill_process(group, super::guard::END);
+        return;
+    }
+    let _ = (guarded, kill_process_group(group, signal));
 }

@@ -157,7 +157,7 @@ impl Duplex {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let group = Pid::from_child(&child);
-        signal::register(group);
+        signal::register(group, false);
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let said = Arc::<Heard>::default();
         if let Some(stderr) = stderr {

@@ -411,6 +411,7 @@ fn step(spec: &EnvSpec, step: &'static str, command: CommandSpec) -> Result<Fini
         .fold(command, |command, (name, folder)| command.env(name, spec.cache.join(folder)))
         .cwd(&spec.repo)
         .timeout(spec.time)
+        .contained()
         .log(&spec.log)
         .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
         .env("PIP_NO_INPUT", "1")

@@ -95,6 +95,7 @@ impl Surroundings {
         let mut command = command
             .cwd(&self.repo)
             .timeout(self.time)
+            .contained()
             .log(&self.log)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("TMPDIR", self.scratch())
