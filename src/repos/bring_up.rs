@@ -204,9 +204,8 @@ fn attempt(spec: &BringUp, resolve: Resolve, doing: &dyn Fn(Doing)) -> Try {
     };
     let mut one = Try { attempt: Attempt { resolve, install, failure }, environment, tested: None };
     let Some(tests) = &spec.tests else { return one };
-    if matches!(one.environment, Environment::Postponed { .. } | Environment::Failed(..))
-        || signal::interrupted()
-    {
+    let is_missing = matches!(one.environment, Environment::Postponed { .. } | Environment::Failed(..));
+    if is_missing && !spec.without_env || signal::interrupted() {
         return one;
     }
     doing(Doing::Tests);
