@@ -70,6 +70,8 @@ pub const ALL: &[EnvVar] = &[
     set("PIP_NO_INPUT", "1 for pip: it never asks"),
     set("PIP_CACHE_DIR", "devboot's cache, unless it is set: pip leaves nothing else in the home"),
     set("UV_CACHE_DIR", "devboot's cache, unless it is set"),
+    read("XDG_DATA_HOME", "where uv would keep credentials"),
+    set("UV_CREDENTIALS_DIR", "devboot's cache, unless it is set or uv keeps credentials already"),
     set("PIP_USER", "taken away from pip, which must install into the environment"),
     set("PIP_TARGET", "taken away from pip, which must install into the environment"),
     set("PIP_PREFIX", "taken away from pip, which must install into the environment"),

@@ -38,6 +38,9 @@ impl Run<'_> {
             return Vec::new();
         }
         (self.events)(Event::Phase(Phase::Python));
+        for path in [self.dirs.data.join("envs"), self.dirs.cache.join("pip")] {
+            self.note_dirs(&path);
+        }
         let next = AtomicUsize::new(0);
         let done: Mutex<Vec<(usize, Done)>> = Mutex::default();
         let budget = Mutex::new(self.budget);

@@ -11,6 +11,7 @@ mod homes;
 mod install_sh;
 mod kill;
 mod rc_files;
+mod repair;
 mod repo_command;
 mod repos;
 mod shells;

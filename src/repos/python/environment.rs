@@ -310,18 +310,7 @@ impl Build<'_> {
         // A virtual environment cannot be moved, so it is built in place; without its marker it is no one's.
         tree::remove(dir).map_err(|error| EnvError::Io("remove the rest", error))?;
         let uv = self.tool()?;
-        let online = spec.plan.install != Install::Nothing || spec.plan.adds_pytest;
-        let create = match &uv {
-            Some(uv) => {
-                // pip and, for old Pythons, setuptools belong to what `python -m venv` gives, and projects count
-                // on them; they come from the index.
-                let seed: &[&str] = if online { &["--seed"] } else { &[] };
-                let make = CommandSpec::new(uv).args(["venv", "--quiet"]).args(seed);
-                make.arg("--python").arg(&spec.python.program).arg(dir)
-            }
-            None => CommandSpec::new(&spec.python.program).args(["-I", "-m", "venv"]).arg(dir),
-        };
-        step(spec, "creating the Python environment", create)?;
+        self.create(uv.as_deref())?;
         let installer = || self.installer(uv.as_deref());
         if let Some(lock) = &self.lock {
             step(spec, "installing the locked versions", installer().args(["--no-deps", "-r"]).arg(lock))?;
@@ -338,6 +327,26 @@ impl Build<'_> {
             step(spec, "installing pytest", installer().arg("pytest"))?;
         }
         self.mark(if uv.is_some() { "uv" } else { "pip" })
+    }
+
+    fn create(&self, uv: Option<&Path>) -> Result<(), EnvError> {
+        let (spec, dir, name) = (self.spec, self.dir, "creating the Python environment");
+        let Some(uv) = uv else {
+            let make = CommandSpec::new(&spec.python.program).args(["-I", "-m", "venv"]).arg(dir);
+            return step(spec, name, make).map(drop);
+        };
+        let make = |options: &[&str]| {
+            let make = CommandSpec::new(uv).args(["venv", "--quiet"]).args(options);
+            make.arg("--python").arg(&spec.python.program).arg(dir)
+        };
+        // pip and, for old Pythons, setuptools belong to what `python -m venv` gives, and projects count on them. uv
+        // takes them from the index, and an index of one's own may not have them.
+        let online = spec.plan.install != Install::Nothing || spec.plan.adds_pytest;
+        if online && !spec.offline && step(spec, name, make(&["--seed"])).is_ok() {
+            return Ok(());
+        }
+        tree::remove(dir).map_err(|error| EnvError::Io("remove the rest", error))?;
+        step(spec, name, make(&[])).map(drop)
     }
 
     /// The plan's arguments, its own lines written to a file beside the environment.
@@ -404,9 +413,24 @@ impl Build<'_> {
     }
 }
 
+/// uv makes a folder for credentials in the home even when it has none to keep; where there is none yet, it goes into
+/// the cache.
+fn uv_credentials(spec: &EnvSpec, command: CommandSpec) -> CommandSpec {
+    const NAME: &str = "UV_CREDENTIALS_DIR";
+    let data = env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    let data = data.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
+    let own = data.map(|data| data.join("uv/credentials"));
+    let is_used = own.is_some_and(|own| !matches!(RealSystem.meta(&own), Ok(None)));
+    if is_used || env::var_os(NAME).is_some() {
+        return command;
+    }
+    command.env(NAME, spec.cache.join("uv-credentials"))
+}
+
 fn step(spec: &EnvSpec, step: &'static str, command: CommandSpec) -> Result<Finished, EnvError> {
     let caches = [("PIP_CACHE_DIR", "pip"), ("UV_CACHE_DIR", "uv")];
     let unset = caches.into_iter().filter(|(name, _)| env::var_os(name).is_none());
+    let command = uv_credentials(spec, command);
     let command = unset
         .fold(command, |command, (name, folder)| command.env(name, spec.cache.join(folder)))
         .cwd(&spec.repo)
