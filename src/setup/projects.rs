@@ -1,5 +1,6 @@
 //! Python environments and tests of projects, several at a time.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -202,7 +203,7 @@ impl Run<'_> {
         known: Option<PythonEnv>,
         tests: bool,
         budget: &Mutex<Budget>,
-    ) -> Result<(Picked, BroughtUp), Box<Item>> {
+    ) -> Result<(Picked, BroughtUp, Vec<String>), Box<Item>> {
         let (phase, name) = (Phase::Python, project.name.as_str());
         let picked = self.pick(project, plan.as_ref(), known.as_ref())?;
         let waits = self.options.offline && plan.as_ref().is_some_and(needs_network);
@@ -252,19 +253,34 @@ impl Run<'_> {
         };
         let version = &picked.python.version;
         let doing = |doing| (self.events)(Event::Working(name.to_owned(), words_of(&doing, version)));
+        let before = if spec.tests.is_some() { inspect::changes(&project.dir) } else { BTreeMap::new() };
         let brought = bring_up(&spec, &doing);
-        Ok((picked, brought))
+        let mut left_behind = Vec::new();
+        if brought.tested.is_some() {
+            let after = inspect::changes(&project.dir);
+            let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+            left_behind
+                .extend(names.into_iter().filter(|name| before.get(*name) != after.get(*name)).cloned());
+        }
+        Ok((picked, brought, left_behind))
     }
 
     /// What was brought up, as items, a report, and what is remembered.
-    fn tell(&self, project: &Project, brought: (Picked, BroughtUp), report: ProjectReport, done: &mut Done) {
-        let (picked, brought) = brought;
+    fn tell(
+        &self,
+        project: &Project,
+        brought: (Picked, BroughtUp, Vec<String>),
+        report: ProjectReport,
+        done: &mut Done,
+    ) {
+        let (picked, brought, left_behind) = brought;
         let name = project.name.as_str();
         let mut report = ProjectReport {
             python: Some(picked.python.version.clone()),
             python_why: picked.why.clone(),
             attempts: brought.attempts.iter().map(Tried::from).collect(),
             failure: brought.failure().cloned(),
+            left_behind,
             ..report
         };
         match &brought.environment {

@@ -181,11 +181,20 @@ impl Project {
         linked.then_some(whole)
     }
 
-    /// What a run of its tests would be of: the commit or the files, and the environment.
+    /// What a run of its tests would be of: the commit, what was changed since, and the environment.
     pub fn tested_state(&self, env: Option<&PythonEnv>) -> String {
         let code = inspect::head(&self.dir).unwrap_or_else(|| "-".into());
+        let changes = inspect::changes(&self.dir);
+        let marker = if changes.is_empty() {
+            String::new()
+        } else {
+            let words: Vec<String> =
+                changes.iter().map(|(name, digest)| format!("{name} {digest}")).collect();
+            let digest = Digest::of_parts(words.iter().map(String::as_bytes));
+            format!(" +changes {}", digest.short())
+        };
         let env = env.map_or_else(|| "-".to_owned(), |env| env.record.digest.short());
-        format!("{code} {env}")
+        format!("{code}{marker} {env}")
     }
 
     /// Whether its tests are to be run at all.

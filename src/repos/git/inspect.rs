@@ -1,10 +1,14 @@
 //! What an existing folder is, without the network: a clone of which address, at which commit, changed or not.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags, Status, StatusOptions};
 
 use super::url::GitUrl;
+use crate::base::digest::Digest;
 use crate::base::text::printable;
 use crate::sys::real::RealSystem;
 use crate::sys::system::{FileKind, ReadSystem};
@@ -110,6 +114,37 @@ fn repo_is_pristine(repo: &Repository, dropping: fn(&[u8]) -> bool) -> Result<bo
     });
     Ok(!kept)
 }
+
+/// The files of a clone that are not as its commit has them, by path, with a digest of what they are now; what
+/// tools drop and what is ignored is left out. Empty when it is no clone.
+pub fn changes(path: &Path) -> BTreeMap<String, Digest> {
+    let mut options = StatusOptions::new();
+    options.include_untracked(true).recurse_untracked_dirs(true).exclude_submodules(true);
+    let Ok(repo) = open(path) else { return BTreeMap::new() };
+    let Ok(statuses) = repo.statuses(Some(&mut options)) else { return BTreeMap::new() };
+    let own = statuses.iter().filter(|one| one.status() != Status::CURRENT && !is_dropping(one.path_bytes()));
+    own.map(|one| {
+        let name = String::from_utf8_lossy(one.path_bytes()).into_owned();
+        let digest = digest_of(&path.join(OsStr::from_bytes(one.path_bytes())));
+        (name, digest)
+    })
+    .collect()
+}
+
+/// Of its bytes, or of what is known of it when it is no file or a large one.
+fn digest_of(path: &Path) -> Digest {
+    let meta = RealSystem.meta(path).ok().flatten();
+    let is_file = meta.as_ref().is_some_and(|meta| meta.kind == FileKind::File);
+    match RealSystem.read(path, LARGE).ok().filter(|_| is_file) {
+        Some(bytes) => Digest::of(&bytes),
+        None => {
+            Digest::of(format!("{:?}", meta.map(|meta| (meta.kind, meta.size, meta.modified))).as_bytes())
+        }
+    }
+}
+
+/// Larger files are not read to see whether they have changed.
+const LARGE: u64 = 16 << 20;
 
 fn has_own_commits(repo: &Repository) -> Result<bool, git2::Error> {
     let head = repo.head().ok().and_then(|head| head.target());

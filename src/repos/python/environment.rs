@@ -22,7 +22,7 @@ use crate::repos::files::followed;
 use crate::sys::env;
 use crate::sys::process::{self, CommandSpec, Ending, Finished};
 use crate::sys::real::RealSystem;
-use crate::sys::system::{Attributes, ReadSystem, WriteSystem, replace};
+use crate::sys::system::{Attributes, FileKind, Meta, ReadSystem, WriteSystem, replace};
 use crate::sys::tree;
 
 /// Why there is no environment.
@@ -75,7 +75,7 @@ impl EnvError {
     pub fn said(&self) -> (Ending, &str) {
         match self {
             Self::Step { ending, said, .. } => (*ending, said),
-            Self::Io(_, error) if error.kind() == io::ErrorKind::StorageFull => {
+            Self::Start(_, error) | Self::Io(_, error) if error.kind() == io::ErrorKind::StorageFull => {
                 (Ending::Exited(1), "No space left on device")
             }
             Self::Start(..) | Self::Io(..) => (Ending::Exited(1), ""),
@@ -214,7 +214,9 @@ pub fn current(
 pub fn whole(system: &dyn ReadSystem, dir: &Path, digest: &Digest) -> Option<PythonEnv> {
     let record: EnvRecord = serde_json::from_slice(&system.read(&dir.join(MARKER), 1 << 16).ok()?).ok()?;
     let python = followed(system, &dir.join("bin/python")).ok().flatten();
-    (record.schema == 1 && record.digest == *digest && python.is_some())
+    // A link to somewhere else is not what was made here, and may change behind our back.
+    let own = matches!(system.meta(dir), Ok(Some(Meta { kind: FileKind::Dir, .. })));
+    (own && record.schema == 1 && record.digest == *digest && python.is_some())
         .then(|| PythonEnv { dir: dir.to_path_buf(), record })
 }
 
@@ -384,9 +386,7 @@ impl Build<'_> {
             (Some(uv), Some(date)) => CommandSpec::new(uv)
                 .args(["pip", "install", "--exclude-newer", &date.to_string(), "--python"])
                 .arg(python),
-            (None, _) => {
-                CommandSpec::new(python).args(["-m", "pip", "install", "--no-input", "--retries", "2"])
-            }
+            (None, _) => CommandSpec::new(python).args(["-m", "pip", "install", "--no-input"]),
         }
     }
 
@@ -428,6 +428,17 @@ fn uv_credentials(spec: &EnvSpec, command: CommandSpec) -> CommandSpec {
 }
 
 fn step(spec: &EnvSpec, step: &'static str, command: CommandSpec) -> Result<Finished, EnvError> {
+    // A silent index is given up after half a minute, not after minutes.
+    let patience = [
+        ("PIP_RETRIES", "1"),
+        ("PIP_DEFAULT_TIMEOUT", "15"),
+        ("UV_HTTP_RETRIES", "1"),
+        ("UV_HTTP_TIMEOUT", "15"),
+    ];
+    let command = patience
+        .into_iter()
+        .filter(|(name, _)| env::var_os(name).is_none())
+        .fold(command, |command, (name, value)| command.env(name, value));
     let caches = [("PIP_CACHE_DIR", "pip"), ("UV_CACHE_DIR", "uv")];
     let unset = caches.into_iter().filter(|(name, _)| env::var_os(name).is_none());
     let command = uv_credentials(spec, command);
@@ -471,7 +482,7 @@ pub fn last_lines(done: &Finished, count: usize) -> String {
 
 /// Whether the words of pip or uv are about a network that is not there.
 fn is_network(text: &str) -> bool {
-    const SIGNS: [&str; 7] = [
+    const SIGNS: [&str; 10] = [
         "Failed to establish a new connection",
         "Temporary failure in name resolution",
         "Name or service not known",
@@ -479,6 +490,9 @@ fn is_network(text: &str) -> bool {
         "Max retries exceeded",
         "dns error",
         "error sending request",
+        "ReadTimeoutError",
+        "ConnectTimeoutError",
+        "operation timed out",
     ];
     SIGNS.iter().any(|sign| text.contains(sign))
 }

@@ -8,11 +8,10 @@ use serde::Deserialize;
 
 use super::failure::{Facts, Failure, Stage, classify, known};
 use super::report::shown;
+use super::run;
 use super::verdict::Verdict;
 use crate::repos::python::plan;
 use crate::sys::process::{self, CommandSpec, Ending};
-use crate::sys::real::RealSystem;
-use crate::sys::system::ReadSystem;
 
 /// The program that imports one module.
 const SMOKE: &str = include_str!("smoke.py");
@@ -111,7 +110,7 @@ pub fn smoke(
             return Smoked { verdict: Verdict::Interrupted, failure: None, notes };
         }
         let said: Option<Said> =
-            RealSystem.read(&result, 1 << 20).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            run::left(&result, 1 << 20).and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let ended = said.is_some();
         let said = said.unwrap_or_default();
         if said.ok {

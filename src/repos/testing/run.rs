@@ -13,7 +13,7 @@ use crate::repos::files::{file_names, followed, read_text};
 use crate::repos::python::environment::{self, PythonEnv};
 use crate::sys::process::{self, Ending};
 use crate::sys::real::RealSystem;
-use crate::sys::system::ReadSystem;
+use crate::sys::system::{FileKind, ReadSystem};
 
 /// What to run.
 #[derive(Clone, Debug, Default)]
@@ -201,7 +201,7 @@ impl Run<'_> {
             }
         };
         let text = format!("{}\n{}", done.text(), done.error_text());
-        let report = RealSystem.read(&xml, 64 << 20).ok().and_then(|xml| report::read_junit(&xml));
+        let report = left(&xml, 64 << 20).and_then(|xml| report::read_junit(&xml));
         let report = report.or_else(|| report::read_unittest(&text));
         let code = match done.ending {
             Ending::Exited(code) => Some(code),
@@ -275,6 +275,12 @@ impl Run<'_> {
 pub fn install_failure(log: &Path, ending: Ending, facts: &Facts) -> Option<Failure> {
     let bytes = RealSystem.read(log, 32 << 20).ok()?;
     classify(Stage::Install, Some(ending), &String::from_utf8_lossy(&bytes), None, facts)
+}
+
+/// What a run left at our path; it may have put anything there, and a link is not followed.
+pub(super) fn left(report: &Path, limit: u64) -> Option<Vec<u8>> {
+    let meta = RealSystem.meta(report).ok().flatten()?;
+    (meta.kind == FileKind::File).then(|| RealSystem.read(report, limit).ok())?
 }
 
 /// The verdict of what is known before it is run.

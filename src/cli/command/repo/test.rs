@@ -190,6 +190,10 @@ fn notes(printer: &Printer, report: &ProjectReport) -> Vec<String> {
         lines.extend(tests.notes.iter().map(|note| printable(note)));
         lines.extend(tests.notices.iter().map(|notice| format!("{}: {}", notice.file, notice.text)));
     }
+    if let [first, more @ ..] = report.left_behind.as_slice() {
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        lines.push(format!("{} {}{more}", label(Style::Warn, "changed by its tests:"), printable(first)));
+    }
     let green = report.tests.as_ref().is_some_and(|tests| tests.verdict == "passed");
     if let Some(failure) = report.failure.as_ref().filter(|_| !green) {
         lines.push(format!("{} {}: {}", label(Style::Bad, "why:"), failure.title, failure.evidence));
