@@ -12,6 +12,7 @@ mod install_sh;
 mod kill;
 mod rc_files;
 mod repair;
+mod repo_bad_days;
 mod repo_command;
 mod repos;
 mod shells;
