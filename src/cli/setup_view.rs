@@ -31,7 +31,7 @@ pub struct Finished<'a> {
 /// Shows what happens.
 pub fn progress(progress: &Progress, event: Event) {
     match event {
-        Event::Phase(_) => {}
+        Event::Phase(_, items) => progress.expect(items),
         Event::Clone(RepoEvent::Started { name }) => progress.working(&name, "clone"),
         Event::Clone(RepoEvent::Progress { name, received, total, bytes }) => {
             progress.advance(&name, received as u64, total as u64, &size(bytes));

@@ -20,7 +20,7 @@ use crate::sys::tree;
 impl Run<'_> {
     pub(super) fn clones(&mut self, phase: Phase, wanted: &[WantedClone]) -> Result<Vec<Item>, RecordError> {
         if !wanted.is_empty() {
-            (self.events)(Event::Phase(phase));
+            (self.events)(Event::Phase(phase, wanted.len()));
         }
         let mut items = Vec::new();
         let mut specs = Vec::new();

@@ -38,7 +38,7 @@ impl Run<'_> {
         if there.is_empty() {
             return Vec::new();
         }
-        (self.events)(Event::Phase(Phase::Python));
+        (self.events)(Event::Phase(Phase::Python, there.len()));
         for path in [self.dirs.data.join("envs"), self.dirs.cache.join("pip")] {
             self.note_dirs(&path);
         }

@@ -155,8 +155,8 @@ impl From<&Tested> for TestReport {
 /// What happens while setup works; told from several threads.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A phase has begun.
-    Phase(Phase),
+    /// A phase has begun, with so many items.
+    Phase(Phase, usize),
     /// Cloning.
     Clone(RepoEvent),
     /// Something else is being worked on: name, words.

@@ -13,6 +13,7 @@ use crate::sys::terminal;
 pub struct Progress {
     all: MultiProgress,
     bars: Mutex<BTreeMap<String, ProgressBar>>,
+    total: Mutex<Option<ProgressBar>>,
     visible: bool,
 }
 
@@ -23,7 +24,26 @@ impl Progress {
         let visible = wanted && terminal::stderr_is_terminal();
         let target =
             if visible { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
-        Self { all: MultiProgress::with_draw_target(target), bars: Mutex::default(), visible }
+        let all = MultiProgress::with_draw_target(target);
+        Self { all, bars: Mutex::default(), total: Mutex::default(), visible }
+    }
+
+    /// How many tasks there will be: a bar below all others counts those that are over. Nought takes it away.
+    pub fn expect(&self, tasks: usize) {
+        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(old) = total.take() {
+            old.finish_and_clear();
+            self.all.remove(&old);
+        }
+        if !self.visible || tasks < 2 {
+            return;
+        }
+        let bar = self.all.add(ProgressBar::new(tasks as u64));
+        if let Ok(style) = ProgressStyle::with_template("  {bar:20} {pos} of {len}  {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.tick();
+        *total = Some(bar);
     }
 
     /// Whether anything is drawn.
@@ -58,6 +78,9 @@ impl Progress {
 
     /// A task that is over.
     pub fn finish(&self, task: &str) {
+        if let Some(total) = &*self.total.lock().unwrap_or_else(PoisonError::into_inner) {
+            total.inc(1);
+        }
         let bar = self.bars.lock().unwrap_or_else(PoisonError::into_inner).remove(task);
         if let Some(bar) = bar {
             bar.finish_and_clear();
@@ -76,7 +99,7 @@ impl Progress {
         }
         let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = bars.entry(task.to_owned()).or_insert_with(|| {
-            let bar = self.all.add(ProgressBar::new_spinner());
+            let bar = self.all.insert(0, ProgressBar::new_spinner());
             bar.set_prefix(printable(task));
             bar
         });

@@ -161,3 +161,21 @@ fn a_clone_goes_forward_if_nobody_changed_it() {
     world.devboot(["uninstall", "--yes"]).exits(0);
     assert_same(&before, &world.tree(), "uninstall");
 }
+
+#[test]
+fn a_pinned_commit_at_the_tip_is_on_its_branch() {
+    let world = World::new();
+    let one = origin(&world, "one", &[("a.txt", "a\n")]);
+    let pin = git(&world, &one, &["rev-parse", "HEAD"]);
+    let entry = format!("[repo.one]\nurl = \"file://{}\"\ncommit = \"{pin}\"\n", one.display());
+    world.write(".config/devboot/catalog.toml", entry);
+    world.devboot(["repo", "clone", "one"]).exits(0);
+    assert_eq!(git(&world, &world.path("repos/one"), &["symbolic-ref", "--short", "HEAD"]), "main");
+    commit(&world, &one, &[("a.txt", "b\n")], "2021-03-02T12:00:00Z");
+    world.devboot(["repo", "update", "one"]).exits(0).says("1 commit");
+    world.devboot(["repo", "remove", "one", "--yes"]).exits(0);
+    // Behind the tip it is only itself.
+    world.devboot(["repo", "clone", "one"]).exits(0);
+    assert_eq!(git(&world, &world.path("repos/one"), &["rev-parse", "HEAD"]), pin);
+    world.devboot(["repo", "update", "one"]).exits(3);
+}

@@ -343,15 +343,29 @@ fn check_out(
     } else {
         repo.checkout_tree(found.as_object(), Some(CheckoutBuilder::new().force())).map_err(git)?;
     }
-    match want {
-        Want::Branch(name) => {
+    let branch = match want {
+        Want::Branch(name) => Some(name.clone()),
+        // A pinned commit at the tip of its branch is on that branch: it can be worked on, and go forward.
+        Want::Commit(_) => branch_at(repo, commit),
+        Want::Tag(_) => None,
+    };
+    match branch {
+        Some(name) => {
             let local = format!("refs/heads/{name}");
             repo.reference(&local, commit, true, "clone").map_err(git)?;
             repo.set_head(&local).map_err(git)?;
-            let mut branch = repo.find_branch(name, git2::BranchType::Local).map_err(git)?;
+            let mut branch = repo.find_branch(&name, git2::BranchType::Local).map_err(git)?;
             branch.set_upstream(Some(&format!("origin/{name}"))).map_err(git)?;
         }
-        Want::Tag(_) | Want::Commit(_) => repo.set_head_detached(commit).map_err(git)?,
+        None => repo.set_head_detached(commit).map_err(git)?,
     }
     Ok(extent)
+}
+
+/// The one branch of the origin that was fetched, if its tip is this commit.
+fn branch_at(repo: &Repository, commit: Oid) -> Option<String> {
+    let mut tips = repo.references_glob("refs/remotes/origin/*").ok()?.flatten();
+    let (tip, other) = (tips.next()?, tips.next());
+    let name = tip.name().ok()?.strip_prefix("refs/remotes/origin/")?.to_owned();
+    (tip.target() == Some(commit) && other.is_none()).then_some(name)
 }
