@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::keyed::{dockerfile, keyed};
 use super::version::{Minor, Ranges};
 use crate::repos::files::read_text;
 use crate::sys::system::ReadSystem;
@@ -53,27 +54,21 @@ const SOURCES: &[Source] = &[
     Source { is: |path| path == "pyproject.toml", read: pyproject },
     Source { is: |path| path == "Pipfile", read: pipfile },
     Source { is: |path| path == "setup.cfg" || path == "setup.py", read: setup },
-    Source { is: |path| path == "environment.yml" || path == "environment.yaml", read: conda },
-    Source {
-        is: |path| path.rsplit('/').next().is_some_and(|name| name.starts_with("Dockerfile")),
-        read: dockerfile,
-    },
+    Source { is: |path| yaml(path, "environment"), read: conda },
+    Source { is: |path| path.starts_with("Dockerfile"), read: dockerfile },
     Source {
         is: |path| path.starts_with(".github/workflows/"),
-        read: |text| keyed(text, &["python-version"]),
+        read: |text| keyed(text, &["python-version"], &[]),
     },
-    Source { is: |path| path == "buildspec.yml", read: |text| keyed(text, &["python"]) },
+    Source { is: |path| yaml(path, "buildspec"), read: |text| keyed(text, &["python"], &[]) },
     Source {
-        is: |path| path == "azure-pipelines.yml",
-        read: |text| keyed(text, &["versionspec", "python.version"]),
+        is: |path| yaml(path, "azure-pipelines"),
+        read: |text| keyed(text, &["versionspec"], &["python.version"]),
     },
-    Source { is: |path| path == ".travis.yml", read: |text| keyed(text, &["python"]) },
-    Source { is: |path| path == "app.yaml", read: |text| keyed(text, &["runtime"]) },
-    Source {
-        is: |path| path == "template.yaml" || path == "template.yml",
-        read: |text| keyed(text, &["runtime"]),
-    },
-    Source { is: |path| path == "cloudbuild.yaml", read: |text| keyed(text, &["name"]) },
+    Source { is: |path| path == ".travis.yml", read: |text| keyed(text, &["python"], &[]) },
+    Source { is: |path| yaml(path, "app"), read: |text| keyed(text, &["runtime"], &[]) },
+    Source { is: |path| yaml(path, "template"), read: |text| keyed(text, &["runtime"], &[]) },
+    Source { is: |path| yaml(path, "cloudbuild"), read: |text| keyed(text, &["name"], &[]) },
     Source { is: |path| path == "tox.ini", read: tox },
     Source {
         is: |path| path.eq_ignore_ascii_case("readme.md") || path.eq_ignore_ascii_case("readme.rst"),
@@ -81,43 +76,31 @@ const SOURCES: &[Source] = &[
     },
 ];
 
-const TOP: [&str; 20] = [
-    ".python-version",
-    "runtime.txt",
-    "pyproject.toml",
-    "Pipfile",
-    "setup.cfg",
-    "setup.py",
-    "environment.yml",
-    "environment.yaml",
-    "Dockerfile",
-    "buildspec.yml",
-    "azure-pipelines.yml",
-    ".travis.yml",
-    "app.yaml",
-    "template.yaml",
-    "template.yml",
-    "cloudbuild.yaml",
-    "tox.ini",
-    "README.md",
-    "README.rst",
-    "readme.md",
-];
+/// `name.yml` or `name.yaml`.
+fn yaml(path: &str, name: &str) -> bool {
+    path.strip_prefix(name).is_some_and(|end| end == ".yml" || end == ".yaml")
+}
 
-const WORKFLOWS: usize = 50;
+const WORKFLOWS: &str = ".github/workflows";
 
-/// Reads everything in a repository that may say something.
+/// More files of one kind than this are not read.
+const MOST: usize = 50;
+
+/// Reads everything in a repository that may say something: files at its top, and its workflows.
 pub fn gather(system: &dyn ReadSystem, repo: &Path) -> Vec<Finding> {
-    let names = system.list(&repo.join(".github/workflows")).unwrap_or_default();
-    let mut workflows: Vec<String> = names
-        .iter()
-        .filter_map(|name| name.to_str())
-        .map(|name| format!(".github/workflows/{name}"))
-        .collect();
-    workflows.sort();
-    workflows.truncate(WORKFLOWS);
-    let files = TOP.into_iter().map(str::to_owned).chain(workflows);
-    let texts = files.filter_map(|file| read_text(system, &repo.join(&file)).map(|text| (file, text)));
+    let named = |folder: &Path, prefix: &str| {
+        let names = system.list(folder).unwrap_or_default();
+        let files = names.iter().filter_map(|name| name.to_str()).map(|name| format!("{prefix}{name}"));
+        let mut files: Vec<String> =
+            files.filter(|file| SOURCES.iter().any(|source| (source.is)(file))).collect();
+        files.sort();
+        files.truncate(MOST);
+        files
+    };
+    let mut files = named(repo, "");
+    files.extend(named(&repo.join(WORKFLOWS), &format!("{WORKFLOWS}/")));
+    let texts =
+        files.into_iter().filter_map(|file| read_text(system, &repo.join(&file)).map(|text| (file, text)));
     texts.flat_map(|(file, text)| findings(&file, &text)).collect()
 }
 
@@ -128,7 +111,8 @@ pub fn findings(file: &str, text: &str) -> Vec<Finding> {
     said.map(|(line, says, rank)| Finding { file: file.to_owned(), line, says, rank }).collect()
 }
 
-type Said = Vec<(usize, Says, Rank)>;
+/// Lines from 1, what each says, and how much it counts.
+pub(super) type Said = Vec<(usize, Says, Rank)>;
 
 fn first(text: &str, rank: Rank, read: fn(&str) -> Option<Minor>) -> Said {
     let mut lines =
@@ -175,125 +159,75 @@ fn pipfile(text: &str) -> Said {
 /// `python_requires = >=3.7`, as setup.cfg has it, or `python_requires=">=3.7"`, as setup.py may; nothing is run.
 fn setup(text: &str) -> Said {
     let found = text.lines().enumerate().find_map(|(index, line)| {
-        let rest = line.trim().strip_prefix("python_requires")?.trim_start().strip_prefix('=')?;
-        let value = rest.trim().trim_end_matches(',').trim_matches(['"', '\'']);
+        let (before, rest) = line.split_once("python_requires")?;
+        let rest = rest.trim_start().strip_prefix('=')?.trim_start();
+        if before.contains('#') {
+            return None;
+        }
+        let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''));
+        let value = quote.map_or(Some(rest), |quote| rest[1..].split(quote).next())?;
         Some((index + 1, Says::Range(Ranges::parse(value)?), Rank::Pinned))
     });
     found.into_iter().collect()
 }
 
+/// `- python=3.8` is a version, `- python>=3.8` a bound.
 fn conda(text: &str) -> Said {
     let found = text.lines().enumerate().find_map(|(index, line)| {
-        let word = line.trim().strip_prefix("- python")?;
-        let version = Minor::parse(word.trim_start_matches(['=', '~', '>', ' ']))?;
-        Some((index + 1, Says::Version(version), Rank::Pinned))
+        let item = line.split(" #").next()?.trim().strip_prefix('-')?.trim().trim_matches(['"', '\'']);
+        let wanted = item.rsplit("::").next()?.strip_prefix("python")?;
+        let wanted = wanted.strip_prefix("[version=").unwrap_or(wanted).trim_matches([' ', '"', '\'', ']']);
+        let says = if wanted.starts_with(['<', '>', '!', '~']) {
+            Says::Range(Ranges::parse(wanted)?)
+        } else {
+            Says::Version(Minor::parse(wanted.trim_start_matches(['=', ' ']))?)
+        };
+        Some((index + 1, says, Rank::Pinned))
     });
     found.into_iter().collect()
 }
 
-/// `FROM python:3.8-slim`, `FROM public.ecr.aws/lambda/python:3.8`; the value of an `ARG` is put in.
-fn dockerfile(text: &str) -> Said {
-    let mut values: Vec<(String, String)> = Vec::new();
+/// `envlist = py38, py39`, `py3{8,9}`, `py{38,39}`, and lists in the lines below.
+fn tox(text: &str) -> Said {
     let mut found = Vec::new();
+    let mut inside = false;
     for (index, line) in text.lines().enumerate() {
-        let mut words = line.split_whitespace();
-        match (words.next().map(str::to_ascii_uppercase).as_deref(), words.next()) {
-            (Some("ARG"), Some(word)) => {
-                if let Some((name, value)) = word.split_once('=') {
-                    values.push((name.to_owned(), value.trim_matches('"').to_owned()));
-                }
+        let body = line.split('#').next().unwrap_or_default();
+        let key = body.trim_start().strip_prefix("envlist").or(body.trim_start().strip_prefix("env_list"));
+        let rest = match key.and_then(|rest| rest.trim_start().strip_prefix('=')) {
+            Some(rest) => rest,
+            None if inside && line.starts_with([' ', '\t']) => body,
+            None => {
+                inside = inside && body.trim().is_empty();
+                continue;
             }
-            (Some("FROM"), Some(image)) => {
-                let image = values.iter().fold(image.to_owned(), |image, (name, value)| {
-                    image.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
-                });
-                found.extend(
-                    image_version(&image).map(|version| (index + 1, Says::Version(version), Rank::Deployed)),
-                );
-            }
-            _ => {}
-        }
+        };
+        inside = true;
+        let minors = names(rest).into_iter().filter_map(|digits| digits.parse().ok());
+        found.extend(minors.map(|minor| (index + 1, Says::Version(Minor(3, minor)), Rank::Matrix)));
     }
     found
 }
 
-fn image_version(image: &str) -> Option<Minor> {
-    let (name, tag) = image.rsplit_once(':')?;
-    let last = name.rsplit('/').next()?;
-    last.starts_with("python").then(|| Minor::parse(tag)).flatten()
-}
-
-/// The values of some keys in YAML, line by line: `key: 3.8`, `key: [3.7, 3.8]`, and lists below the key.
-fn keyed(text: &str, keys: &[&str]) -> Said {
-    let mut found: Vec<(usize, Minor, bool)> = Vec::new();
-    let mut list: Option<usize> = None;
-    for (index, line) in text.lines().enumerate() {
-        let code = without_comment(line);
-        let indent = code.len() - code.trim_start().len();
-        let body = code.trim();
-        if body.is_empty() {
-            continue;
-        }
-        if let Some(depth) = list {
-            if let Some(item) = body.strip_prefix("- ").filter(|_| indent >= depth) {
-                found.extend(value(item).map(|version| (index, version, true)));
-                continue;
-            }
-            list = None;
-        }
-        let Some((key, rest)) = body.trim_start_matches("- ").split_once(':') else { continue };
-        if !keys.contains(&key.trim().trim_matches(['"', '\'']).to_ascii_lowercase().as_str()) {
-            continue;
-        }
-        match rest.trim() {
-            "" => list = Some(indent),
-            rest => match rest.strip_prefix('[') {
-                Some(items) => {
-                    let items = items.trim_end_matches(']').split(',');
-                    found.extend(items.filter_map(value).map(|version| (index, version, true)));
-                }
-                None => found.extend(value(rest).map(|version| (index, version, false))),
-            },
-        }
-    }
-    let several = found.iter().any(|(_, version, _)| *version != found[0].1);
-    let rank = |listed: bool| if listed && several { Rank::Matrix } else { Rank::Deployed };
-    found.iter().map(|(index, version, listed)| (index + 1, Says::Version(*version), rank(*listed))).collect()
-}
-
-fn without_comment(line: &str) -> &str {
-    let at = line.match_indices('#').find(|(at, _)| *at == 0 || line[..*at].ends_with([' ', '\t']));
-    at.map_or(line, |(at, _)| &line[..at])
-}
-
-/// `3.8`, `'3.8'`, `python38`, `python3.8`, `python:3.8-slim`, `3.x` is none.
-fn value(text: &str) -> Option<Minor> {
-    let text = text.trim().trim_matches(['"', '\'']);
-    if let Some(version) = Minor::parse(text) {
-        return Some(version);
-    }
-    if let Some(version) = image_version(text) {
-        return Some(version);
-    }
-    let rest = text.strip_prefix("python")?;
-    Minor::parse(rest).or_else(|| {
-        let digits = rest.strip_prefix('3')?;
-        let whole = (1..=2).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        whole.then(|| digits.parse().ok().map(|minor| Minor(3, minor))).flatten()
-    })
-}
-
-/// `envlist = py38, py39`.
-fn tox(text: &str) -> Said {
+/// The digits of minor versions in names such as `py38`, `py3{8,9}`, `py{38,39}-flask`.
+fn names(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let Some(rest) = line.trim().strip_prefix("envlist") else { continue };
-        for word in rest.split(|c: char| !c.is_ascii_alphanumeric()) {
-            let digits = word.strip_prefix("py3").unwrap_or_default();
-            if let Some(minor) = digits.parse().ok().filter(|_| digits.len() <= 2) {
-                found.push((index + 1, Says::Version(Minor(3, minor)), Rank::Matrix));
-            }
-        }
+    let starts = text.match_indices("py").map(|(at, _)| at);
+    for at in starts.filter(|at| !text[..*at].ends_with(|c: char| c.is_ascii_alphanumeric())) {
+        let rest = &text[at + 2..];
+        let (major, rest) = rest.strip_prefix('3').map_or(("", rest), |rest| ("3", rest));
+        let items = match rest.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+            Some((items, _)) => items,
+            None => rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default(),
+        };
+        let digits = items.split(',').map(str::trim);
+        let digits =
+            digits.filter_map(|item| if major.is_empty() { item.strip_prefix('3') } else { Some(item) });
+        found.extend(
+            digits.filter(|item| {
+                (1..=2).contains(&item.len()) && item.bytes().all(|byte| byte.is_ascii_digit())
+            }),
+        );
     }
     found
 }
@@ -314,6 +248,7 @@ fn prose(text: &str) -> Said {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::real::RealSystem;
 
     /// Versions with their rank, ranges as they read.
     fn said(file: &str, text: &str) -> Vec<(String, Rank)> {
@@ -347,8 +282,13 @@ mod tests {
             ("setup.cfg", "[options]\npython_requires = >=3.6\n", ">=3.6", Pinned),
             ("setup.py", "setup(\n    python_requires='>=3.6, <4',\n)\n", ">=3.6,<4", Pinned),
             ("environment.yml", "dependencies:\n  - python=3.9\n  - numpy\n", "3.9", Pinned),
+            ("environment.yaml", "dependencies:\n  - 'conda-forge::python=3.9.7'\n", "3.9", Pinned),
+            ("environment.yml", "  - python-dateutil=3.1\n  - python>=3.8,<3.11\n", ">=3.8,<3.11", Pinned),
+            ("environment.yml", "  - python<3.9 # old\n", "<3.9", Pinned),
+            ("setup.py", "setup(name='x', python_requires=\">=3.6\", y=['3.9'])\n", ">=3.6", Pinned),
+            ("setup.py", "# python_requires='>=3.9'\npython_requires='>=3.6',  # x\n", ">=3.6", Pinned),
+            ("buildspec.yaml", "      python: 3.7\n", "3.7", Deployed),
             ("Dockerfile", "# x\nFROM python:3.8-slim-buster AS a\n", "3.8", Deployed),
-            ("Dockerfile", "ARG V=3.9\nFROM python:${V}\n", "3.9", Deployed),
             ("Dockerfile.dev", "FROM public.ecr.aws/lambda/python:3.8\n", "3.8", Deployed),
             (
                 ".github/workflows/main.yml",
@@ -380,7 +320,36 @@ mod tests {
             ["3.8", "3.9"]
         );
         assert_eq!(versions("python-version: [3.8]\n"), [("3.8".to_owned(), Rank::Deployed)]);
-        assert_eq!(said("tox.ini", "[tox]\nenvlist = py37,py310, lint\n").len(), 2);
+        let tox = |text| said("tox.ini", text).into_iter().map(|(version, _)| version).collect::<Vec<_>>();
+        for text in [
+            "[tox]\nenvlist = py37,py310, lint\n",
+            "envlist =\n    py37\n    # py38\n\n    py310-flask\ndeps =\n    py39\n",
+            "env_list = py{37,310}-{a,b}\n",
+            "envlist = py3{7,10}, happy38, pypy39\n",
+        ] {
+            assert_eq!(tox(text), ["3.7", "3.10"], "{text}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_file_is_looked_for() {
+        let repo = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            let path = repo.path().join(file);
+            crate::sys::tree::create(path.parent().unwrap()).unwrap();
+            crate::sys::system::replace(&RealSystem, &path, text.as_bytes(), 0o644).unwrap();
+        };
+        write("Dockerfile.dev", "FROM python:3.7\n");
+        write("Dockerfile", "FROM python:3.8\n");
+        write(".github/workflows/a.yml", "python-version: 3.9\n");
+        write("azure-pipelines.yaml", "versionSpec: 3.10\n");
+        write("src/Dockerfile", "FROM python:3.11\n");
+        let found = gather(&RealSystem, repo.path());
+        let files: Vec<&str> = found.iter().map(|finding| finding.file.as_str()).collect();
+        assert_eq!(
+            files,
+            ["Dockerfile", "Dockerfile.dev", "azure-pipelines.yaml", ".github/workflows/a.yml"]
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod environment;
 pub mod evidence;
 pub mod index;
 pub mod interpreter;
+mod keyed;
 pub mod lock;
 pub mod plan;
 pub mod repair;

@@ -47,20 +47,23 @@ enum Sign {
 impl Ranges {
     /// Reads bounds; `None` for what is none.
     pub fn parse(text: &str) -> Option<Self> {
+        if text.contains('|') {
+            // Poetry's alternatives: one of them alone would exclude what another one admits.
+            return None;
+        }
         let mut bounds = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             if let Some(version) = part.strip_prefix('^') {
-                bounds.push(bound(Sign::AtLeast, version)?);
-                bounds.push(bound(Sign::Below, "4")?);
+                bounds.extend(up_to(bound(Sign::AtLeast, version)?, 1)?);
             } else if let Some(version) = part.strip_prefix("~=") {
                 let low = bound(Sign::AtLeast, version)?;
                 // `~=3.8` is 3.8 and newer below 4; `~=3.8.1` stays at 3.8.
-                let end = if low.parts.len() > 2 { vec![3, low.parts[1] + 1] } else { vec![4] };
-                bounds.extend([low, Bound { sign: Sign::Below, parts: end, any: false }]);
+                let kept = low.parts.len().checked_sub(1).filter(|kept| *kept > 0)?;
+                bounds.extend(up_to(low, kept.min(2))?);
             } else if let Some(version) = part.strip_prefix('~') {
                 let low = bound(Sign::AtLeast, version)?;
-                let end = vec![3, low.parts.get(1)? + 1];
-                bounds.extend([low, Bound { sign: Sign::Below, parts: end, any: false }]);
+                let kept = low.parts.len().min(2);
+                bounds.extend(up_to(low, kept)?);
             } else {
                 let signs = [
                     (">=", Sign::AtLeast),
@@ -86,6 +89,14 @@ impl Ranges {
     }
 }
 
+/// A lower bound, and the upper one that keeps its first parts as they are.
+fn up_to(low: Bound, kept: usize) -> Option<[Bound; 2]> {
+    let mut parts = low.parts.get(..kept)?.to_vec();
+    let last = parts.last_mut()?;
+    *last = last.checked_add(1)?;
+    Some([low, Bound { sign: Sign::Below, parts, any: false }])
+}
+
 fn bound(sign: Sign, text: &str) -> Option<Bound> {
     let text = text.trim();
     let (plain, any) = text.strip_suffix(".*").map_or((text, false), |plain| (plain, true));
@@ -101,9 +112,8 @@ impl Bound {
         let there = &self.parts[..self.parts.len().min(2)];
         let deeper = self.parts.len() > 2 && self.parts[2..].iter().any(|part| *part > 0);
         match self.sign {
-            Sign::AtLeast => here >= there,
-            // A bound within a minor version leaves some of its releases.
-            Sign::Above => here > there || here == there && self.parts.len() > 2,
+            // Above a release of a minor version there are others of it: `>3.7` admits 3.7.1.
+            Sign::AtLeast | Sign::Above => here >= there,
             Sign::AtMost => here <= there,
             Sign::Below => here < there || here == there && deeper,
             Sign::Is => here == there,
@@ -157,7 +167,11 @@ mod tests {
             ("~=3.8.1", &[8], &[9]),
             ("^3.8", &[8, 12], &[7]),
             ("~3.8", &[8], &[9]),
-            (">3.7", &[8], &[7]),
+            (">3.7", &[7, 8], &[6]),
+            ("^2.7", &[], &[0, 8]),
+            ("~=2.7", &[], &[0, 8]),
+            ("~=2.7.1", &[], &[7, 8]),
+            ("~3", &[6, 13], &[]),
             ("!=3.0.*,!=3.1.*,>=2.7", &[2, 8], &[0, 1]),
             ("<3.11.4", &[11, 10], &[12]),
         ] {
@@ -171,5 +185,9 @@ mod tests {
         }
         assert_eq!(Ranges::parse("whatever"), None);
         assert_eq!(Ranges::parse(""), None);
+        assert_eq!(Ranges::parse("^2.7 || ^3.6"), None, "alternatives are no bounds that all hold");
+        for text in ["~=3.4294967295.1", "~3.4294967295", "^4294967295.1", "~=3", ">=3.99999999999"] {
+            assert_eq!(Ranges::parse(text), None, "{text}");
+        }
     }
 }
