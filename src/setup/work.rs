@@ -209,6 +209,7 @@ pub fn interpreter(known: &EnvironmentRecord) -> Interpreter {
         program: known.program.clone(),
         version: known.version.clone(),
         platform: known.platform.clone(),
+        venv: true,
     }
 }
 

@@ -166,6 +166,7 @@ mod tests {
                 program: format!("/py/3.{minor}").into(),
                 version: format!("3.{minor}.1"),
                 platform: "x".into(),
+                venv: true,
             })
             .collect();
         let own = all.iter().position(|python| python.minor() == Some(Minor(3, own)));

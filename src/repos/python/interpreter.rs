@@ -26,6 +26,14 @@ pub struct Interpreter {
     pub version: String,
     /// What it runs on, such as `linux-x86_64`.
     pub platform: String,
+    /// It can make environments by itself; some systems ship that as a package of its own.
+    #[serde(default = "usual")]
+    pub venv: bool,
+}
+
+/// What is not known is taken for complete.
+fn usual() -> bool {
+    true
 }
 
 /// Where interpreters are looked for.
@@ -132,7 +140,7 @@ struct KeptAnswer {
     python: Option<Interpreter>,
 }
 
-const KEPT: u32 = 1;
+const KEPT: u32 = 2;
 
 impl Kept {
     fn load(system: &dyn ReadSystem, cache: Option<&Path>) -> Self {
@@ -196,12 +204,12 @@ impl Inventory {
         self.own.and_then(|at| self.all.get(at)).or(self.all.first())
     }
 
-    /// The best of a minor version: the machine's own, else the newest patch.
+    /// The best of a minor version: one that can make environments, then the machine's own, then the newest patch.
     pub fn of(&self, version: Minor) -> Option<&Interpreter> {
-        let fits = |python: &&Interpreter| python.minor() == Some(version);
-        self.own()
-            .filter(|own| fits(own))
-            .or_else(|| self.all.iter().filter(fits).max_by_key(|python| patch(&python.version)))
+        let own = self.own().map(|own| &own.program);
+        let fitting = self.all.iter().filter(|python| python.minor() == Some(version));
+        // Of equals the first that was found.
+        fitting.rev().max_by_key(|python| (python.venv, Some(&python.program) == own, patch(&python.version)))
     }
 
     /// The minor versions that are there, the oldest first.
@@ -259,7 +267,8 @@ fn is_program(system: &dyn ReadSystem, path: &Path) -> bool {
 
 /// Asks a program what Python it is; `None` when it does not answer as Python 3 does.
 fn probe(program: &Path) -> Option<Interpreter> {
-    const QUESTION: &str = "import json,sys,sysconfig;print(json.dumps(dict(\
+    const QUESTION: &str = "import json,sys,sysconfig;from importlib.util import find_spec;print(json.dumps(dict(\
+        venv=bool(find_spec('venv') and find_spec('ensurepip')),\
         program=getattr(sys,'_base_executable',None) or sys.executable,\
         version='.'.join(map(str,sys.version_info[:3])),platform=sysconfig.get_platform())))";
     // Away from the repository, whose files must not decide what runs.
@@ -317,6 +326,32 @@ mod tests {
         assert_eq!(find().of(Minor(3, 8)).unwrap().version, "3.8.18");
         assert_eq!(find().minors(), [Minor(3, 8), Minor(3, 11)]);
         assert_eq!(find().of(Minor(3, 9)), None);
+    }
+
+    #[test]
+    fn one_that_can_make_environments_is_preferred() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bin, other) = (dir.path().join("bin"), dir.path().join("other"));
+        program(
+            bin.join("python3"),
+            &python("3.8.20").replace("\"platform\"", "\"venv\":false,\"platform\""),
+        );
+        program(other.join("python3.8"), &python("3.8.1"));
+        let found = |path: Vec<PathBuf>| {
+            let places = Places { path, ..Places::default() };
+            inventory(&RealSystem, &places, None).of(Minor(3, 8)).map(|python| python.version.clone())
+        };
+        assert_eq!(found(vec![bin.clone(), other.clone()]).as_deref(), Some("3.8.1"));
+        assert_eq!(found(vec![bin]).as_deref(), Some("3.8.20"), "better than none");
+    }
+
+    #[test]
+    fn whether_a_python_makes_environments_is_what_it_does() {
+        let own =
+            inventory(&RealSystem, &Places::of(Path::new("/nowhere"), env::var_os), None).own().cloned();
+        let own = own.unwrap();
+        let imports = CommandSpec::new(&own.program).args(["-I", "-c", "import venv, ensurepip"]);
+        assert_eq!(own.venv, process::run(&imports).unwrap().ok());
     }
 
     #[test]
