@@ -178,8 +178,9 @@ impl Run<'_> {
         }
         let findings = evidence::gather(&RealSystem, &project.dir);
         let read = |file: &String| read_text(&RealSystem, &project.dir.join(file));
-        let texts: Vec<String> =
-            plan.map_or_else(Vec::new, |plan| plan.inputs.iter().filter_map(read).collect());
+        let texts: Vec<String> = plan.map_or_else(Vec::new, |plan| {
+            plan.inputs.iter().filter_map(read).chain(plan.lines.clone()).collect()
+        });
         let pins = index::pins(texts.iter().map(String::as_str));
         let index = Index::of(&self.dirs.home, env::var_os);
         let pins = index::ask(&pins, &index, &self.dirs.cache, self.options.offline);
