@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::phase::Phase;
@@ -29,7 +28,7 @@ use crate::repos::testing::notices;
 use crate::repos::testing::run::{TestSpec, Tested};
 use crate::sys::real::RealSystem;
 use crate::sys::system::WriteSystem;
-use crate::sys::{clock, env, signal, tree};
+use crate::sys::{clock, env, signal, tree, workers};
 
 impl Run<'_> {
     /// Environments and tests of all projects that are there, several at a time.
@@ -42,31 +41,16 @@ impl Run<'_> {
         for path in [self.dirs.data.join("envs"), self.dirs.cache.join("pip")] {
             self.note_dirs(&path);
         }
-        let next = AtomicUsize::new(0);
-        let done: Mutex<Vec<(usize, Done)>> = Mutex::default();
         let budget = Mutex::new(self.budget);
         let this = &*self;
-        std::thread::scope(|scope| {
-            for _ in 0..this.options.jobs.clamp(1, there.len()) {
-                scope.spawn(|| {
-                    while let Some((index, project)) =
-                        Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| there.get(i).map(|p| (i, *p)))
-                    {
-                        if signal::interrupted() {
-                            return;
-                        }
-                        let finished = this.project(project, &budget);
-                        (this.events)(Event::Over(project.name.clone()));
-                        done.lock().unwrap_or_else(PoisonError::into_inner).push((index, finished));
-                    }
-                });
-            }
+        let done = workers::each(&there, this.options.jobs, |project| {
+            let finished = (!signal::interrupted()).then(|| this.project(project, &budget))?;
+            (this.events)(Event::Over(project.name.clone()));
+            Some(finished)
         });
         self.budget = budget.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        done.sort_by_key(|(index, _)| *index);
         let (mut items, mut unused) = (Vec::new(), Vec::new());
-        for (_, finished) in done {
+        for finished in done.into_iter().flatten() {
             if let Some((name, environment)) = finished.environment {
                 self.record.environments.insert(name, environment);
             }

@@ -1,8 +1,5 @@
 //! Clones brought up to date, several at a time; what is on record follows.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-
 use super::phase::Phase;
 use super::record::Record;
 use super::report::{Event, Item, State};
@@ -12,7 +9,7 @@ use crate::base::text::{counted, printable};
 use crate::repos::git::RepoEvent;
 use crate::repos::git::fetch::Received;
 use crate::repos::git::update::{UpdateOutcome, update};
-use crate::sys::signal;
+use crate::sys::{signal, workers};
 
 /// Updates what is cloned, `jobs` at a time, and brings the record up to date. The items come back in order.
 pub fn update_all(
@@ -21,25 +18,7 @@ pub fn update_all(
     jobs: usize,
     events: &(dyn Fn(Event) + Sync),
 ) -> Vec<Item> {
-    let next = AtomicUsize::new(0);
-    let slots: Vec<Mutex<Option<UpdateOutcome>>> = clones.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, clones.len().max(1)) {
-            scope.spawn(|| {
-                while let Some((slot, clone)) =
-                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| slots.get(i).zip(clones.get(i)))
-                {
-                    if signal::interrupted() {
-                        return;
-                    }
-                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(one(clone, events));
-                }
-            });
-        }
-    });
-    let outcome =
-        |slot: Mutex<Option<UpdateOutcome>>| slot.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let outcomes = slots.into_iter().map(outcome);
+    let outcomes = workers::each(clones, jobs, |clone| (!signal::interrupted()).then(|| one(clone, events)));
     clones
         .iter()
         .zip(outcomes)

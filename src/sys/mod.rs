@@ -22,3 +22,4 @@ pub mod stream;
 pub mod system;
 pub mod terminal;
 pub mod tree;
+pub mod workers;

@@ -1,7 +1,6 @@
 //! Many clones at once: none waits for a host that is not there, and none stops another.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use super::url::GitUrl;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::redact;
 use crate::base::text::printable;
-use crate::sys::{env, http, proxy, signal};
+use crate::sys::{env, http, proxy, signal, workers};
 
 /// What happens to one repository while it is cloned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,35 +110,21 @@ pub fn clone_all(
         let places = first.iter().filter_map(|item| item.as_ref().ok());
         unreachable_hosts(places.filter_map(|place| gate(&place.real, &settings)).collect())
     };
-    let slots: Vec<Mutex<Option<CloneOutcome>>> = specs.iter().map(|_| Mutex::new(None)).collect();
-    let next = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..options.jobs.clamp(1, specs.len().max(1)) {
-            scope.spawn(|| {
-                while let Some((index, spec)) = claim(&next, specs) {
-                    events(RepoEvent::Started { name: spec.name.clone() });
-                    let outcome = match &first[index] {
-                        Err(outcome) => outcome.clone(),
-                        Ok(place) => match postponed(&place.real, options.offline, &missing, &settings) {
-                            Some(why) => CloneOutcome::Postponed { why },
-                            None => one(spec, place, &settings, events),
-                        },
-                    };
-                    events(RepoEvent::Finished { name: spec.name.clone(), outcome: outcome.clone() });
-                    *slots[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-                }
-            });
-        }
+    let pairs: Vec<(&CloneSpec, &Result<Place, CloneOutcome>)> = specs.iter().zip(&first).collect();
+    let outcomes = workers::each(&pairs, options.jobs, |(spec, first)| {
+        events(RepoEvent::Started { name: spec.name.clone() });
+        let outcome = match first {
+            Err(outcome) => outcome.clone(),
+            Ok(place) => match postponed(&place.real, options.offline, &missing, &settings) {
+                Some(why) => CloneOutcome::Postponed { why },
+                None => one(spec, place, &settings, events),
+            },
+        };
+        events(RepoEvent::Finished { name: spec.name.clone(), outcome: outcome.clone() });
+        Some(outcome)
     });
     let lost = || CloneOutcome::Failed(Fault::new(ErrorKind::Failed, "the clone was not begun"));
-    let outcome =
-        |slot: Mutex<Option<CloneOutcome>>| slot.into_inner().unwrap_or_else(PoisonError::into_inner);
-    slots.into_iter().map(|slot| outcome(slot).unwrap_or_else(lost)).collect()
-}
-
-fn claim<'a>(next: &AtomicUsize, specs: &'a [CloneSpec]) -> Option<(usize, &'a CloneSpec)> {
-    let index = next.fetch_add(1, Ordering::Relaxed);
-    specs.get(index).map(|spec| (index, spec))
+    outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect()
 }
 
 /// What can be said before the network is touched: `Ok` is "to be cloned".

@@ -5,8 +5,6 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +17,7 @@ use crate::sys::real::RealSystem;
 use crate::sys::route::Route;
 use crate::sys::stream::Patience;
 use crate::sys::system::{ReadSystem, replace};
-use crate::sys::tree;
+use crate::sys::{tree, workers};
 
 /// One pin and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,21 +159,9 @@ fn index_url(text: &str) -> Option<String> {
 /// asks nobody.
 pub fn ask(pins: &[(String, String)], index: &Index, cache: &Path, offline: bool) -> Vec<Pin> {
     let folder = cache.join("index").join(Digest::of(index.url.as_bytes()).short());
-    let next = AtomicUsize::new(0);
-    let slots: Vec<Mutex<Option<Pin>>> = pins.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(pins.len()) {
-            scope.spawn(|| {
-                while let Some((slot, (name, version))) =
-                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| slots.get(i).zip(pins.get(i)))
-                {
-                    let found = one(name, version, index, &folder, offline);
-                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = found;
-                }
-            });
-        }
-    });
-    slots.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+    let found =
+        workers::each(pins, AT_ONCE, |(name, version)| Some(one(name, version, index, &folder, offline)));
+    found.into_iter().flatten().flatten().collect()
 }
 
 fn one(name: &str, version: &str, index: &Index, folder: &Path, offline: bool) -> Option<Pin> {

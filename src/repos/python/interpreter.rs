@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +13,7 @@ use crate::sys::env;
 use crate::sys::process::{self, CommandSpec};
 use crate::sys::real::RealSystem;
 use crate::sys::system::{FileKind, ReadSystem, replace};
-use crate::sys::tree;
+use crate::sys::{tree, workers};
 
 /// A Python that answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,11 +98,11 @@ pub fn inventory(system: &dyn ReadSystem, places: &Places, cache: Option<&Path>)
         programs.iter().map(|program| kept.answer(system, program)).collect();
     let open: Vec<PathBuf> =
         programs.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(p, _)| p.clone()).collect();
-    let mut answers = ask_all(&open).into_iter();
+    let mut answers = workers::each(&open, AT_ONCE, |program| Some(probe(program))).into_iter();
     let mut found = Inventory::default();
     for (index, (program, known)) in programs.iter().zip(known).enumerate() {
         let python = known.unwrap_or_else(|| {
-            let answer = answers.next().flatten();
+            let answer = answers.next().flatten().flatten();
             kept.learn(system, program, answer.as_ref());
             answer
         });
@@ -178,24 +176,6 @@ fn stamp(system: &dyn ReadSystem, program: &Path) -> Option<(u64, i64, u32)> {
 
 fn is_shim(program: &Path) -> bool {
     program.parent().is_some_and(|dir| dir.ends_with("shims"))
-}
-
-/// The answers in the order of the questions.
-fn ask_all(programs: &[PathBuf]) -> Vec<Option<Interpreter>> {
-    let next = AtomicUsize::new(0);
-    let slots: Vec<Mutex<Option<Interpreter>>> = programs.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(programs.len()) {
-            scope.spawn(|| {
-                while let Some((slot, program)) =
-                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| slots.get(i).zip(programs.get(i)))
-                {
-                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = probe(program);
-                }
-            });
-        }
-    });
-    slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }
 
 impl Inventory {
