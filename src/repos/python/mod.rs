@@ -1,5 +1,6 @@
 //! Python: which interpreter a repository gets, what its environment is made of, and the environment itself.
 
+mod build;
 pub mod choice;
 pub mod environment;
 pub mod evidence;
@@ -9,6 +10,7 @@ mod keyed;
 pub mod lock;
 pub mod plan;
 pub mod repair;
+mod turn;
 pub mod uv;
 pub mod venv_link;
 pub mod version;
