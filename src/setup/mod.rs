@@ -11,5 +11,6 @@ pub mod report;
 pub mod run;
 pub mod space;
 pub mod surroundings;
+mod told;
 pub mod updates;
 pub mod work;

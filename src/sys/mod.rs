@@ -11,6 +11,7 @@ pub mod fresh_tree;
 mod guard;
 pub mod http;
 pub mod lock;
+mod log;
 #[cfg(test)]
 pub mod memory;
 pub mod process;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::log::Log;
 use super::{guard, signal};
 
 /// What to run, as a value; its input is not shown, for it may be a secret.
@@ -194,7 +195,7 @@ enum Message {
 pub fn run(spec: &CommandSpec) -> io::Result<Finished> {
     let started = Instant::now();
     let mut log = match &spec.log {
-        Some(path) => Some(open_log(path)?),
+        Some(path) => Some(Log::open(path)?),
         None => None,
     };
     let mut command = spec.command();
@@ -355,48 +356,6 @@ fn forward(mut pipe: impl Read + Send + 'static, error: bool, sender: mpsc::Send
     });
 }
 
-/// How large a log may grow; a run that prints for ever must not fill the disk.
-pub const LOG: u64 = 16 << 20;
-
-/// A log that stays within [`LOG`].
-struct Log {
-    file: File,
-    left: u64,
-}
-
-impl Log {
-    fn write(&mut self, bytes: &[u8]) {
-        if self.left == 0 {
-            return;
-        }
-        let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
-        self.left -= count as u64;
-        let mut result = self.file.write_all(&bytes[..count]);
-        if self.left == 0 {
-            let last = format!("\n[the log ends here: it has reached {} MB]\n", LOG >> 20);
-            result = result.and_then(|()| self.file.write_all(last.as_bytes()));
-        }
-        if result.is_err() {
-            self.left = 0;
-        }
-    }
-}
-
-fn open_log(path: &Path) -> io::Result<Log> {
-    use std::os::unix::fs::OpenOptionsExt;
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
-    }
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-        .open(path)?;
-    let left = LOG.saturating_sub(file.metadata()?.len());
-    Ok(Log { file, left })
-}
-
 /// Runs a command on our own terminal and waits: an editor, a shell for the user.
 pub fn interactive(spec: &CommandSpec) -> io::Result<i32> {
     let mut command = spec.command();
@@ -473,16 +432,6 @@ mod tests {
             let id: u32 = done.text().parse().unwrap();
             assert!(!Path::new(&format!("/proc/{id}")).exists(), "{id} is left behind");
         }
-    }
-
-    #[test]
-    fn a_log_is_bounded_and_says_so() {
-        let dir = tempfile::tempdir().unwrap();
-        let log = dir.path().join("log");
-        run(&sh("head -c 20000000 /dev/zero").log(&log)).unwrap();
-        let bytes = std::fs::read(&log).unwrap();
-        assert!(bytes.ends_with(b"\n[the log ends here: it has reached 16 MB]\n"));
-        assert!(bytes.len() < (16 << 20) + 100);
     }
 
     #[test]

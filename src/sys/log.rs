@@ -1,0 +1,66 @@
+//! Logs of child processes: private, at the end of what is there, and bounded.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// How large a log may grow; a run that prints for ever must not fill the disk.
+pub const LOG: u64 = 16 << 20;
+
+/// A log that stays within [`LOG`].
+pub(super) struct Log {
+    file: File,
+    left: u64,
+}
+
+impl Log {
+    /// Writes what still fits; a log that can no longer be written is no reason to stop.
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        if self.left == 0 {
+            return;
+        }
+        let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+        self.left -= count as u64;
+        let mut result = self.file.write_all(&bytes[..count]);
+        if self.left == 0 {
+            let last = format!("\n[the log ends here: it has reached {} MB]\n", LOG >> 20);
+            result = result.and_then(|()| self.file.write_all(last.as_bytes()));
+        }
+        if result.is_err() {
+            self.left = 0;
+        }
+    }
+
+    /// Opens it at its end; what it has already counts.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt;
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+            .open(path)?;
+        let left = LOG.saturating_sub(file.metadata()?.len());
+        Ok(Self { file, left })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LOG;
+    use crate::sys::process::{CommandSpec, run};
+
+    #[test]
+    fn a_log_is_bounded_and_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        let spec = CommandSpec::new("head").args(["-c", "20000000", "/dev/zero"]);
+        run(&spec.log(&log)).unwrap();
+        let bytes = std::fs::read(&log).unwrap();
+        assert!(bytes.ends_with(b"\n[the log ends here: it has reached 16 MB]\n"));
+        assert!((bytes.len() as u64) < LOG + 100);
+    }
+}
