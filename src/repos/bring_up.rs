@@ -137,10 +137,10 @@ impl Try {
     /// The further it came, the better; of two equals the first counts.
     fn rank(&self) -> u8 {
         match (&self.environment, &self.attempt.failure) {
+            (Environment::Postponed { .. } | Environment::Failed(..), _) => 0,
             (_, None) => 3,
-            (Environment::Present(_) | Environment::Built(_), Some(failure)) if !failure.repair => 2,
-            (Environment::Present(_) | Environment::Built(_), Some(_)) => 1,
-            _ => 0,
+            (_, Some(failure)) if !failure.repair => 2,
+            (_, Some(_)) => 1,
         }
     }
 
@@ -291,4 +291,26 @@ fn whole_history(spec: &BringUp, plan: &PythonPlan) -> Option<Dates> {
 
 fn dates_in(repo: &Path, commit: &str, plan: &PythonPlan) -> Option<Dates> {
     history::dates(repo, Some(commit), &plan.inputs).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repos::testing::failure::known;
+
+    #[test]
+    fn a_repair_that_could_not_be_tried_is_not_better_than_what_was_there() {
+        let one = |environment, failure| Try {
+            attempt: Attempt { resolve: Resolve::Today, install: Duration::ZERO, failure },
+            environment,
+            tested: None,
+        };
+        let red = || one(Environment::NotNeeded, known("import-fails-after-install", "cannot import name", &Facts::default()));
+        let waits = || one(Environment::Postponed { why: "offline".into() }, None);
+        let done = finished(vec![red(), waits()]);
+        assert!(matches!(done.environment, Environment::NotNeeded));
+        let green = one(Environment::NotNeeded, None);
+        let done = finished(vec![waits(), red(), green]);
+        assert!(matches!(done.environment, Environment::NotNeeded) && done.attempts.len() == 3);
+    }
 }
