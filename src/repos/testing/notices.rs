@@ -62,14 +62,19 @@ pub fn notices(files: &[(String, String)], names: &[String]) -> Vec<Notice> {
     found
 }
 
-/// A Python version where such files name one.
+/// A Python version where such files name one: `key: value`, a list of values, or `{key: value}`.
 fn retired(line: &str) -> Option<&'static str> {
-    let line = line.trim().trim_start_matches("- ");
-    let (key, value) = line.split_once(':')?;
-    let key = key.trim_matches(['"', '\'', ' ']).to_ascii_lowercase();
-    if !["python-version", "python", "versionspec", "runtime", "image", "vmimage"].contains(&key.as_str()) {
-        return None;
-    }
+    line.split(['{', '}']).find_map(|part| {
+        let (key, values) = part.trim().trim_start_matches("- ").split_once(':')?;
+        let key = key.trim_matches(['"', '\'', ' ']).to_ascii_lowercase();
+        let is_image = key == "name" && values.trim_start_matches([' ', '"', '\'']).starts_with("python:");
+        let is_version = ["python-version", "python", "versionspec", "runtime", "image", "vmimage"]
+            .contains(&key.as_str());
+        (is_version || is_image).then(|| values.split(['[', ']', ',']).find_map(retired_version)).flatten()
+    })
+}
+
+fn retired_version(value: &str) -> Option<&'static str> {
     let value = value.trim().trim_matches(['"', '\'']).trim_start_matches("python");
     let value = value.trim_start_matches([':', ' ', '"', '\'']);
     RETIRED.into_iter().find(|version| {
@@ -106,6 +111,12 @@ mod tests {
         assert_eq!(found("azure-pipelines.yml", "    versionSpec: '3.7'\n"), ["retired-runtime"]);
         assert_eq!(found("buildspec.yml", "      python: 3.7\n"), ["retired-runtime"]);
         assert_eq!(found("w.yml", "        python-version: \"3.6\" # old\n"), ["retired-runtime"]);
+        assert_eq!(found("w.yml", "        python-version: [3.8, \"3.7\"]\n"), ["retired-runtime"]);
+        assert_eq!(found("w.yml", "    - with: {python-version: 3.6}\n"), ["retired-runtime"]);
+        assert_eq!(found("cloudbuild.yaml", "- name: 'python:3.7'\n"), ["retired-runtime"]);
+        for text in ["name: Python 3.7", "python-version: ${{ matrix.python }}"] {
+            assert_eq!(found("w.yml", text), [""; 0], "{text}");
+        }
         for text in
             ["runtime: python312", "python-version: 3.70", "# python: 3.7", "other: 3.7", "python: 3.11"]
         {
