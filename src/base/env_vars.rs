@@ -44,6 +44,8 @@ pub const ALL: &[EnvVar] = &[
     read("UV_DEFAULT_INDEX", "the package index, as uv reads it"),
     read("UV_INDEX_URL", "the package index, as older uv reads it"),
     read("PIP_INDEX_URL", "the package index, as pip reads it"),
+    read("PIP_NO_INDEX", "no package index is asked, as pip reads it"),
+    read("UV_NO_INDEX", "no package index is asked, as uv reads it"),
     read("PIP_CONFIG_FILE", "pip's configuration, which may name the index"),
     read("UV_PYTHON_INSTALL_DIR", "where uv keeps its Pythons, when not in ~/.local/share/uv/python"),
     read("CONDA_PREFIX", "the conda environment that is active"),

@@ -305,7 +305,12 @@ mod tests {
             environment,
             tested: None,
         };
-        let red = || one(Environment::NotNeeded, known("import-fails-after-install", "cannot import name", &Facts::default()));
+        let red = || {
+            one(
+                Environment::NotNeeded,
+                known("import-fails-after-install", "cannot import name", &Facts::default()),
+            )
+        };
         let waits = || one(Environment::Postponed { why: "offline".into() }, None);
         let done = finished(vec![red(), waits()]);
         assert!(matches!(done.environment, Environment::NotNeeded));

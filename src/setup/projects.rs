@@ -165,7 +165,12 @@ impl Run<'_> {
         });
         let pins = index::pins(texts.iter().map(String::as_str));
         let index = Index::of(&self.dirs.home, env::var_os);
-        let pins = index::ask(&pins, &index, &self.dirs.cache, self.options.offline);
+        let pins = index::ask(
+            &pins,
+            &index,
+            &self.dirs.cache,
+            self.options.offline || index::is_forbidden(env::var),
+        );
         let Some(choice) = choice::choose(here, &findings, &pins) else {
             let item = failed("there is no Python 3 on this machine".into());
             let again = self.options.again(Phase::Python, &project.name);

@@ -155,6 +155,16 @@ fn index_url(text: &str) -> Option<String> {
     None
 }
 
+/// Whether pip or uv are told to use no index. Then none is asked here either: names of packages may be private.
+pub fn is_forbidden(var: impl Fn(&str) -> Option<String>) -> bool {
+    let is_set = |name: &str| {
+        var(name).is_some_and(|value| {
+            !matches!(value.to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off")
+        })
+    };
+    is_set("PIP_NO_INDEX") || is_set("UV_NO_INDEX")
+}
+
 /// What is known of these pins; those that nothing is known of are left out. `cache` keeps the answers; `offline`
 /// asks nobody.
 pub fn ask(pins: &[(String, String)], index: &Index, cache: &Path, offline: bool) -> Vec<Pin> {
@@ -322,6 +332,15 @@ mod tests {
             assert_eq!((stable.fit(Minor(3, 5)), stable.fit(Minor(3, 13))), (Fit::No, Fit::Wheel));
         }
         assert!(read("a-b", "3.0", page, "x86_64").unwrap().source);
+    }
+
+    #[test]
+    fn who_wants_no_index_gets_none() {
+        let set = |name: &'static str, value: &'static str| {
+            move |asked: &str| (asked == name).then(|| value.to_owned())
+        };
+        assert!(is_forbidden(set("PIP_NO_INDEX", "1")) && is_forbidden(set("UV_NO_INDEX", "true")));
+        assert!(!is_forbidden(set("PIP_NO_INDEX", "0")) && !is_forbidden(|_| None));
     }
 
     #[test]
