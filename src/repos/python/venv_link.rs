@@ -16,7 +16,18 @@ const WORDS: [&str; 6] =
 
 /// Whether the project's own words count on `.venv`. Its `.gitignore` does not: templates list the name for everyone.
 pub fn is_habit(system: &dyn ReadSystem, repo: &Path) -> bool {
-    WORDS.iter().any(|file| read_text(system, &repo.join(file)).is_some_and(|text| text.contains(".venv")))
+    WORDS.iter().any(|file| read_text(system, &repo.join(file)).is_some_and(|text| names_it(&text)))
+}
+
+/// Whether a text has `.venv` as a folder of the repository itself: `~/.venv` and `my.venv` are others, `(.venv)` is
+/// a prompt.
+fn names_it(text: &str) -> bool {
+    text.match_indices(NAME).any(|(at, name)| {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        let here = before.strip_suffix("./").unwrap_or(before);
+        let starts = here.is_empty() || here.ends_with(|c: char| c.is_whitespace() || "\"'`=:{}".contains(c));
+        starts && after.chars().next().is_none_or(|c| c.is_whitespace() || "/\"'`;,".contains(c))
+    })
 }
 
 /// Points `.venv` of a repository to an environment. What is there already stays, unless it is a link into `envs`.
@@ -82,6 +93,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(".gitignore"), ".venv/\n").unwrap();
         assert!(!is_habit(&RealSystem, dir.path()));
+        fs::write(dir.path().join("Makefile"), "setup:\n\tpython -m venv ~/.venv\n").unwrap();
+        assert!(!is_habit(&RealSystem, dir.path()), "that is one of the home");
+        fs::write(
+            dir.path().join("README.md"),
+            "see https://h/.venv and x.venv and .venvs\n(.venv) me:~/x $ ls",
+        )
+        .unwrap();
+        assert!(!is_habit(&RealSystem, dir.path()));
+        fs::write(dir.path().join("README.md"), "run `./.venv/bin/python`").unwrap();
+        assert!(is_habit(&RealSystem, dir.path()));
+        fs::remove_file(dir.path().join("README.md")).unwrap();
         fs::write(dir.path().join("Makefile"), "setup:\n\tpython -m venv .venv\n").unwrap();
         assert!(is_habit(&RealSystem, dir.path()));
     }
