@@ -69,8 +69,12 @@ impl Build<'_> {
         // pip and, for old Pythons, setuptools belong to what `python -m venv` gives, and projects count on them. uv
         // takes them from the index, and an index of one's own may not have them.
         let online = spec.plan.install != Install::Nothing || spec.plan.adds_pytest;
-        if online && !spec.offline && step(spec, name, make(&["--seed"])).is_ok() {
-            return Ok(());
+        if online && !spec.offline {
+            match step(spec, name, make(&["--seed"])) {
+                // Without room nothing else will do either.
+                Err(error) if !error.said().1.contains("No space left on device") => {}
+                done => return done.map(drop),
+            }
         }
         tree::remove(dir).map_err(|error| EnvError::Io("remove the rest", error))?;
         step(spec, name, make(&[])).map(drop)
