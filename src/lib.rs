@@ -8,9 +8,10 @@
 //! ```text
 //! 0 base      -
 //! 1 sys       base
+//! 1 document  base
 //! 1 ui        base sys
 //! 2 host      base sys
-//! 2 profile   base sys
+//! 2 profile   base sys document
 //! 2 shell     base
 //! 2 home      base sys
 //! 2 repos     base sys
@@ -23,6 +24,7 @@
 //! | [`base`] | shared nouns: paths, digests, time, redaction, the error trait, exit codes |
 //! | [`sys`] | the only door to the world: file system, processes, locks, directories, HTTP |
 //! | [`ui`] | what a person sees: printer, progress, prompts, tables, colours. Used by `cli` alone |
+//! | [`document`] | TOML that people write: places, checks along a schema, problems |
 //! | [`host`] | where are we: evidence → host kind; probed capabilities; checks |
 //! | [`profile`] | environment profiles: schema, merge, validation, the embedded ones, trust |
 //! | [`shell`] | bash, zsh, fish: quoting, generated files, hook. Pure |
@@ -42,6 +44,7 @@
 
 pub mod base;
 pub mod cli;
+pub mod document;
 pub mod home;
 pub mod host;
 pub mod profile;

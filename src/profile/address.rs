@@ -3,8 +3,8 @@
 use crate::base::redact;
 use crate::base::shorthand::is_shorthand;
 
-use super::problem::Problem;
 use super::rules::{refuse, secret};
+use crate::document::problem::Problem;
 
 /// An address that git may be given: no remote helpers, no options, no passwords.
 pub(super) fn git_address(text: &str) -> Result<(), Problem> {

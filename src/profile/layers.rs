@@ -4,11 +4,11 @@
 use crate::base::text::printable;
 
 use super::merge::{lay, target_of};
-use super::problem::Problem;
 use super::rules::{self, Stage};
 use super::source::{Loaded, Reader, Sources};
-use super::tree::{Node, Origin, Value, matches};
 use super::variables::{Context, Expanded, Scope};
+use crate::document::problem::Problem;
+use crate::document::tree::{Node, Origin, Value, matches};
 
 /// Stands for `{dir}` and `{venv}` until the directory is known; no text from outside has control characters.
 pub(super) const DIR: &str = "\u{0}dir\u{0}";

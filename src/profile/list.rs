@@ -9,7 +9,7 @@ use crate::sys::system::ReadSystem;
 
 use super::builtin;
 use super::source::PROFILE_LIMIT;
-use super::tree::{Node, parse};
+use crate::document::tree::{Node, parse};
 
 /// A profile that can be named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

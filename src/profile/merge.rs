@@ -1,7 +1,7 @@
 //! Lays profile layers over each other. What happens to an entry that both have is one table; everything that is
 //! not in it is replaced by the later layer, and tables are merged key by key.
 
-use super::tree::{Node, Value, matches};
+use crate::document::tree::{Node, Value, matches};
 
 /// How two values at the same path become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +85,8 @@ pub(super) fn target_of(entry: &Node) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree::parse;
     use super::*;
+    use crate::document::tree::parse;
 
     fn merged(texts: &[&str]) -> (serde_json::Value, usize) {
         let mut problems = Vec::new();

@@ -9,23 +9,20 @@ mod builtin;
 mod layers;
 mod list;
 mod merge;
-mod problem;
 mod resolve;
 mod resolved;
 mod rules;
 pub mod schema;
 mod source;
-mod tree;
 pub mod trust;
 mod variables;
-mod walk;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::document::problem::{DocumentError as ProfileError, Place, Problem, Severity};
 pub use builtin::{install_sh, profile as embedded, starter};
 pub use list::{Listed, list};
-pub use problem::{Place, Problem, ProfileError, Severity};
 pub use resolve::{check, resolve};
 pub use resolved::{Content, Dotfile, Kit, Profile, Provenance, Repo, Resolved, ShellPart, Tool};
 pub use source::{FILE_LIMIT, PROFILE_LIMIT, Reader};

@@ -6,14 +6,14 @@ use crate::base::error::ErrorKind;
 use crate::base::path::HomePath;
 
 use super::layers::{DIR, VENV, merged};
-use super::problem::{Problem, ProfileError, Severity, in_order};
 use super::resolved::{Content, Dotfile, Kit, Profile, Provenance, Repo, Resolved, ShellPart, Tool};
 use super::rules::{parse_mode, relative_path};
 use super::schema::{self, DotfileKind, HOST_KINDS, ProfileFile};
 use super::source::{Reader, Sources};
-use super::tree::Node;
 use super::variables::{Context, Expanded, Scope};
 use crate::base::shorthand::expanded;
+use crate::document::problem::{DocumentError as ProfileError, Problem, Severity, in_order};
+use crate::document::tree::Node;
 
 /// Resolves the given sources (names, paths, git addresses) into one profile, later ones over earlier ones.
 ///

@@ -7,9 +7,9 @@ use serde::{Serialize, Serializer};
 use crate::base::digest::Digest;
 use crate::base::path::HomePath;
 
-use super::problem::{Place, Problem};
 use super::schema::{PathLists, TestSetting};
 use super::trust::Bundle;
+use crate::document::problem::{Place, Problem};
 
 /// What resolving gives: the profile, warnings, and what needs approval before it is applied.
 #[derive(Clone, Debug)]

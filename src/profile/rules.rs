@@ -6,9 +6,9 @@ use crate::base::redact;
 
 use super::address::git_address;
 use super::layers::{DIR, VENV};
-use super::problem::Problem;
-use super::tree::{Node, matches};
 use super::variables::{has_names, is_name};
+use crate::document::problem::Problem;
+use crate::document::tree::{Node, matches};
 
 type Test = fn(&str) -> Result<(), Problem>;
 
@@ -328,8 +328,8 @@ fn reference(text: &str) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree::parse;
     use super::*;
+    use crate::document::tree::parse;
 
     #[test]
     fn each_rule_names_its_line() {

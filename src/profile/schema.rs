@@ -281,3 +281,78 @@ pub fn json_schema() -> String {
 pub(super) fn schema_value() -> serde_json::Value {
     schemars::schema_for!(ProfileFile).to_value()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value as Schema;
+
+    use super::schema_value;
+    use crate::document::tree::parse;
+    use crate::document::walk::against_schema;
+
+    fn problems(text: &str) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut tree = parse(text, "x.toml", 0, &mut problems);
+        against_schema(&schema_value(), &mut tree, &mut problems);
+        let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn every_unknown_key_and_wrong_type_is_reported_at_once() {
+        let text = r#"
+alises = {}
+[aliases]
+ll = 3
+[kit.vim]
+deph = 1
+depth = -1
+[[dotfile]]
+target = "~/x"
+kind = "blok"
+template = "yes"
+[host.aws-cloudshel.environment]
+A = "b"
+[host.vm.repo.x]
+test = 1
+pyton = true
+"#;
+        let expected = [
+            "x.toml:10:8: 'dotfile.kind' must be one of file, block (did you mean 'block'?)",
+            "x.toml:11:12: 'dotfile.template' must be true or false, not a text",
+            "x.toml:12:7: unknown key 'aws-cloudshel' (did you mean 'aws-cloudshell'?)",
+            "x.toml:15:8: 'host.vm.repo.x.test' must be true or false or a text, not a whole number",
+            "x.toml:16:1: unknown key 'pyton' (did you mean 'python'?)",
+            "x.toml:2:1: unknown key 'alises' (did you mean 'aliases'?)",
+            "x.toml:4:6: 'aliases.ll' must be a text, not a whole number",
+            "x.toml:6:1: unknown key 'deph' (did you mean 'depth'?)",
+            "x.toml:7:9: 'kit.vim.depth' must be at least 0, not -1",
+        ];
+        assert_eq!(problems(text), expected);
+    }
+
+    #[test]
+    fn overlays_take_the_same_keys_but_no_overlays() {
+        assert_eq!(problems("[host.vm.kit.vim]\ndepth = 1"), [""; 0]);
+        assert_eq!(problems("[host.vm]\nextends = []"), ["x.toml:2:1: unknown key 'extends'"]);
+    }
+
+    #[test]
+    fn every_key_has_a_description() {
+        fn missing(schema: &Schema, at: &str, found: &mut Vec<String>) {
+            for (key, property) in schema["properties"].as_object().into_iter().flatten() {
+                if property["description"].as_str().is_none_or(str::is_empty) {
+                    found.push(format!("{at}.{key}"));
+                }
+            }
+        }
+        let schema = schema_value();
+        let mut found = Vec::new();
+        missing(&schema, "", &mut found);
+        for (name, part) in schema["$defs"].as_object().unwrap() {
+            missing(part, name, &mut found);
+        }
+        assert_eq!(found, [""; 0]);
+    }
+}

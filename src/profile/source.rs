@@ -12,11 +12,12 @@ use crate::sys::system::{FileKind, ReadSystem};
 
 use super::address::git_address;
 use super::builtin;
-use super::problem::{Problem, did_you_mean};
 use super::rules::{entry_name, relative_path};
-use super::tree::{Node, Origin, parse};
+use super::schema::schema_value;
 use super::trust::Bundle;
-use super::walk::against_schema;
+use crate::document::problem::{Problem, did_you_mean};
+use crate::document::tree::{Node, Origin, parse};
+use crate::document::walk::against_schema;
 
 /// The largest profile file, in bytes.
 pub const PROFILE_LIMIT: u64 = 1 << 20;
@@ -208,7 +209,7 @@ impl<'a> Sources<'a> {
             }
         };
         let mut tree = parse(&text, &label, 0, &mut self.problems);
-        against_schema(&mut tree, &mut self.problems);
+        against_schema(&schema_value(), &mut tree, &mut self.problems);
         chain.push((id.clone(), name.clone()));
         let mut ancestors = BTreeSet::new();
         for parent in tree.get("extends").map_or(&[][..], Node::items) {

@@ -8,8 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::problem::{Problem, did_you_mean};
-use super::tree::Node;
+use crate::document::problem::{Problem, did_you_mean};
+use crate::document::tree::Node;
 
 /// The host facts a profile may name. A fact that a host does not know is absent there.
 pub const FACTS: [&str; 12] = [
@@ -241,8 +241,8 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree::parse;
     use super::*;
+    use crate::document::tree::parse;
 
     fn scope(variables: &str) -> (Scope, Vec<Problem>) {
         let mut problems = Vec::new();

@@ -1,4 +1,4 @@
-//! A profile file as a tree in which every value knows where it stands, so that whatever is found wrong later
+//! A TOML file as a tree in which every value knows where it stands, so that whatever is found wrong later
 //! can name the line.
 
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use super::problem::{Place, Problem};
 
 /// Where a value comes from.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
-    /// The index of the profile in the order of merging.
+pub struct Origin {
+    /// The index of the file among several that are merged, in their order.
     pub layer: usize,
     file: Rc<str>,
     line: usize,
@@ -32,21 +32,31 @@ impl Origin {
 
 /// A value, where it stands, and where its key stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub struct Node {
+    /// What it is.
     pub value: Value,
+    /// Where it begins.
     pub at: Origin,
+    /// Where its key begins; for an item of a list, where it begins itself.
     pub key_at: Origin,
 }
 
 /// What a value is.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub enum Value {
+    /// A text.
     Text(String),
+    /// A whole number.
     Integer(i64),
+    /// A number with a fraction, as it is written.
+    Fraction(String),
+    /// True or false.
     Boolean(bool),
+    /// A list.
     List(Vec<Node>),
+    /// A table.
     Table(BTreeMap<String, Node>),
-    /// A kind of value that no key of a profile takes: its name.
+    /// A kind of value that no document takes: its name.
     Other(&'static str),
     /// A value that was reported already: present, but nobody asks what it is.
     Broken,
@@ -95,6 +105,9 @@ impl Node {
         match &self.value {
             Value::Text(text) => text.as_str().into(),
             Value::Integer(number) => (*number).into(),
+            Value::Fraction(text) => {
+                text.replace('_', "").parse::<f64>().map_or(serde_json::Value::Null, Into::into)
+            }
             Value::Boolean(truth) => (*truth).into(),
             Value::List(items) => items.iter().filter(|item| item.is_whole()).map(Node::to_json).collect(),
             Value::Table(table) => table
@@ -163,14 +176,14 @@ impl Node {
 }
 
 /// Whether a path matches a pattern such as `shell.*.early`, in which `*` stands for any one part.
-pub(super) fn matches(pattern: &str, path: &[String]) -> bool {
+pub fn matches(pattern: &str, path: &[String]) -> bool {
     let mut parts = path.iter();
     pattern.split('.').all(|wanted| parts.next().is_some_and(|part| wanted == "*" || wanted == part))
         && parts.next().is_none()
 }
 
 /// Parses a TOML text; every syntax error is a problem, and what could be read in spite of them is kept.
-pub(super) fn parse(text: &str, file: &str, layer: usize, problems: &mut Vec<Problem>) -> Node {
+pub fn parse(text: &str, file: &str, layer: usize, problems: &mut Vec<Problem>) -> Node {
     let lines = text.match_indices('\n').map(|(end, _)| end + 1).collect();
     let reader = Reader { text, lines, file: Rc::from(file), layer };
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -222,7 +235,7 @@ impl Reader<'_> {
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
                 .map_or(Value::Other("integer that is too large"), Value::Integer),
             DeValue::Boolean(truth) => Value::Boolean(*truth),
-            DeValue::Float(_) => Value::Other("number with a fraction"),
+            DeValue::Float(number) => Value::Fraction(number.as_str().to_owned()),
             DeValue::Datetime(_) => Value::Other("date"),
             DeValue::Array(items) => Value::List(
                 items

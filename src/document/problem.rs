@@ -1,4 +1,4 @@
-//! What can be wrong with an environment profile, with its place, so that all of it is shown at once.
+//! What can be wrong with a document, with its place, so that all of it is shown at once.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use crate::base::text::{nearest, printable};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The profile cannot be used.
+    /// The document cannot be used.
     Error,
-    /// The profile can be used; its author should know.
+    /// The document can be used; its author should know.
     Warning,
 }
 
-/// A place in a profile file; lines and columns count from 1, columns in characters.
+/// A place in a file; lines and columns count from 1, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
     /// The file as shown to a person.
@@ -84,16 +84,16 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why profiles could not be resolved: every problem found, warnings included, in the order of the files.
+/// Why documents cannot be used: every problem found, warnings included, in the order of the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProfileError {
-    /// Who has to act: the world (a file or server could not be read) or the profile's author.
+pub struct DocumentError {
+    /// Who has to act: the world (a file or server could not be read) or the document's author.
     pub kind: ErrorKind,
     /// All problems, at least one of them an error.
     pub problems: Vec<Problem>,
 }
 
-impl fmt::Display for ProfileError {
+impl fmt::Display for DocumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, problem) in self.problems.iter().enumerate() {
             if i > 0 {
@@ -105,9 +105,9 @@ impl fmt::Display for ProfileError {
     }
 }
 
-impl std::error::Error for ProfileError {}
+impl std::error::Error for DocumentError {}
 
-impl Diagnose for ProfileError {
+impl Diagnose for DocumentError {
     fn kind(&self) -> ErrorKind {
         self.kind
     }
@@ -124,12 +124,12 @@ impl Diagnose for ProfileError {
 }
 
 /// ` (did you mean 'x'?)` when a known word is near, else nothing.
-pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, known).map_or_else(String::new, |near| format!(" (did you mean '{near}'?)"))
 }
 
 /// Sorted by place, each problem once.
-pub(super) fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+pub fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort();
     problems.dedup();
     problems
