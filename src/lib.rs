@@ -15,6 +15,8 @@
 //! 2 shell     base
 //! 2 home      base sys
 //! 2 repos     base sys
+//! 2 project   base sys document
+//! 3 run       base sys project
 //! 4 setup     base sys host profile shell home repos
 //! 7 cli       base sys ui host profile shell home repos setup
 //! ```
@@ -30,6 +32,8 @@
 //! | [`shell`] | bash, zsh, fish: quoting, generated files, hook. Pure |
 //! | [`home`] | plan, apply, undo over a home directory. Knows entries, not shells |
 //! | [`repos`] | catalog, `git` (clone, update), `python` (evidence, environments, repair), `testing`, starters |
+//! | [`project`] | `devboot.toml` → pipeline, inference for projects without one, fingerprints, trust |
+//! | [`run`] | which stages run, when and where; their verdicts and events |
 //! | [`setup`] | the phases of `devboot setup` |
 //! | [`cli`] | one file per command: `Args` and `run(context, args)`; views; the error printer |
 //!
@@ -48,7 +52,9 @@ pub mod document;
 pub mod home;
 pub mod host;
 pub mod profile;
+pub mod project;
 pub mod repos;
+pub mod run;
 pub mod setup;
 pub mod shell;
 pub mod sys;

@@ -21,12 +21,16 @@ impl Digest {
 
     /// The digest of several parts; part boundaries count, so `["ab", "c"]` and `["a", "bc"]` differ.
     pub fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut hasher = blake3::Hasher::new();
+        let mut hasher = Self::begin();
         for part in parts {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
+            hasher.part(part);
         }
-        Self(*hasher.finalize().as_bytes())
+        hasher.end()
+    }
+
+    /// Begins a digest of bytes that come piece by piece.
+    pub fn begin() -> Hasher {
+        Hasher(blake3::Hasher::new())
     }
 
     /// The first twelve digits: enough for a person, and for names of folders.
@@ -34,6 +38,28 @@ impl Digest {
         let mut text = self.to_string();
         text.truncate(12);
         text
+    }
+}
+
+/// A digest in the making.
+#[derive(Clone)]
+pub struct Hasher(blake3::Hasher);
+
+impl Hasher {
+    /// Adds bytes to those before.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Adds bytes together with their length, so that it matters where one part ends and the next begins.
+    pub fn part(&mut self, bytes: &[u8]) {
+        self.0.update(&(bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    /// The digest of all that was added.
+    pub fn end(&self) -> Digest {
+        Digest(*self.0.finalize().as_bytes())
     }
 }
 

@@ -13,3 +13,11 @@ pub fn now() -> Timestamp {
     };
     Timestamp(seconds)
 }
+
+/// The present in nanoseconds since 1970, as the file system's stamps count them.
+pub fn nanoseconds() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_nanos()).unwrap_or(i64::MAX),
+    }
+}

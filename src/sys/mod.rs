@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod clock;
+pub mod content;
 pub mod dirs;
 pub mod disk;
 pub mod env;

@@ -1,0 +1,4 @@
+//! A project: its `devboot.toml` or what its files show, read into a [`model::Pipeline`].
+
+pub mod contents;
+pub mod model;

@@ -1,0 +1,179 @@
+//! Everything that happens in a run, as one closed set. The live view, `--json`, the history and whoever subscribes at
+//! the service all read it; its JSON form is documented and only grows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::project::model::StageId;
+
+/// The number of a run in its project, counted up from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub u64);
+
+/// What asked for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trigger {
+    /// A save, or a burst of them.
+    Change,
+    /// The service started, or the project was added: what changed meanwhile is caught up with.
+    Start,
+    /// A person asked.
+    Request,
+}
+
+/// What came of a stage, or of a whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It ran (or is replayed from a run at the same bytes) and succeeded; a stage of tests ran at least one.
+    Passed,
+    /// It succeeded after a repeat.
+    Flaky,
+    /// A test runner succeeded without running a test. Never green.
+    NoTestRan,
+    /// It failed.
+    Failed,
+    /// It took longer than it may.
+    TimedOut,
+    /// It could not be started, or its inputs could not be read.
+    NotStarted,
+    /// It did not run because a stage that it needs did not succeed.
+    Skipped,
+    /// It was ended because a newer change made it stale.
+    Cancelled,
+    /// A person, a signal or the end of the service ended it.
+    Interrupted,
+}
+
+impl Verdict {
+    /// Whether what needs it may run.
+    pub fn is_success(self) -> bool {
+        matches!(self, Self::Passed | Self::Flaky)
+    }
+}
+
+/// How many tests there were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tests {
+    /// Passed, expected failures included.
+    pub passed: u32,
+    /// Failed, errors included.
+    pub failed: u32,
+    /// Left out by their authors.
+    pub skipped: u32,
+}
+
+/// One failure that was found in a tool's output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The test or check, as its tool names it.
+    pub name: String,
+    /// The file, relative to the project's root where it is inside.
+    pub file: Option<String>,
+    /// The line in it, from 1.
+    pub line: Option<u32>,
+    /// What went wrong, in a line or a few.
+    pub message: String,
+}
+
+/// Which of its two outputs a stage wrote on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// How a stage ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageEnd {
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Whether nothing was run: the result of an earlier run at the same bytes was replayed.
+    pub replayed: bool,
+    /// The exit code of its command, when it ended by itself.
+    pub exit: Option<i32>,
+    /// How long it took, in milliseconds; of a replay, how long the replayed run took.
+    pub milliseconds: u64,
+    /// The attempts that were made.
+    pub attempts: u32,
+    /// The tests, where a runner was recognised.
+    pub tests: Option<Tests>,
+    /// The failures that its output names.
+    pub failures: Vec<Failure>,
+    /// One sentence where the verdict alone does not say it: what was missing, who wrote into the inputs.
+    pub note: Option<String>,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum RunEvent {
+    /// A run begins.
+    RunStarted {
+        /// Which.
+        run: RunId,
+        /// What asked for it.
+        trigger: Trigger,
+        /// The generation of the project's files that it is about.
+        generation: u64,
+        /// The paths whose change asked for it, at most a hundred; relative to the root.
+        changed: Vec<String>,
+        /// How many paths changed in all.
+        changes: u64,
+        /// The stages that were selected, in their order.
+        stages: Vec<StageId>,
+    },
+    /// A stage begins, or is answered from the cache.
+    StageStarted {
+        /// Of which run.
+        run: RunId,
+        /// Which.
+        stage: StageId,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// Why it runs or need not: one sentence with the first thing that differs.
+        why: String,
+    },
+    /// A stage wrote something; invalid UTF-8 is replaced, control characters are as they came.
+    Output {
+        /// Of which run.
+        run: RunId,
+        /// Which stage.
+        stage: StageId,
+        /// Where it wrote.
+        stream: Stream,
+        /// What it wrote.
+        text: String,
+    },
+    /// A service is ready.
+    ServiceReady {
+        /// Of which run.
+        run: RunId,
+        /// Which stage.
+        stage: StageId,
+        /// How long it took, in milliseconds.
+        milliseconds: u64,
+    },
+    /// A stage has ended.
+    StageFinished {
+        /// Of which run.
+        run: RunId,
+        /// Which stage.
+        stage: StageId,
+        /// How.
+        end: StageEnd,
+    },
+    /// A run has ended.
+    RunFinished {
+        /// Which.
+        run: RunId,
+        /// The worst of its stages' verdicts.
+        verdict: Verdict,
+        /// How long it took, in milliseconds.
+        milliseconds: u64,
+    },
+}

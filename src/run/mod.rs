@@ -1,0 +1,3 @@
+//! Runs: which stages run, in which order, where, and what came of them.
+
+pub mod event;

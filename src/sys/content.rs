@@ -1,0 +1,128 @@
+//! What is in a file, and how to know without reading it that it is still the same.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::digest::Digest;
+
+/// What the file system says of a file; while it stays the same, so does the content. The time of change (ctime) is
+/// part of it: no program can set it, so a file that was given its old time of modification back is still noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The file's device and number.
+    pub file: (u64, u64),
+    /// Its size in bytes.
+    pub size: u64,
+    /// When its bytes were last written: seconds and nanoseconds since 1970.
+    pub modified: (i64, u32),
+    /// When its bytes or its attributes were last changed.
+    pub changed: (i64, u32),
+    /// Whether its owner may execute it.
+    pub executable: bool,
+}
+
+/// What is at a path, links followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing, or a link that leads nowhere.
+    Absent,
+    /// A regular file.
+    File(Stamp),
+    /// A directory.
+    Dir,
+    /// A FIFO, a socket, a device.
+    Other,
+}
+
+/// Looks without opening anything.
+pub fn look(path: &Path) -> io::Result<Look> {
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_file() => Ok(Look::File(stamp(&meta))),
+        Ok(meta) if meta.is_dir() => Ok(Look::Dir),
+        Ok(_) => Ok(Look::Other),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Look::Absent)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The digest of a regular file's bytes, read piece by piece, with the stamp that it had before and after. A file
+/// that is written on meanwhile is read again; one that never rests is an error of kind `ResourceBusy`.
+pub fn digest(path: &Path) -> io::Result<(Stamp, Digest)> {
+    for _ in 0..3 {
+        // O_NONBLOCK: opening a FIFO that took the file's place returns instead of waiting for a writer.
+        let mut file =
+            OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
+        let before = file.metadata()?;
+        if !before.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let digest = of_file(&mut file)?;
+        let (before, after) = (stamp(&before), stamp(&file.metadata()?));
+        if before == after {
+            return Ok((after, digest));
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, "it changes while it is read"))
+}
+
+fn of_file(file: &mut File) -> io::Result<Digest> {
+    let mut hasher = Digest::begin();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.end()),
+            count => hasher.add(&buffer[..count]),
+        }
+    }
+}
+
+fn stamp(meta: &Metadata) -> Stamp {
+    Stamp {
+        file: (meta.dev(), meta.ino()),
+        size: meta.size(),
+        modified: (meta.mtime(), meta.mtime_nsec() as u32),
+        changed: (meta.ctime(), meta.ctime_nsec() as u32),
+        executable: meta.mode() & 0o100 != 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_digest_is_that_of_the_bytes_and_links_are_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = vec![7; 200_000];
+        fs::write(dir.path().join("a"), &bytes).unwrap();
+        std::os::unix::fs::symlink("a", dir.path().join("b")).unwrap();
+        let (stamp, found) = digest(&dir.path().join("b")).unwrap();
+        assert_eq!(found, Digest::of(&bytes));
+        assert_eq!(look(&dir.path().join("a")).unwrap(), Look::File(stamp));
+    }
+
+    #[test]
+    fn what_is_no_file_is_said_and_never_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            dir.path().join("fifo"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        assert_eq!(look(&dir.path().join("fifo")).unwrap(), Look::Other);
+        assert!(digest(&dir.path().join("fifo")).is_err());
+        assert_eq!(look(&dir.path().join("fifo/x")).unwrap(), Look::Absent);
+        assert_eq!(look(dir.path()).unwrap(), Look::Dir);
+    }
+}
