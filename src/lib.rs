@@ -17,6 +17,7 @@
 //! 2 repos     base sys
 //! 2 project   base sys document
 //! 3 run       base sys project
+//! 4 history   base sys project run
 //! 4 setup     base sys host profile shell home repos
 //! 7 cli       base sys ui host profile shell home repos setup
 //! ```
@@ -34,6 +35,7 @@
 //! | [`repos`] | catalog, `git` (clone, update), `python` (evidence, environments, repair), `testing`, starters |
 //! | [`project`] | `devboot.toml` → pipeline, inference for projects without one, fingerprints, trust |
 //! | [`run`] | which stages run, when and where; their verdicts and events |
+//! | [`history`] | every run and its stages in SQLite; questions about them |
 //! | [`setup`] | the phases of `devboot setup` |
 //! | [`cli`] | one file per command: `Args` and `run(context, args)`; views; the error printer |
 //!
@@ -49,6 +51,7 @@
 pub mod base;
 pub mod cli;
 pub mod document;
+pub mod history;
 pub mod home;
 pub mod host;
 pub mod profile;

@@ -377,6 +377,24 @@ pub fn id() -> u32 {
     std::process::id()
 }
 
+/// A process that runs, so that another of the same number is not taken for it: its number and when it began. `None`
+/// when there is none.
+pub fn identity(id: u32) -> Option<String> {
+    #[cfg(target_os = "linux")]
+    {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // The name stands in brackets and may hold anything, brackets too; proc(5): the start is field 22.
+        let start = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
+        Some(format!("{id} {start}"))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let pid = i32::try_from(id).ok().and_then(Pid::from_raw)?;
+        let gone = rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH);
+        (!gone).then(|| id.to_string())
+    }
+}
+
 /// The effective user and group, which new files belong to.
 pub fn owner() -> (u32, u32) {
     (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())

@@ -1,0 +1,359 @@
+//! Writing what happened. One file for all projects; several processes may have it open. The history never stops a
+//! run: whoever gets an error from here says it once and goes on.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+
+use super::migrate;
+use crate::base::digest::Digest;
+use crate::base::error::{Diagnose, ErrorKind};
+use crate::base::time::Timestamp;
+use crate::project::model::StageId;
+use crate::run::event::{RunEvent, RunId, StageEnd, Verdict};
+use crate::sys::process;
+use crate::sys::system::{Attributes, WriteSystem};
+
+/// Why the history could not be read or written.
+#[derive(Debug)]
+pub enum HistoryError {
+    /// The file could not be made or set aside.
+    Io(PathBuf, std::io::Error),
+    /// SQLite's own words.
+    Sqlite(PathBuf, rusqlite::Error),
+    /// A later devboot has written it.
+    Newer(PathBuf),
+}
+
+impl fmt::Display for HistoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(path, error) => write!(f, "cannot use the history {}: {error}", path.display()),
+            Self::Sqlite(path, error) => write!(f, "cannot use the history {}: {error}", path.display()),
+            Self::Newer(path) => {
+                write!(f, "the history {} was written by a later devboot", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for HistoryError {}
+
+impl Diagnose for HistoryError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Failed
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Newer(_) => vec!["use that devboot, or move the file away to begin a new history".into()],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Runs of each project.
+    pub runs: u64,
+    /// For how long, in seconds; newer runs than [`Keep::runs`] go, too, when they are older than this.
+    pub seconds: i64,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { runs: 2_000, seconds: 90 * 86_400 }
+    }
+}
+
+/// What a stage was when it last ran or was replayed: what the next run is compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Last {
+    /// In which run.
+    pub run: RunId,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// The digest of its fingerprint.
+    pub fingerprint: Digest,
+    /// The fingerprint's items, in the form of who wrote them.
+    pub items: Vec<u8>,
+}
+
+/// The history.
+pub struct Store {
+    pub(super) connection: Connection,
+    path: PathBuf,
+    owner: String,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.path.display())
+    }
+}
+
+impl Store {
+    /// Opens the history at `path`, or begins it; its directory exists. A file that is no history, or a damaged one,
+    /// is set aside: then the second value says so. Runs whose process has gone are marked as interrupted.
+    pub fn open(system: &dyn WriteSystem, path: &Path) -> Result<(Self, Option<String>), HistoryError> {
+        match Self::attempt(system, path) {
+            Err(HistoryError::Sqlite(_, error)) if is_damage(&error) => {
+                let aside = set_aside(system, path).map_err(|error| HistoryError::Io(path.into(), error))?;
+                let said = format!("the history was damaged ({error}); it is kept as {}", aside.display());
+                Ok((Self::attempt(system, path)?, Some(said)))
+            }
+            other => Ok((other?, None)),
+        }
+    }
+
+    fn attempt(system: &dyn WriteSystem, path: &Path) -> Result<Self, HistoryError> {
+        let failed = |error| HistoryError::Sqlite(path.into(), error);
+        let made = match system.meta(path) {
+            Ok(Some(_)) => Ok(()),
+            // SQLite would make it with the permissions of the umask, and gives them to its other files, too.
+            Ok(None) => system.write_new(path, b"", &Attributes { mode: 0o600, ..Attributes::default() }),
+            Err(error) => Err(error),
+        };
+        match made {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(HistoryError::Io(path.into(), error));
+            }
+            _ => {}
+        }
+        let mut connection = Connection::open(path).map_err(failed)?;
+        connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+        // Where the file system cannot share memory, SQLite stays with its older journal by itself.
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;",
+            )
+            .map_err(failed)?;
+        if !migrate::bring_up(&mut connection).map_err(failed)? {
+            return Err(HistoryError::Newer(path.into()));
+        }
+        let owner = process::identity(process::id()).unwrap_or_default();
+        let this = Self { connection, path: path.into(), owner };
+        this.mark_interrupted()?;
+        Ok(this)
+    }
+
+    pub(super) fn failed(&self) -> impl Fn(rusqlite::Error) -> HistoryError + use<> {
+        let path = self.path.clone();
+        move |error| HistoryError::Sqlite(path.clone(), error)
+    }
+
+    /// The runs that nobody will end: their process has gone.
+    fn mark_interrupted(&self) -> Result<(), HistoryError> {
+        let failed = self.failed();
+        let mut open =
+            self.connection.prepare("SELECT id, owner FROM run WHERE verdict IS NULL").map_err(&failed)?;
+        let runs: Vec<(i64, String)> = open
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .and_then(Iterator::collect)
+            .map_err(&failed)?;
+        for (id, owner) in runs {
+            let number = owner.split(' ').next().and_then(|number| number.parse().ok());
+            if number.and_then(process::identity).is_some_and(|identity| identity == owner) {
+                continue;
+            }
+            let interrupted = word(Verdict::Interrupted);
+            self.connection
+                .execute("UPDATE run SET verdict = ?2 WHERE id = ?1", params![id, interrupted])
+                .and_then(|_| {
+                    let stages = "UPDATE stage SET verdict = ?2 WHERE run = ?1 AND verdict IS NULL";
+                    self.connection.execute(stages, params![id, interrupted])
+                })
+                .map_err(&failed)?;
+        }
+        Ok(())
+    }
+
+    fn project(&self, root: &Path) -> Result<i64, rusqlite::Error> {
+        let root = root.to_string_lossy();
+        self.connection.execute("INSERT OR IGNORE INTO project (root) VALUES (?1)", [&root])?;
+        self.connection.query_row("SELECT id FROM project WHERE root = ?1", [&root], |row| row.get(0))
+    }
+
+    /// The number for the next run of a project.
+    pub fn next_run(&self, root: &Path) -> Result<RunId, HistoryError> {
+        let next = || {
+            let project = self.project(root)?;
+            let most = "SELECT COALESCE(MAX(number), 0) + 1 FROM run WHERE project = ?1";
+            self.connection.query_row(most, [project], |row| row.get(0))
+        };
+        next().map(RunId).map_err(self.failed())
+    }
+
+    /// Writes down what happened in a project at `now`; events that say nothing lasting are passed over.
+    pub fn note(&self, root: &Path, event: &RunEvent, now: Timestamp) -> Result<(), HistoryError> {
+        self.write(root, event, now).map_err(self.failed())
+    }
+
+    fn write(&self, root: &Path, event: &RunEvent, now: Timestamp) -> Result<(), rusqlite::Error> {
+        let find = |run: &RunId| -> Result<Option<i64>, rusqlite::Error> {
+            let project = self.project(root)?;
+            let sql = "SELECT id FROM run WHERE project = ?1 AND number = ?2";
+            self.connection.query_row(sql, params![project, run.0], |row| row.get(0)).optional()
+        };
+        match event {
+            RunEvent::RunStarted { run, trigger, generation, changed, changes, stages } => {
+                let whole = self.connection.unchecked_transaction()?;
+                let project = self.project(root)?;
+                self.connection.execute(
+                    "INSERT INTO run (project, number, kind, generation, changes, changed, started, owner)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    params![
+                        project,
+                        run.0,
+                        word(trigger),
+                        generation,
+                        changes,
+                        json(changed),
+                        now.0,
+                        self.owner
+                    ],
+                )?;
+                let id = self.connection.last_insert_rowid();
+                let mut add = self
+                    .connection
+                    .prepare("INSERT OR IGNORE INTO stage (run, name, position) VALUES (?1, ?2, ?3)")?;
+                for (position, stage) in stages.iter().enumerate() {
+                    add.execute(params![id, stage.0, position])?;
+                }
+                whole.commit()?;
+            }
+            RunEvent::StageStarted { run, stage, why, .. } => {
+                if let Some(id) = find(run)? {
+                    let sql = "UPDATE stage SET why = ?3 WHERE run = ?1 AND name = ?2";
+                    self.connection.execute(sql, params![id, stage.0, why])?;
+                }
+            }
+            RunEvent::StageFinished { run, stage, end } => {
+                if let Some(id) = find(run)? {
+                    self.end_stage(id, stage, end)?;
+                }
+            }
+            RunEvent::RunFinished { run, verdict, milliseconds } => {
+                if let Some(id) = find(run)? {
+                    let sql = "UPDATE run SET verdict = ?2, milliseconds = ?3 WHERE id = ?1";
+                    self.connection.execute(sql, params![id, word(verdict), milliseconds])?;
+                }
+            }
+            RunEvent::Output { .. } | RunEvent::ServiceReady { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn end_stage(&self, run: i64, stage: &StageId, end: &StageEnd) -> Result<(), rusqlite::Error> {
+        let tests = end.tests.as_ref();
+        self.connection.execute(
+            "UPDATE stage SET verdict = ?3, replayed = ?4, code = ?5, milliseconds = ?6, attempts = ?7, passed = ?8,
+             failed = ?9, skipped = ?10, failures = ?11, note = ?12 WHERE run = ?1 AND name = ?2",
+            params![
+                run,
+                stage.0,
+                word(end.verdict),
+                end.replayed,
+                end.exit,
+                end.milliseconds,
+                end.attempts,
+                tests.map(|tests| tests.passed),
+                tests.map(|tests| tests.failed),
+                tests.map(|tests| tests.skipped),
+                json(&end.failures),
+                end.note,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Remembers what a stage was in a run, for the next comparison.
+    pub fn remember(&self, root: &Path, stage: &StageId, last: &Last) -> Result<(), HistoryError> {
+        let write = || {
+            let project = self.project(root)?;
+            self.connection.execute(
+                "INSERT OR REPLACE INTO last (project, stage, run, verdict, fingerprint, items)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![
+                    project,
+                    stage.0,
+                    last.run.0,
+                    word(last.verdict),
+                    last.fingerprint.to_string(),
+                    last.items
+                ],
+            )
+        };
+        write().map(drop).map_err(self.failed())
+    }
+
+    /// What a stage was when it last ran; `None` when it never did.
+    pub fn last(&self, root: &Path, stage: &StageId) -> Result<Option<Last>, HistoryError> {
+        let sql =
+            "SELECT last.run, verdict, fingerprint, items FROM last JOIN project ON project.id = last.project
+                   WHERE root = ?1 AND stage = ?2";
+        let row = self
+            .connection
+            .query_row(sql, params![root.to_string_lossy(), stage.0], |row| {
+                let (run, verdict): (u64, String) = (row.get(0)?, row.get(1)?);
+                Ok((run, verdict, row.get::<_, String>(2)?, row.get(3)?))
+            })
+            .optional()
+            .map_err(self.failed())?;
+        // A row that makes no sense is as good as none.
+        Ok(row.and_then(|(run, verdict, fingerprint, items)| {
+            let (verdict, fingerprint) = (of_word(&verdict)?, fingerprint.parse().ok()?);
+            Some(Last { run: RunId(run), verdict, fingerprint, items })
+        }))
+    }
+
+    /// Forgets a project with its runs.
+    pub fn forget(&self, root: &Path) -> Result<(), HistoryError> {
+        let sql = "DELETE FROM project WHERE root = ?1";
+        self.connection.execute(sql, [root.to_string_lossy()]).map(drop).map_err(self.failed())
+    }
+
+    /// Removes the runs that are more or older than is kept; what is under way stays.
+    pub fn prune(&self, keep: Keep, now: Timestamp) -> Result<u64, HistoryError> {
+        let sql = "DELETE FROM run WHERE verdict IS NOT NULL AND (started < ?1 OR number <=
+                   (SELECT MAX(number) FROM run AS other WHERE other.project = run.project) - ?2)";
+        let count = self.connection.execute(sql, params![now.0.saturating_sub(keep.seconds), keep.runs]);
+        count.map(|count| count as u64).map_err(self.failed())
+    }
+}
+
+/// The word that a value has in JSON, for columns that are words.
+pub(super) fn word(value: impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+pub(super) fn of_word<T: serde::de::DeserializeOwned>(word: &str) -> Option<T> {
+    serde_json::from_value(word.into()).ok()
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "[]".into())
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+        // The tables are not those of the version that it says it has.
+        || matches!(error.sqlite_error_code(), Some(ErrorCode::Unknown))
+}
+
+fn set_aside(system: &dyn WriteSystem, path: &Path) -> std::io::Result<PathBuf> {
+    let aside = path.with_extension("damaged");
+    system.rename(path, &aside)?;
+    for end in ["-wal", "-shm", "-journal"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        system.remove_file(Path::new(&name))?;
+    }
+    Ok(aside)
+}

@@ -1,0 +1,186 @@
+//! The history as its readers see it: what was written comes back, whatever happened to the file or the process.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::*;
+use crate::base::digest::Digest;
+use crate::base::time::Timestamp;
+use crate::project::model::StageId;
+use crate::run::event::{Failure, RunEvent, RunId, StageEnd, Tests, Trigger, Verdict};
+use crate::sys::real::RealSystem;
+
+const ROOT: &str = "/home/me/flask-ml";
+
+fn id(name: &str) -> StageId {
+    StageId(name.into())
+}
+
+fn started(number: u64, stages: &[&str]) -> RunEvent {
+    RunEvent::RunStarted {
+        run: RunId(number),
+        trigger: Trigger::Change,
+        generation: number,
+        changed: vec!["app.py".into()],
+        changes: 1,
+        stages: stages.iter().map(|name| id(name)).collect(),
+    }
+}
+
+fn end(verdict: Verdict) -> StageEnd {
+    StageEnd {
+        verdict,
+        replayed: false,
+        exit: Some(1),
+        milliseconds: 12,
+        attempts: 1,
+        tests: Some(Tests { passed: 2, failed: 1, skipped: 0 }),
+        failures: vec![Failure {
+            name: "test_hello".into(),
+            file: Some("test_hello.py".into()),
+            line: Some(7),
+            message: "assert 1 == 2".into(),
+        }],
+        note: Some("a note".into()),
+    }
+}
+
+fn open(dir: &Path) -> Store {
+    let (store, said) = Store::open(&RealSystem, &dir.join("history.db")).unwrap();
+    assert_eq!(said, None);
+    store
+}
+
+fn note(store: &Store, event: &RunEvent, now: i64) {
+    store.note(Path::new(ROOT), event, Timestamp(now)).unwrap();
+}
+
+/// A run of two stages of which the first fails.
+fn red_run(store: &Store, number: u64, now: i64) {
+    let run = RunId(number);
+    note(store, &started(number, &["lint", "test"]), now);
+    note(
+        store,
+        &RunEvent::StageStarted { run, stage: id("lint"), attempt: 1, why: "app.py changed".into() },
+        now,
+    );
+    note(store, &RunEvent::StageFinished { run, stage: id("lint"), end: end(Verdict::Failed) }, now);
+    let skipped = StageEnd { exit: None, tests: None, failures: Vec::new(), ..end(Verdict::Skipped) };
+    note(store, &RunEvent::StageFinished { run, stage: id("test"), end: skipped }, now);
+    note(store, &RunEvent::RunFinished { run, verdict: Verdict::Failed, milliseconds: 30 }, now);
+}
+
+#[test]
+fn what_was_written_comes_back_from_another_opening() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Path::new(ROOT);
+    let store = open(dir.path());
+    assert_eq!(store.next_run(root).unwrap(), RunId(1));
+    red_run(&store, 1, 1000);
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.next_run(root).unwrap(), RunId(2));
+    let runs = store.runs(&Filter::default()).unwrap();
+    assert_eq!(runs.len(), 1);
+    assert_eq!((runs[0].verdict, runs[0].milliseconds), (Some(Verdict::Failed), Some(30)));
+    assert_eq!((runs[0].started, runs[0].changed.as_slice()), (Timestamp(1000), &["app.py".to_owned()][..]));
+    let stages = store.stages(root, RunId(1)).unwrap();
+    assert_eq!((stages[0].stage.clone(), stages[0].end.clone()), (id("lint"), Some(end(Verdict::Failed))));
+    assert_eq!(stages[0].why.as_deref(), Some("app.py changed"));
+    let mode = fs::metadata(dir.path().join("history.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn filters_leave_out_what_is_not_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    red_run(&store, 1, 1000);
+    note(&store, &started(2, &["lint"]), 2000);
+    note(&store, &RunEvent::RunFinished { run: RunId(2), verdict: Verdict::Passed, milliseconds: 3 }, 2000);
+    store.note(Path::new("/other"), &started(1, &["lint"]), Timestamp(3000)).unwrap();
+    let numbers = |filter: &Filter| -> Vec<(String, u64)> {
+        let runs = store.runs(filter).unwrap();
+        runs.iter().map(|run| (run.project.display().to_string(), run.run.0)).collect()
+    };
+    let here = Filter { root: Some(ROOT.into()), ..Filter::default() };
+    assert_eq!(numbers(&Filter::default()).len(), 3);
+    assert_eq!(numbers(&here), [(ROOT.into(), 2), (ROOT.into(), 1)]);
+    assert_eq!(numbers(&Filter { failed: true, ..here.clone() }), [(ROOT.into(), 1)]);
+    assert_eq!(numbers(&Filter { since: Some(Timestamp(1500)), ..here.clone() }), [(ROOT.into(), 2)]);
+    assert_eq!(numbers(&Filter { limit: 1, ..here.clone() }), [(ROOT.into(), 2)]);
+    // In run 1 it was only skipped, and in run 2 it was not selected.
+    assert_eq!(numbers(&Filter { stage: Some(id("test")), ..here }), []);
+}
+
+#[test]
+fn a_run_whose_process_has_gone_is_interrupted_and_one_that_goes_on_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    note(&store, &started(1, &["lint"]), 1000);
+    note(&store, &started(2, &["lint"]), 1000);
+    // A process of the same number that began at another time is another process.
+    let gone = format!("{} 1", std::process::id());
+    store.connection.execute("UPDATE run SET owner = ?1 WHERE number = 1", [gone]).unwrap();
+    let store = open(dir.path());
+    let verdicts: Vec<_> = store.runs(&Filter::default()).unwrap().iter().map(|run| run.verdict).collect();
+    assert_eq!(verdicts, [None, Some(Verdict::Interrupted)]);
+    let stages = store.stages(Path::new(ROOT), RunId(1)).unwrap();
+    assert_eq!(stages[0].end.as_ref().map(|end| end.verdict), Some(Verdict::Interrupted));
+}
+
+#[test]
+fn a_damaged_file_is_set_aside_and_said() {
+    for garbage in [&b"this is no history at all, and long enough to be looked at as one"[..], &[0xFF; 4096]]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.db");
+        fs::write(&path, garbage).unwrap();
+        let (store, said) = Store::open(&RealSystem, &path).unwrap();
+        assert!(said.unwrap().contains("history.damaged"));
+        red_run(&store, 1, 1000);
+        assert_eq!(fs::read(dir.path().join("history.damaged")).unwrap(), garbage);
+    }
+}
+
+#[test]
+fn a_file_of_a_later_devboot_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path()).connection.pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(Store::open(&RealSystem, &dir.path().join("history.db")), Err(HistoryError::Newer(_))));
+}
+
+#[test]
+fn the_last_fingerprint_of_a_stage_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, root) = (open(dir.path()), Path::new(ROOT));
+    assert_eq!(store.last(root, &id("test")).unwrap(), None);
+    for (run, verdict) in [(1, Verdict::Failed), (2, Verdict::Passed)] {
+        let last = Last { run: RunId(run), verdict, fingerprint: Digest::of(b"x"), items: b"items".into() };
+        store.remember(root, &id("test"), &last).unwrap();
+        assert_eq!(store.last(root, &id("test")).unwrap(), Some(last));
+    }
+    store.forget(root).unwrap();
+    assert_eq!(store.last(root, &id("test")).unwrap(), None);
+}
+
+#[test]
+fn old_runs_go_and_the_one_under_way_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    note(&store, &started(1, &["lint"]), 0);
+    for number in 2..=10 {
+        red_run(&store, number, number as i64);
+    }
+    assert_eq!(store.prune(Keep { runs: 5, seconds: 1000 }, Timestamp(10)).unwrap(), 4);
+    assert_eq!(store.prune(Keep { runs: 5, seconds: 2 }, Timestamp(10)).unwrap(), 2);
+    let left: Vec<u64> = store.runs(&Filter::default()).unwrap().iter().map(|run| run.run.0).collect();
+    assert_eq!(left, [10, 9, 8, 1]);
+    let orphans: i64 = store
+        .connection
+        .query_row("SELECT COUNT(*) FROM stage WHERE run NOT IN (SELECT id FROM run)", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(orphans, 0);
+}
