@@ -19,6 +19,7 @@
 //! 3 run       base sys project
 //! 4 history   base sys project run
 //! 4 setup     base sys host profile shell home repos
+//! 5 session   base sys project run history
 //! 7 cli       base sys ui host profile shell home repos setup
 //! ```
 //!
@@ -36,6 +37,7 @@
 //! | [`project`] | `devboot.toml` → pipeline, inference for projects without one, fingerprints, trust |
 //! | [`run`] | which stages run, when and where; their verdicts and events |
 //! | [`history`] | every run and its stages in SQLite; questions about them |
+//! | [`session`] | one project at work: whose turn it is, what a run needs, what is remembered |
 //! | [`setup`] | the phases of `devboot setup` |
 //! | [`cli`] | one file per command: `Args` and `run(context, args)`; views; the error printer |
 //!
@@ -58,6 +60,7 @@ pub mod profile;
 pub mod project;
 pub mod repos;
 pub mod run;
+pub mod session;
 pub mod setup;
 pub mod shell;
 pub mod sys;
