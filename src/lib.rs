@@ -20,7 +20,7 @@
 //! 4 history   base sys project run
 //! 4 setup     base sys host profile shell home repos
 //! 5 session   base sys project run history
-//! 7 cli       base sys ui host profile shell home repos setup
+//! 7 cli       base sys ui host profile shell home repos project run history session setup
 //! ```
 //!
 //! | folder | what lives there |

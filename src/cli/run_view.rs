@@ -1,0 +1,451 @@
+//! Runs for people: what changed, why a stage runs or need not, how it ended, and one clear line at the end. Pure: an
+//! event goes in, lines come out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::base::text::{counted, printable};
+use crate::base::time::span;
+use crate::project::model::StageId;
+use crate::run::event::{Failure, RunEvent, StageEnd, Stream, Tests, Verdict};
+use crate::ui::Style;
+
+/// What is shown besides the verdicts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether styles are wanted.
+    pub colours: bool,
+    /// Whether all output is shown as it comes, and not only that of stages that fail.
+    pub output: bool,
+    /// Whether stages that need not run are named, too.
+    pub unchanged: bool,
+}
+
+/// How many failures, and how many lines of output, are shown of one stage; `devboot logs` has the rest.
+const FAILURES: usize = 10;
+const TAIL_LINES: usize = 30;
+/// How much output of each stage is kept until it is known whether it fails, in bytes.
+const TAIL: usize = 32 * 1024;
+
+/// The view of one run after the other.
+#[derive(Debug)]
+pub struct RunView {
+    options: Options,
+    width: usize,
+    many: bool,
+    tails: BTreeMap<StageId, String>,
+    /// The end of a line that has not come yet, by stage.
+    partial: BTreeMap<StageId, String>,
+    ends: Vec<(StageId, StageEnd)>,
+}
+
+/// The word for a verdict, and what it means to the reader.
+pub fn word(verdict: Verdict) -> (Style, &'static str) {
+    match verdict {
+        Verdict::Passed => (Style::Good, "passed"),
+        Verdict::Flaky => (Style::Warn, "flaky"),
+        Verdict::NoTestRan => (Style::Warn, "no test ran"),
+        Verdict::Failed => (Style::Bad, "failed"),
+        Verdict::TimedOut => (Style::Bad, "timed out"),
+        Verdict::NotStarted => (Style::Bad, "not started"),
+        Verdict::Skipped => (Style::Faint, "skipped"),
+        Verdict::Cancelled => (Style::Faint, "cancelled"),
+        Verdict::Interrupted => (Style::Warn, "interrupted"),
+    }
+}
+
+/// The tests in words: `12 passed, 1 failed`; empty when there were none.
+pub fn tests(tests: Option<Tests>) -> String {
+    let Some(Tests { passed, failed, skipped }) = tests else { return String::new() };
+    let parts = [(failed, "failed"), (passed, "passed"), (skipped, "skipped")];
+    let words: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    words.join(", ")
+}
+
+/// Where a failure is and what it says: `test_app.py:7 test_hello: assert 404 == 200`.
+pub fn failure(failure: &Failure) -> String {
+    let place = match (&failure.file, failure.line) {
+        (Some(file), Some(line)) => format!("{file}:{line} "),
+        (Some(file), None) => format!("{file} "),
+        _ => String::new(),
+    };
+    let first = failure.message.lines().next().unwrap_or_default();
+    printable(&format!("{place}{}: {first}", failure.name))
+}
+
+/// The paths of a change set in a line: the first few and how many more.
+pub fn changed(paths: &[String], count: u64) -> String {
+    const SHOWN: usize = 3;
+    let names: Vec<String> = paths.iter().take(SHOWN).map(|path| printable(path)).collect();
+    let more = usize::try_from(count).unwrap_or(usize::MAX).saturating_sub(names.len());
+    if more == 0 { names.join(", ") } else { format!("{} and {}", names.join(", "), counted(more, "other")) }
+}
+
+impl RunView {
+    /// A view that shows what `options` say.
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            width: 0,
+            many: false,
+            tails: BTreeMap::new(),
+            partial: BTreeMap::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// How the stages of the run that was shown last ended.
+    pub fn ends(&self) -> &[(StageId, StageEnd)] {
+        &self.ends
+    }
+
+    /// The lines for what happened.
+    pub fn on(&mut self, event: &RunEvent) -> Vec<String> {
+        match event {
+            RunEvent::RunStarted { changed: paths, changes, stages, .. } => {
+                *self = Self {
+                    width: stages.iter().map(|id| id.0.len()).max().unwrap_or(0),
+                    ..Self::new(self.options)
+                };
+                self.many = stages.len() > 1;
+                if paths.is_empty() {
+                    return Vec::new();
+                }
+                vec![format!("{} {}", self.paint(Style::Heading, "changed:"), changed(paths, *changes))]
+            }
+            RunEvent::StageStarted { stage, attempt, why, .. } if *attempt > 1 => {
+                vec![self.row(stage, Style::Warn, "again", &format!("attempt {attempt}: {}", printable(why)))]
+            }
+            RunEvent::StageStarted { stage, why, .. } => {
+                self.tails.remove(stage);
+                if self.options.output {
+                    vec![self.row(stage, Style::Heading, "runs", &printable(why))]
+                } else {
+                    Vec::new()
+                }
+            }
+            RunEvent::Output { stage, stream, text, .. } => self.output(stage, *stream, text),
+            RunEvent::ServiceReady { stage, milliseconds, .. } => {
+                vec![self.row(stage, Style::Good, "ready", &format!("after {}", time(*milliseconds)))]
+            }
+            RunEvent::StageFinished { stage, end, .. } => self.finished(stage, end),
+            RunEvent::RunFinished { verdict, milliseconds, .. } => {
+                vec![self.verdict(*verdict, *milliseconds)]
+            }
+        }
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        style.paint(text, self.options.colours)
+    }
+
+    fn row(&self, stage: &StageId, style: Style, word: &str, rest: &str) -> String {
+        let name = printable(&stage.0);
+        let gap = " ".repeat(self.width.saturating_sub(name.chars().count()));
+        let pad = " ".repeat(11_usize.saturating_sub(word.len()));
+        format!("  {name}{gap}  {}{pad}  {rest}", self.paint(style, word)).trim_end().to_owned()
+    }
+
+    fn output(&mut self, stage: &StageId, _: Stream, text: &str) -> Vec<String> {
+        let partial = self.partial.entry(stage.clone()).or_default();
+        partial.push_str(text);
+        let Some(end) = partial.rfind('\n') else { return Vec::new() };
+        let whole: String = partial.drain(..=end).collect();
+        let tail = self.tails.entry(stage.clone()).or_default();
+        tail.push_str(&whole);
+        if tail.len() > TAIL {
+            let mut cut = tail.len() - TAIL;
+            while !tail.is_char_boundary(cut) {
+                cut += 1;
+            }
+            tail.drain(..cut);
+        }
+        if !self.options.output {
+            return Vec::new();
+        }
+        whole.lines().map(|line| self.output_line(stage, line)).collect()
+    }
+
+    fn output_line(&self, stage: &StageId, line: &str) -> String {
+        // Several stages may write at once: then every line says whose it is.
+        let whose = if self.many {
+            format!("{} {} ", printable(&stage.0), self.paint(Style::Faint, "|"))
+        } else {
+            String::new()
+        };
+        format!("{whose}{}", shown(line, self.options.colours))
+    }
+
+    fn finished(&mut self, stage: &StageId, end: &StageEnd) -> Vec<String> {
+        let rest = self.partial.remove(stage).unwrap_or_default();
+        let mut lines = Vec::new();
+        if !rest.is_empty() {
+            lines = self.output(stage, Stream::Out, &format!("{rest}\n"));
+        }
+        self.ends.push((stage.clone(), end.clone()));
+        if end.replayed && end.verdict.is_success() && !self.options.unchanged {
+            return lines;
+        }
+        let (style, word) = word(end.verdict);
+        let mut facts = Vec::new();
+        if end.replayed {
+            facts.push("unchanged".to_owned());
+        }
+        facts.push(tests(end.tests));
+        if let (Verdict::Failed, Some(code), None) = (end.verdict, end.exit, end.tests) {
+            facts.push(format!("exit {code}"));
+        }
+        if !end.replayed && !matches!(end.verdict, Verdict::Skipped | Verdict::NotStarted) {
+            facts.push(time(end.milliseconds));
+        }
+        if let Some(note) = &end.note {
+            facts.push(printable(note));
+        }
+        facts.retain(|fact| !fact.is_empty());
+        lines.push(self.row(stage, style, word, &facts.join(", ")));
+        if matches!(
+            end.verdict,
+            Verdict::Failed | Verdict::TimedOut | Verdict::NotStarted | Verdict::NoTestRan
+        ) {
+            lines.extend(self.details(stage, end));
+        }
+        lines
+    }
+
+    /// What a reader needs to mend it: the failures, or else the end of the output.
+    fn details(&self, stage: &StageId, end: &StageEnd) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for found in end.failures.iter().take(FAILURES) {
+            lines.push(format!("    {}", self.paint(Style::Bad, &failure(found))));
+            lines.extend(
+                found.message.lines().skip(1).take(8).map(|line| format!("      {}", printable(line))),
+            );
+        }
+        let more = end.failures.len().saturating_sub(FAILURES);
+        if more > 0 {
+            lines.push(format!("    and {}", counted(more, "other failure")));
+        }
+        if end.failures.is_empty() && !self.options.output {
+            let tail: Vec<&str> = self.tails.get(stage).map_or_else(Vec::new, |tail| tail.lines().collect());
+            let from = tail.len().saturating_sub(TAIL_LINES);
+            lines
+                .extend(tail[from..].iter().map(|line| format!("    {}", shown(line, self.options.colours))));
+        }
+        lines
+    }
+
+    /// The one line that says it all.
+    fn verdict(&self, verdict: Verdict, milliseconds: u64) -> String {
+        let with = |wanted: fn(Verdict) -> bool| -> Vec<&str> {
+            self.ends.iter().filter(|(_, end)| wanted(end.verdict)).map(|(id, _)| id.0.as_str()).collect()
+        };
+        let total =
+            self.ends.iter().filter_map(|(_, end)| end.tests).fold(Tests::default(), |sum, tests| Tests {
+                passed: sum.passed + tests.passed,
+                failed: sum.failed + tests.failed,
+                skipped: sum.skipped + tests.skipped,
+            });
+        let ran =
+            self.ends.iter().filter(|(_, end)| !end.replayed && end.verdict != Verdict::Skipped).count();
+        let mut facts = Vec::new();
+        let bad = with(|verdict| {
+            matches!(
+                verdict,
+                Verdict::Failed | Verdict::TimedOut | Verdict::NotStarted | Verdict::Interrupted
+            )
+        });
+        if !bad.is_empty() {
+            facts.push(format!("in {}", printable(&bad.join(", "))));
+        }
+        facts.push(tests(Some(total)));
+        let skipped = with(|verdict| verdict == Verdict::Skipped).len();
+        if skipped > 0 {
+            facts.push(format!("{} skipped", counted(skipped, "stage")));
+        }
+        match (ran, self.ends.len()) {
+            (_, 0) => {}
+            (0, _) => facts.push("nothing had to run".into()),
+            (ran, all) if ran == all => facts.push(counted(all, "stage")),
+            (ran, all) => facts.push(format!("{ran} of {} ran", counted(all, "stage"))),
+        }
+        facts.push(time(milliseconds));
+        facts.retain(|fact| !fact.is_empty());
+        let (style, word) = match verdict {
+            Verdict::Passed => (Style::Good, "GREEN"),
+            Verdict::Flaky => (Style::Warn, "GREEN, BUT FLAKY"),
+            Verdict::NoTestRan => (Style::Warn, "NO TEST RAN"),
+            Verdict::Cancelled => (Style::Faint, "CANCELLED by a newer change"),
+            Verdict::Interrupted => (Style::Warn, "INTERRUPTED"),
+            _ => (Style::Bad, "RED"),
+        };
+        format!("{} {}", self.paint(style, word), facts.join(", "))
+    }
+}
+
+fn time(milliseconds: u64) -> String {
+    span(Duration::from_millis(milliseconds))
+}
+
+/// A line of a program's output. Its colours stay where colours are wanted; nothing else of it reaches the terminal
+/// as anything but text.
+fn shown(line: &str, colours: bool) -> String {
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    // A progress bar overwrites its line; what stood there last is what a reader would have seen.
+    let line = line.rsplit('\r').next().unwrap_or(line);
+    let mut out = String::new();
+    let mut styled = false;
+    let mut rest = line;
+    while let Some(at) = rest.find("\u{1b}[") {
+        let (before, sequence) = rest.split_at(at);
+        let body = sequence[2..].find(|c: char| !c.is_ascii_digit() && c != ';').map(|end| end + 2);
+        let Some(end) = body else { break };
+        out.push_str(&printable(before));
+        if sequence[end..].starts_with('m') {
+            if colours {
+                out.push_str(&sequence[..=end]);
+                styled = true;
+            }
+            rest = &sequence[end + 1..];
+        } else {
+            // Another control sequence, such as one that clears the screen: its last byte goes with it.
+            let next = sequence[end..].chars().next().map_or(0, char::len_utf8);
+            rest = &sequence[end + next..];
+        }
+    }
+    out.push_str(&printable(rest));
+    if styled {
+        out.push_str("\u{1b}[0m");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::event::{RunId, Trigger};
+
+    fn id(name: &str) -> StageId {
+        StageId(name.into())
+    }
+
+    const RUN: RunId = RunId(1);
+
+    fn start(stages: &[&str]) -> RunEvent {
+        RunEvent::RunStarted {
+            run: RUN,
+            trigger: Trigger::Change,
+            generation: 3,
+            changed: vec!["a.py".into(), "b.py".into(), "c.py".into(), "d\u{1b}[2J.py".into()],
+            changes: 2000,
+            stages: stages.iter().map(|name| id(name)).collect(),
+        }
+    }
+
+    fn end(verdict: Verdict, replayed: bool) -> StageEnd {
+        StageEnd {
+            verdict,
+            replayed,
+            exit: Some(if verdict.is_success() { 0 } else { 1 }),
+            milliseconds: 412,
+            attempts: 1,
+            tests: None,
+            failures: Vec::new(),
+            note: None,
+        }
+    }
+
+    fn all(view: &mut RunView, events: &[RunEvent]) -> Vec<String> {
+        events.iter().flat_map(|event| view.on(event)).collect()
+    }
+
+    fn output(stage: &str, text: &str) -> RunEvent {
+        RunEvent::Output { run: RUN, stage: id(stage), stream: Stream::Out, text: text.into() }
+    }
+
+    fn finished(stage: &str, end: StageEnd) -> RunEvent {
+        RunEvent::StageFinished { run: RUN, stage: id(stage), end }
+    }
+
+    #[test]
+    fn a_red_run_shows_what_to_mend_and_one_line_that_says_it_all() {
+        let tests = Some(Tests { passed: 3, failed: 1, skipped: 0 });
+        let failures = vec![Failure {
+            name: "test_hello".into(),
+            file: Some("test_app.py".into()),
+            line: Some(7),
+            message: "assert 404 == 200\n +  where 404 = status".into(),
+        }];
+        let note = Some("test failed".into());
+        let lines = all(
+            &mut RunView::new(Options::default()),
+            &[
+                start(&["lint", "test", "smoke"]),
+                finished("lint", end(Verdict::Passed, true)),
+                output("test", "much output\n"),
+                finished("test", StageEnd { tests, failures, ..end(Verdict::Failed, false) }),
+                finished("smoke", StageEnd { note, ..end(Verdict::Skipped, false) }),
+                RunEvent::RunFinished { run: RUN, verdict: Verdict::Failed, milliseconds: 530 },
+            ],
+        );
+        let expected = [
+            "changed: a.py, b.py, c.py and 1997 others",
+            "  test   failed       1 failed, 3 passed, 412 ms",
+            "    test_app.py:7 test_hello: assert 404 == 200",
+            "       +  where 404 = status",
+            "  smoke  skipped      test failed",
+            "RED in test, 1 failed, 3 passed, 1 stage skipped, 1 of 3 stages ran, 530 ms",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn without_parsed_failures_the_end_of_the_output_is_shown_and_only_then() {
+        let text: String = (0..100).map(|i| format!("line {i}\n")).collect();
+        let events = |verdict| {
+            [start(&["a"]), output("a", &text), output("a", "last"), finished("a", end(verdict, false))]
+        };
+        let lines = all(&mut RunView::new(Options::default()), &events(Verdict::Failed));
+        assert_eq!((lines[2].as_str(), lines.last().unwrap().as_str()), ("    line 71", "    last"));
+        let lines = all(&mut RunView::new(Options::default()), &events(Verdict::Passed));
+        assert_eq!(lines[1..], ["  a  passed       412 ms"]);
+    }
+
+    #[test]
+    fn streamed_output_says_whose_it_is_when_there_are_several() {
+        let mut view = RunView::new(Options { output: true, ..Options::default() });
+        view.on(&start(&["a", "b"]));
+        assert_eq!(view.on(&output("a", "one\ntw")), ["a | one"]);
+        assert_eq!(view.on(&output("b", "1\n")), ["b | 1"]);
+        assert_eq!(view.on(&output("a", "o\n")), ["a | two"]);
+        view.on(&start(&["a"]));
+        assert_eq!(view.on(&output("a", "one\n")), ["one"]);
+    }
+
+    #[test]
+    fn output_keeps_its_colours_and_nothing_else_that_moves_a_terminal() {
+        assert_eq!(shown("\u{1b}[2J\u{1b}[31mred\u{1b}[0m", true), "\u{1b}[31mred\u{1b}[0m\u{1b}[0m");
+        assert_eq!(shown("\u{1b}[31mred\u{1b}[0m", false), "red");
+        assert_eq!(shown("10%\r20%\r100%\r", true), "100%");
+        assert_eq!(shown("\u{1b}]0;title\u{7}x", true), "\\u{1b}]0;title\\u{7}x");
+        assert_eq!(shown("\u{1b}[é", true), "");
+        assert_eq!(shown("\u{1b}[12", true), "\\u{1b}[12");
+    }
+
+    #[test]
+    fn a_run_that_had_nothing_to_do_says_so() {
+        let mut view = RunView::new(Options::default());
+        let events = [
+            start(&["a"]),
+            finished(
+                "a",
+                StageEnd {
+                    tests: Some(Tests { passed: 2, ..Tests::default() }),
+                    ..end(Verdict::Passed, true)
+                },
+            ),
+            RunEvent::RunFinished { run: RUN, verdict: Verdict::Passed, milliseconds: 2 },
+        ];
+        assert_eq!(all(&mut view, &events)[1..], ["GREEN 2 passed, nothing had to run, 2 ms"]);
+    }
+}
