@@ -11,6 +11,7 @@ pub mod env;
 pub mod fresh_tree;
 mod guard;
 pub mod http;
+pub mod keyboard;
 pub mod lock;
 mod log;
 #[cfg(test)]
