@@ -38,6 +38,14 @@ pub struct Plan {
     pub remove_dirs: Vec<HomePath>,
 }
 
+impl Plan {
+    /// The part that touches only devboot's own generated files, and the rest, which waits.
+    pub fn divided(self) -> (Self, Self) {
+        let (own, others) = self.steps.into_iter().partition(|step| step.generated);
+        (Self { steps: own, unchanged: self.unchanged, ..Self::default() }, Self { steps: others, ..self })
+    }
+}
+
 /// One change of one path.
 #[derive(Clone, Debug)]
 pub struct Step {

@@ -225,3 +225,30 @@ fn a_profile_that_only_places_files_leaves_the_rc_files_alone() {
     fs::remove_file(world.path("p.toml")).unwrap();
     assert_same(&before, &world.tree(), "uninstall");
 }
+
+#[test]
+fn generated_files_follow_at_once_and_files_of_the_user_wait() {
+    let world = World::new();
+    let profile = |alias: &str, dotfile: &str| {
+        format!("[aliases]\nll = '{alias}'\n[[dotfile]]\ntarget = '~/.toolrc'\ntext = '''{dotfile}'''\n")
+    };
+    world.write("mine.toml", profile("ls -l", "one\n"));
+    world.devboot(["apply", "--yes", "--profile", "mine.toml"]).exits(0);
+    let bash = || world.shell(&["bash", "-ic"], "alias ll").stdout;
+    assert!(bash().contains("ls -l"));
+
+    world.write("mine.toml", profile("ls -la", "two\n"));
+    let before = world.tree();
+    let dry = world.devboot(["apply", "--generated", "--dry-run", "--json"]).exits(0);
+    assert_same(&before, &world.tree(), "a dry run");
+    assert!(dry.stdout.contains("\"waiting\""), "{}", dry.stdout);
+    world.devboot(["apply", "--generated"]).exits(0).says("1 change to your own files");
+    assert!(bash().contains("ls -la"));
+    assert_eq!(world.text(".toolrc"), "one\n");
+
+    world.devboot(["apply", "--yes"]).exits(0);
+    assert_eq!(world.text(".toolrc"), "two\n");
+    world.devboot(["apply", "--generated"]).exits(0);
+    world.devboot(["uninstall", "--yes"]).exits(0);
+    assert!(!world.path(".toolrc").exists());
+}

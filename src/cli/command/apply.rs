@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::base::error::Fault;
 use crate::base::exit::Exit;
+use crate::base::text::counted;
 use crate::cli::args::{ConflictArgs, ProfileArgs};
 use crate::cli::context::{Context, Target};
 use crate::cli::home_run::{self, Outcome};
@@ -29,6 +30,9 @@ pub struct Args {
     /// Show the plan and write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
+    /// Only devboot's own generated files, without a question; what touches yours waits for the next `apply`
+    #[arg(long, conflicts_with_all = ["keep_mine", "take_new"])]
+    generated: bool,
     /// Do not ask whether to go on
     #[arg(short, long)]
     yes: bool,
@@ -46,6 +50,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let target = context.target(context.sources(&args.profile)?, args.profile.trust.as_deref())?;
     for warning in &target.resolved.warnings {
         context.printer.warn(&warning.to_string());
+    }
+    if args.generated {
+        return generated(context, args, &target);
     }
     let (plan, answers) = settled(context, &target, &args.conflicts, !args.yes && !args.dry_run)?;
     let new_profiles = context.record()?.profiles != target.sources;
@@ -70,6 +77,36 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         home_run::report(context, &outcome);
     }
     finish(context, &outcome)
+}
+
+/// Brings devboot's own files up to date and says what waits.
+fn generated(context: &Context, args: &Args, target: &Target) -> Result<Exit, Fault> {
+    let planned = || home_run::planned(context, &target.entries, &BTreeMap::new()).map(Plan::divided);
+    let (own, waiting) = planned()?;
+    let (outcome, waiting) = if args.dry_run || own.steps.is_empty() {
+        (Outcome { run: None, plan: own }, waiting)
+    } else {
+        let _lock = context.write_lock()?;
+        // Another devboot may have been at work meanwhile.
+        let (own, waiting) = planned()?;
+        (home_run::carry_out(context, own, "apply --generated", None)?, waiting)
+    };
+    if context.global.json {
+        context.printer.json(&json!({
+            "schema": view::SCHEMA,
+            "run": outcome.run.as_ref().map(ToString::to_string),
+            "plan": view::plan_json(&outcome.plan),
+            "waiting": view::plan_json(&waiting),
+        }))?;
+        return Ok(Exit::Done);
+    }
+    home_run::show(context, &outcome.plan);
+    home_run::report(context, &outcome);
+    if !waiting.steps.is_empty() || !waiting.conflicts.is_empty() {
+        let count = counted(waiting.steps.len() + waiting.conflicts.len(), "change");
+        context.printer.say(&format!("{count} to your own files: `devboot apply` makes them"));
+    }
+    Ok(Exit::Done)
 }
 
 /// The plan with the answers to its conflicts.
