@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::printable;
+
 /// Seconds since 1970-01-01T00:00:00Z, shown in RFC 3339 form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -53,6 +55,36 @@ pub fn span(duration: Duration) -> String {
     }
 }
 
+/// How long ago a moment was: `just now`, `5 min ago`, `3 h ago`, `2 days ago`, then the day.
+pub fn ago(then: Timestamp, now: Timestamp) -> String {
+    match now.0 - then.0 {
+        // A clock that was set back is no reason to speak of the future.
+        ..10 => "just now".into(),
+        seconds @ 10..60 => format!("{seconds} s ago"),
+        seconds @ 60..3_600 => format!("{} min ago", seconds / 60),
+        seconds @ 3_600..86_400 => format!("{} h ago", seconds / 3_600),
+        seconds @ 86_400..604_800 => format!("{} days ago", seconds / 86_400),
+        _ => then.day(),
+    }
+}
+
+/// A span as people write it: a number and one of `ms`, `s`, `m` (or `min`), `h`, `d`, `w`. The error is a sentence.
+pub fn parse_span(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let wrong = || format!("'{}' is no span of time such as 500ms, 90s, 10m or 2h", printable(text));
+    let count: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let milliseconds: u64 = match text[digits..].trim_start() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "w" => 604_800_000,
+        _ => return Err(wrong()),
+    };
+    count.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(wrong)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +108,27 @@ mod tests {
     fn spans() {
         assert_eq!(span(Duration::from_millis(12)), "12 ms");
         assert_eq!(span(Duration::from_secs(125)), "2 min 5 s");
+    }
+
+    #[test]
+    fn spans_are_read_as_people_write_them() {
+        assert_eq!(parse_span("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_span("2 h"), Ok(Duration::from_secs(7200)));
+        for wrong in
+            ["", "5", "m", "-5m", "1.5h", "5 parsecs", "99999999999999999999s", "18446744073709551615w"]
+        {
+            assert!(parse_span(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn moments_are_near_or_days() {
+        let words = |seconds| ago(Timestamp(0), Timestamp(seconds));
+        assert_eq!(words(-5), "just now");
+        assert_eq!(
+            [words(59), words(3_599), words(7_300), words(86_400 * 3)],
+            ["59 s ago", "59 min ago", "2 h ago", "3 days ago"]
+        );
+        assert_eq!(words(604_800), "1970-01-01");
     }
 }

@@ -6,6 +6,7 @@ pub mod context;
 pub mod fetched;
 pub mod help;
 pub mod home_run;
+pub mod project_dir;
 pub mod run_view;
 pub mod setup_view;
 pub mod show_profile;
@@ -73,6 +74,7 @@ fn run(context: &Context, command: &Command) -> Result<Exit, Fault> {
         Command::Doctor(args) => command::doctor::run(context, args),
         Command::Profile(args) => command::profile::run(context, args),
         Command::Repo(args) => command::repo::run(context, args),
+        Command::History(args) => command::history::run(context, args),
         Command::Host(args) => command::host::run(context, args),
         Command::Hook(args) => command::hook::run(context, args),
         Command::Completions(args) => command::completions::run(context, args),

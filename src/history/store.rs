@@ -96,6 +96,11 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
+    /// Where the history of all projects is, below the state directory.
+    pub fn path(state: &Path) -> PathBuf {
+        state.join("history.db")
+    }
+
     /// Opens the history at `path`, or begins it; its directory exists. A file that is no history, or a damaged one,
     /// is set aside: then the second value says so. Runs whose process has gone are marked as interrupted.
     pub fn open(system: &dyn WriteSystem, path: &Path) -> Result<(Self, Option<String>), HistoryError> {

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod completions;
 pub mod diff;
 pub mod doctor;
+pub mod history;
 pub mod hook;
 pub mod host;
 pub mod man;
