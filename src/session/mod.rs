@@ -1,4 +1,5 @@
 //! One project at work: its files watched or listed, its pipeline loaded, its stages run when they have to be, and what
 //! came of them written down. The service holds one session for each project; `devboot run` makes one for itself.
 
+pub mod decide;
 pub mod turn;
