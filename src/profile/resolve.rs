@@ -27,7 +27,7 @@ pub fn resolve(sources: &[String], reader: &Reader<'_>) -> Result<Resolved, Prof
         let kind = if read.world_failed { ErrorKind::Failed } else { ErrorKind::Usage };
         return Err(ProfileError { kind, problems });
     }
-    Ok(Resolved { profile, warnings: problems, bundles: read.bundles() })
+    Ok(Resolved { profile, warnings: problems, bundles: read.bundles(), files: read.files() })
 }
 
 /// Every problem the given sources have on any host kind, warnings included.

@@ -1,6 +1,7 @@
 //! A resolved profile: everything merged, expanded and typed, in a fixed order.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
@@ -20,6 +21,8 @@ pub struct Resolved {
     pub warnings: Vec<Problem>,
     /// Files that came from git addresses: ask [`super::trust::state`] about each before applying anything.
     pub bundles: Vec<Bundle>,
+    /// The local files that it was made from: when one of them changes, so may the profile.
+    pub files: Vec<PathBuf>,
 }
 
 /// What a home should be.

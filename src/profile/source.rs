@@ -79,6 +79,7 @@ pub(super) struct Sources<'a> {
     /// Whether a problem came from the world and not from an author.
     pub world_failed: bool,
     bundles: RefCell<BTreeMap<String, Bundle>>,
+    files: RefCell<BTreeSet<PathBuf>>,
     known: BTreeMap<Id, usize>,
 }
 
@@ -91,6 +92,7 @@ impl<'a> Sources<'a> {
             problems: Vec::new(),
             world_failed: false,
             bundles: RefCell::default(),
+            files: RefCell::default(),
             known: BTreeMap::new(),
         };
         for (root, source) in sources.iter().enumerate() {
@@ -107,6 +109,11 @@ impl<'a> Sources<'a> {
     /// The files of each profile that came from a git address, by address.
     pub fn bundles(&self) -> Vec<Bundle> {
         self.bundles.borrow().values().cloned().collect()
+    }
+
+    /// The local files that were read.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.files.borrow().iter().cloned().collect()
     }
 
     fn locate(&mut self, source: &str) -> Result<(Id, String), Problem> {
@@ -251,7 +258,7 @@ impl<'a> Sources<'a> {
         };
         let bytes = match &id.base {
             // The user's own profile may be a link into a repository of dotfiles.
-            Base::Dir { root, remote: None } => self.read_bytes(&root.join(&id.file), PROFILE_LIMIT),
+            Base::Dir { root, remote: None } => self.read_local(&root.join(&id.file), PROFILE_LIMIT),
             Base::Embedded => embedded(builtin::profile(&id.file), &id.file),
             base => self.bytes(base, &id.file, PROFILE_LIMIT),
         };
@@ -269,6 +276,11 @@ impl<'a> Sources<'a> {
         self.bytes(&self.loaded[layer].base, name, FILE_LIMIT)
     }
 
+    fn read_local(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
+        self.files.borrow_mut().insert(path.to_owned());
+        self.read_bytes(path, limit)
+    }
+
     fn read_bytes(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
         self.reader.system.read(path, limit).map_err(|error| {
             Problem::new(format!("cannot read {}: {error}", display(path, &self.reader.dirs.home)))
@@ -280,17 +292,14 @@ impl<'a> Sources<'a> {
             Base::Embedded => embedded(builtin::dotfile(name), name),
             Base::Dir { root, remote } => {
                 let path = inside(self.reader.system, root, name)?;
+                let Some(url) = remote else { return self.read_local(&path, limit) };
                 let bytes = self.read_bytes(&path, limit)?;
-                if let Some(url) = remote {
-                    let mut bundles = self.bundles.borrow_mut();
-                    let bundle = bundles.entry(url.clone()).or_insert_with(|| Bundle::new(url));
-                    bundle.files.insert(name.to_owned(), bytes.clone());
-                    if bundle.size() > BUNDLE_LIMIT {
-                        return Err(Problem::new(format!(
-                            "the files of {} are too large together",
-                            redact::url(url)
-                        )));
-                    }
+                let mut bundles = self.bundles.borrow_mut();
+                let bundle = bundles.entry(url.clone()).or_insert_with(|| Bundle::new(url));
+                bundle.files.insert(name.to_owned(), bytes.clone());
+                if bundle.size() > BUNDLE_LIMIT {
+                    let url = redact::url(url);
+                    return Err(Problem::new(format!("the files of {url} are too large together")));
                 }
                 Ok(bytes)
             }

@@ -320,3 +320,15 @@ fn install_sh_is_clean_and_says_how_it_ended() {
     assert_eq!(absent.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&absent.stderr).contains("devboot could not be installed"));
 }
+
+#[test]
+fn the_files_a_profile_is_made_from_are_named() {
+    let world = World::new(&[
+        ("p/a.toml", "extends = ['./b.toml']\n[[dotfile]]\ntarget = '~/.x'\nsource = 'x.txt'\n"),
+        ("p/b.toml", "[aliases]\nll = 'ls -l'\n"),
+        ("p/x.txt", "x\n"),
+    ]);
+    let files = world.resolve(&["p/a.toml"]).unwrap().files;
+    let names: Vec<&str> = files.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+    assert_eq!(names, ["a.toml", "b.toml", "x.txt"]);
+}

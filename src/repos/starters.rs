@@ -40,6 +40,7 @@ pub const ALL: &[Starter] = &[Starter {
         file!("hello-ml", "Makefile"),
         file!("hello-ml", "README.md"),
         file!("hello-ml", "app.py"),
+        file!("hello-ml", "devboot.toml"),
         file!("hello-ml", "hello.py"),
         file!("hello-ml", "requirements.txt"),
         file!("hello-ml", "test_app.py"),

@@ -1,6 +1,6 @@
 //! `devboot status`: what has changed since devboot wrote it, what is postponed, how much it takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -55,6 +55,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
             "differs": differs,
             "profiles": target.sources.iter().map(|source| crate::base::redact::url(source)).collect::<Vec<_>>(),
             "profile_digest": target.resolved.profile.digest(),
+            "sources": target.resolved.files,
+            "managed": ledger.records.keys().map(|key| key.path.under(&context.dirs.home)).collect::<BTreeSet<_>>(),
             "plan": view::plan_json(&plan),
             "interrupted_runs": pending,
             "clones": record.clones,
