@@ -16,6 +16,7 @@ pub mod lock;
 mod log;
 #[cfg(test)]
 pub mod memory;
+pub mod network;
 pub mod process;
 pub mod proxy;
 pub mod real;
