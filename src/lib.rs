@@ -20,6 +20,7 @@
 //! 4 history   base sys project run
 //! 4 setup     base sys host profile shell home repos
 //! 5 session   base sys project run history
+//! 6 daemon    base sys
 //! 7 cli       base sys ui host profile shell home repos project run history session setup
 //! ```
 //!
@@ -39,6 +40,7 @@
 //! | [`history`] | every run and its stages in SQLite; questions about them |
 //! | [`session`] | one project at work: whose turn it is, what a run needs, what is remembered |
 //! | [`setup`] | the phases of `devboot setup` |
+//! | [`daemon`] | the service: what happens to it, what it does about it |
 //! | [`cli`] | one file per command: `Args` and `run(context, args)`; views; the error printer |
 //!
 //! # Invariants
@@ -52,6 +54,7 @@
 
 pub mod base;
 pub mod cli;
+pub mod daemon;
 pub mod document;
 pub mod history;
 pub mod home;
