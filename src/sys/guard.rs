@@ -6,6 +6,7 @@
 //! we are gone. Then it ends as the child did.
 
 use std::process::Command;
+use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use rustix::process::Signal;
@@ -14,29 +15,38 @@ use rustix::process::Signal;
 #[cfg(target_os = "linux")]
 pub(super) const END: Signal = Signal::USR1;
 
-/// Puts a guard before the command: the process that is started is the guard, and the command is its child.
+/// Tells a guard that its child is being ended politely: what the child leaves behind has its time until [`END`].
 #[cfg(target_os = "linux")]
-pub(super) fn put_before(command: &mut Command) {
+pub(super) const POLITE: Signal = Signal::USR2;
+
+/// Puts a guard before the command: the process that is started is the guard, and the command is its child. Orphans
+/// have `clear_up` when the child has ended: the end of a pipe may still be on its way.
+#[cfg(target_os = "linux")]
+pub(super) fn put_before(command: &mut Command, clear_up: Duration) {
     use std::os::unix::process::CommandExt;
     let us = rustix::process::getpid().as_raw_nonzero().get();
+    let clear_up = libc::timespec {
+        tv_sec: libc::time_t::try_from(clear_up.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: clear_up.subsec_nanos().into(),
+    };
     // SAFETY: between fork and exec only async-signal-safe functions are called, and nothing is allocated.
-    unsafe { command.pre_exec(move || linux::split(us)) };
+    unsafe { command.pre_exec(move || linux::split(us, clear_up)) };
 }
 
 /// Elsewhere the group has to do.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn put_before(_: &mut Command) {}
+pub(super) fn put_before(_: &mut Command, _: Duration) {}
 
 #[cfg(target_os = "linux")]
 mod linux {
     use std::io;
     use std::mem::zeroed;
 
-    /// How long orphans have, in milliseconds, when the child has ended: the end of a pipe may still be on its way.
-    const CLEAR_UP: libc::c_long = 500;
+    /// How often it looks for orphans that come in while it ends them.
+    const AGAIN: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
     /// Returns in the child that becomes the program, and never in the guard.
-    pub(super) fn split(us: libc::pid_t) -> io::Result<()> {
+    pub(super) fn split(us: libc::pid_t, clear_up: libc::timespec) -> io::Result<()> {
         // SAFETY: system calls with valid arguments; the sets are initialised by `sigfillset` and `sigemptyset`.
         unsafe {
             let mut set: libc::sigset_t = zeroed();
@@ -51,7 +61,7 @@ mod linux {
             let child = libc::fork();
             check(child)?;
             if child > 0 {
-                watch(child);
+                watch(child, clear_up);
             }
             libc::sigemptyset(&raw mut set);
             libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
@@ -67,7 +77,7 @@ mod linux {
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    unsafe fn watch(child: libc::pid_t) -> ! {
+    unsafe fn watch(child: libc::pid_t, clear_up: libc::timespec) -> ! {
         // SAFETY: system calls on values of this frame; all signals are blocked, so no handler runs.
         unsafe {
             close_all();
@@ -75,7 +85,8 @@ mod linux {
             libc::sigemptyset(&raw mut set);
             libc::sigaddset(&raw mut set, libc::SIGCHLD);
             libc::sigaddset(&raw mut set, libc::SIGUSR1);
-            let (mut status, mut ending) = (None, false);
+            libc::sigaddset(&raw mut set, libc::SIGUSR2);
+            let (mut status, mut ending, mut polite) = (None, false, false);
             loop {
                 loop {
                     let mut one = 0;
@@ -90,13 +101,13 @@ mod linux {
                     end_children();
                 }
                 // While it ends them, orphans that were not seen yet come in; else what is left has its time.
-                let wait = if ending { 20 } else { CLEAR_UP };
-                let wait = libc::timespec { tv_sec: 0, tv_nsec: wait * 1_000_000 };
-                let signal = if status.is_none() && !ending {
+                let wait = if ending { AGAIN } else { clear_up };
+                let signal = if !ending && (polite || status.is_none()) {
                     libc::sigwaitinfo(&raw const set, std::ptr::null_mut())
                 } else {
                     libc::sigtimedwait(&raw const set, std::ptr::null_mut(), &raw const wait)
                 };
+                polite |= signal == libc::SIGUSR2;
                 ending |= signal == libc::SIGUSR1 || signal < 0 && status.is_some();
             }
         }

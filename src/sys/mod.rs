@@ -13,10 +13,11 @@ mod guard;
 pub mod http;
 pub mod keyboard;
 pub mod lock;
-mod log;
+pub mod log;
 #[cfg(test)]
 pub mod memory;
 pub mod network;
+pub mod offspring;
 pub mod process;
 pub mod proxy;
 pub mod real;

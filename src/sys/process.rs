@@ -181,6 +181,9 @@ impl Finished {
     }
 }
 
+/// How long what a contained child leaves behind has to end by itself.
+const CLEAR_UP: Duration = Duration::from_millis(500);
+
 /// How much of each output stream is kept in memory.
 pub const TAIL: usize = 1 << 20;
 
@@ -213,7 +216,7 @@ pub fn run(spec: &CommandSpec) -> io::Result<Finished> {
         command.process_group(0);
     }
     if spec.contained {
-        guard::put_before(&mut command);
+        guard::put_before(&mut command, CLEAR_UP);
     } else {
         die_with_us(&mut command);
     }

@@ -1,0 +1,370 @@
+//! Child processes of a program that must go on meanwhile: output as it comes, an end that nothing below can put off,
+//! and never a wait for a pipe that a grandchild holds.
+//!
+//! Each child leads a session of its own, so that the terminal's Ctrl-C reaches only us, and has a guard: what it
+//! started ends with it, even what left its group, even when we are killed. The guard ends them when the thread that
+//! started the child ends, so start it on a thread that stays: that of the runtime.
+
+use std::future::pending;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use super::process::{CommandSpec, Ending};
+use super::{guard, signal};
+
+/// How long the pipes are still read when the child has ended, and how long its orphans have to end by themselves.
+pub const DRAIN: Duration = Duration::from_millis(100);
+
+/// How long a child that was killed may take to go; one that waits for a disk or a network may never do.
+const GIVE_UP: Duration = Duration::from_secs(5);
+
+/// How much is read at once, in bytes: what a pipe holds.
+const CHUNK: usize = 64 << 10;
+
+/// A running child and what it started.
+pub struct Offspring {
+    /// `None` when it has been reaped.
+    child: Option<Child>,
+    group: Pid,
+    exit: Exit,
+    out: Option<Receiver>,
+    err: Option<Receiver>,
+    buffer: Vec<u8>,
+    ending: Option<Ending>,
+    due: Option<Instant>,
+    killed: bool,
+}
+
+/// Which output something was written on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// What a child does.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Happening<'a> {
+    /// It wrote these bytes.
+    Wrote(Written, &'a [u8]),
+    /// It ended; nothing comes after that. Never `TimedOut` or `Interrupted`: who ends it knows why.
+    Ended(Ending),
+}
+
+/// What becomes ready when the child has exited.
+enum Exit {
+    File(AsyncFd<OwnedFd>),
+    Thread(oneshot::Receiver<()>),
+}
+
+impl Offspring {
+    /// Starts a command; its `stdin`, `timeout` and `log` are not used, and it reads nothing. An `Err` means that it
+    /// could not be started.
+    pub fn start(spec: &CommandSpec) -> io::Result<Self> {
+        let mut command = spec.command();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // SAFETY: setsid(2) is async-signal-safe, and the closure touches no memory.
+        unsafe { command.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from)) };
+        guard::put_before(&mut command, DRAIN);
+        let mut child = command.spawn()?;
+        let group = Pid::from_child(&child);
+        signal::register(group, true);
+        let (out, err) = (child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from));
+        let mut offspring = Self {
+            child: Some(child),
+            group,
+            exit: Exit::of(group),
+            out: None,
+            err: None,
+            buffer: vec![0; CHUNK],
+            ending: None,
+            due: None,
+            killed: false,
+        };
+        offspring.out = out.map(Receiver::from_owned_fd).transpose()?;
+        offspring.err = err.map(Receiver::from_owned_fd).transpose()?;
+        Ok(offspring)
+    }
+
+    /// The process id of the guard, which is that of the session.
+    pub fn id(&self) -> u32 {
+        self.group.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// The next thing that happens. Nothing is lost when the wait is given up.
+    pub async fn next(&mut self) -> Happening<'_> {
+        loop {
+            if let Some(ending) = self.ending.filter(|_| self.out.is_none() && self.err.is_none()) {
+                return Happening::Ended(ending);
+            }
+            let read = tokio::select! {
+                () = readable(self.out.as_ref()) => read(&mut self.out, &mut self.buffer).map(|count| (Written::Out, count)),
+                () = readable(self.err.as_ref()) => read(&mut self.err, &mut self.buffer).map(|count| (Written::Err, count)),
+                () = self.exit.wait(), if self.ending.is_none() => {
+                    self.reap();
+                    None
+                }
+                () = until(self.due) => {
+                    self.time_is_up();
+                    None
+                }
+            };
+            if let Some((written, count)) = read {
+                return Happening::Wrote(written, &self.buffer[..count]);
+            }
+        }
+    }
+
+    /// Ends it and everything that it started: a polite signal to its group now, the final one to all after `grace`.
+    /// [`Offspring::next`] goes on until the end.
+    pub fn end(&mut self, grace: Duration) {
+        if self.ending.is_some() || self.killed {
+            return;
+        }
+        if grace.is_zero() {
+            self.kill();
+            return;
+        }
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::kill_process(self.group, guard::POLITE);
+        signal::end_group(self.group, true, Signal::TERM);
+        let due = Instant::now() + grace;
+        self.due = Some(self.due.map_or(due, |before| before.min(due)));
+    }
+
+    fn kill(&mut self) {
+        signal::end_group(self.group, true, Signal::KILL);
+        self.killed = true;
+        self.due = Some(Instant::now() + GIVE_UP);
+    }
+
+    fn time_is_up(&mut self) {
+        match (self.ending, self.killed) {
+            (Some(_), _) => (self.out, self.err) = (None, None),
+            (None, false) => self.kill(),
+            (None, true) => {
+                self.ending = Some(Ending::Signalled(libc::SIGKILL));
+                (self.out, self.err) = (None, None);
+            }
+        }
+    }
+
+    fn reap(&mut self) {
+        // Elsewhere no guard has ended the rest. Until the child is reaped its group's number is nobody else's.
+        if cfg!(not(target_os = "linux")) {
+            let _ = kill_process_group(self.group, Signal::KILL);
+        }
+        let Some(mut child) = self.child.take() else { return };
+        self.ending = Some(match child.wait() {
+            Ok(status) => {
+                status.code().map_or_else(|| Ending::Signalled(status.signal().unwrap_or(0)), Ending::Exited)
+            }
+            Err(_) => Ending::Signalled(libc::SIGKILL),
+        });
+        signal::unregister(self.group);
+        self.due = Some(Instant::now() + DRAIN);
+    }
+}
+
+impl Drop for Offspring {
+    fn drop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        signal::end_group(self.group, true, Signal::KILL);
+        signal::unregister(self.group);
+        std::thread::spawn(move || child.wait());
+    }
+}
+
+impl Exit {
+    fn of(child: Pid) -> Self {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::process::{PidfdFlags, pidfd_open};
+            let file = pidfd_open(child, PidfdFlags::empty()).ok();
+            let watched =
+                file.and_then(|file| AsyncFd::with_interest(file, tokio::io::Interest::READABLE).ok());
+            if let Some(watched) = watched {
+                return Self::File(watched);
+            }
+        }
+        let (sender, receiver) = oneshot::channel();
+        std::thread::spawn(move || {
+            while let Err(rustix::io::Errno::INTR) =
+                waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+            {}
+            let _ = sender.send(());
+        });
+        Self::Thread(receiver)
+    }
+
+    async fn wait(&mut self) {
+        match self {
+            // It stays ready, so that a wait that was given up loses nothing.
+            Self::File(file) => drop(file.readable().await),
+            Self::Thread(receiver) => drop(receiver.await),
+        }
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => pending().await,
+    }
+}
+
+async fn readable(pipe: Option<&Receiver>) {
+    match pipe {
+        Some(pipe) => drop(pipe.readable().await),
+        None => pending().await,
+    }
+}
+
+/// What stands in a pipe that is readable; one that has ended is closed.
+fn read(pipe: &mut Option<Receiver>, buffer: &mut [u8]) -> Option<usize> {
+    match pipe.as_ref()?.try_read(buffer) {
+        Ok(count @ 1..) => return Some(count),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+        Ok(0) | Err(_) => *pipe = None,
+        Ok(_) => {}
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn sh(script: &str) -> Offspring {
+        Offspring::start(&CommandSpec::new("sh").args(["-c", script])).unwrap()
+    }
+
+    /// Everything that is written until the end, and the end.
+    async fn rest(offspring: &mut Offspring) -> (String, String, Ending) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        loop {
+            match offspring.next().await {
+                Happening::Wrote(Written::Out, bytes) => out.extend_from_slice(bytes),
+                Happening::Wrote(Written::Err, bytes) => err.extend_from_slice(bytes),
+                Happening::Ended(ending) => {
+                    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+                    return (text(out), text(err), ending);
+                }
+            }
+        }
+    }
+
+    async fn first(offspring: &mut Offspring) -> String {
+        match offspring.next().await {
+            Happening::Wrote(_, bytes) => String::from_utf8_lossy(bytes).trim().to_owned(),
+            Happening::Ended(ending) => panic!("{ending:?}"),
+        }
+    }
+
+    fn exists(id: &str) -> bool {
+        Path::new(&format!("/proc/{id}")).exists()
+    }
+
+    #[tokio::test]
+    async fn both_outputs_and_the_end_come() {
+        let found = rest(&mut sh("echo out; echo err >&2; exit 3")).await;
+        assert_eq!(found, ("out\n".into(), "err\n".into(), Ending::Exited(3)));
+        assert_eq!(rest(&mut sh("kill -ABRT $$")).await.2, Ending::Signalled(6));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_there_to_be_read_and_no_terminal_to_be_asked_on() {
+        let (out, ..) =
+            rest(&mut sh("cat; read x </dev/tty || echo none; ps -o sid= -p $$; ps -o tty= -p $$")).await;
+        let words: Vec<&str> = out.split_whitespace().collect();
+        assert!(matches!(words[..], ["none", session, "?"] if session != "0"), "{out}");
+    }
+
+    #[tokio::test]
+    async fn the_environment_is_the_given_one_and_programs_are_looked_up_on_its_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let tool = dir.path().join("tool-of-ours");
+        std::fs::write(&tool, "#!/bin/sh\necho $A; echo \"[$HOME]\"").unwrap();
+        std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let spec = CommandSpec { clear_env: true, ..CommandSpec::new("tool-of-ours") };
+        let spec = spec.env("PATH", dir.path()).env("A", "b");
+        assert_eq!(rest(&mut Offspring::start(&spec).unwrap()).await.0, "b\n[]\n");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_started_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let plain = dir.path().join("plain");
+        std::fs::write(&plain, "text").unwrap();
+        let start =
+            |program: &Path| Offspring::start(&CommandSpec::new(program)).err().map(|error| error.kind());
+        assert_eq!(start(Path::new("devboot-no-such-program")), Some(io::ErrorKind::NotFound));
+        assert_eq!(start(&plain), Some(io::ErrorKind::PermissionDenied));
+    }
+
+    #[tokio::test]
+    async fn who_obeys_has_time_to_clear_up_and_so_has_what_it_started() {
+        // The shell goes at once; what it started takes longer than orphans have after an ordinary end.
+        let script = "sh -c 'trap \"sleep 0.4; echo cleared; exit\" TERM; echo up; while :; do sleep 0.05; done' & wait";
+        let mut offspring = sh(script);
+        assert_eq!(first(&mut offspring).await, "up");
+        offspring.end(Duration::from_secs(60));
+        let (out, _, ending) = rest(&mut offspring).await;
+        assert_eq!((out.as_str(), ending), ("cleared\n", Ending::Signalled(libc::SIGTERM)));
+    }
+
+    #[tokio::test]
+    async fn who_ignores_the_polite_signal_is_killed_with_all_that_left_the_group() {
+        let away = "setsid sh -c 'trap \"\" TERM; echo $$; exec sleep 600' &";
+        let mut offspring = sh(&format!("trap '' TERM; {away} while :; do sleep 1; done"));
+        let id = first(&mut offspring).await;
+        assert!(exists(&id));
+        offspring.end(Duration::from_millis(50));
+        assert_eq!(rest(&mut offspring).await.2, Ending::Signalled(libc::SIGKILL));
+        assert!(!exists(&id), "{id} is left behind");
+    }
+
+    #[tokio::test]
+    async fn what_is_left_behind_holds_nothing_up_and_ends() {
+        let mut offspring = sh("setsid sleep 600 & echo $!; exit 4");
+        let id = first(&mut offspring).await;
+        assert_eq!(rest(&mut offspring).await.2, Ending::Exited(4));
+        assert!(!exists(&id), "{id} is left behind");
+    }
+
+    #[tokio::test]
+    async fn a_forgotten_child_ends() {
+        let mut offspring = sh("echo $$; exec sleep 600");
+        let id = first(&mut offspring).await;
+        drop(offspring);
+        while exists(&id) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_is_seen_without_a_file_for_it() {
+        let mut offspring = sh("echo x; exit 5");
+        let (sender, receiver) = oneshot::channel();
+        let child = offspring.group;
+        std::thread::spawn(move || {
+            let _ = waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+            let _ = sender.send(());
+        });
+        offspring.exit = Exit::Thread(receiver);
+        assert_eq!(rest(&mut offspring).await, ("x\n".into(), String::new(), Ending::Exited(5)));
+    }
+}
