@@ -51,6 +51,21 @@ impl Verdict {
     pub fn is_success(self) -> bool {
         matches!(self, Self::Passed | Self::Flaky)
     }
+
+    /// How bad it is; the verdict of a run is the worst of its stages'.
+    pub fn gravity(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Flaky => 1,
+            Self::Skipped => 2,
+            Self::Cancelled => 3,
+            Self::Interrupted => 4,
+            Self::NoTestRan => 5,
+            Self::NotStarted => 6,
+            Self::TimedOut => 7,
+            Self::Failed => 8,
+        }
+    }
 }
 
 /// How many tests there were.

@@ -8,14 +8,15 @@ use std::path::Path;
 pub const LOG: u64 = 16 << 20;
 
 /// A log that stays within [`LOG`].
-pub(super) struct Log {
+pub struct Log {
     file: File,
     left: u64,
+    trouble: Option<io::Error>,
 }
 
 impl Log {
     /// Writes what still fits; a log that can no longer be written is no reason to stop.
-    pub(super) fn write(&mut self, bytes: &[u8]) {
+    pub fn write(&mut self, bytes: &[u8]) {
         if self.left == 0 {
             return;
         }
@@ -26,13 +27,20 @@ impl Log {
             let last = format!("\n[the log ends here: it has reached {} MB]\n", LOG >> 20);
             result = result.and_then(|()| self.file.write_all(last.as_bytes()));
         }
-        if result.is_err() {
+        if let Err(error) = result {
             self.left = 0;
+            self.trouble = Some(error);
         }
     }
 
-    /// Opens it at its end; what it has already counts.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// Why it ends before its time: a full disk, as a rule.
+    pub fn trouble(&self) -> Option<&io::Error> {
+        self.trouble.as_ref()
+    }
+
+    /// Opens it at its end, its directory made where it is missing; what it has already counts. A symbolic link in its
+    /// place is an error.
+    pub fn open(path: &Path) -> io::Result<Self> {
         use std::os::unix::fs::OpenOptionsExt;
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
@@ -44,13 +52,13 @@ impl Log {
             .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
             .open(path)?;
         let left = LOG.saturating_sub(file.metadata()?.len());
-        Ok(Self { file, left })
+        Ok(Self { file, left, trouble: None })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::LOG;
+    use super::*;
     use crate::sys::process::{CommandSpec, run};
 
     #[test]
@@ -62,5 +70,22 @@ mod tests {
         let bytes = std::fs::read(&log).unwrap();
         assert!(bytes.ends_with(b"\n[the log ends here: it has reached 16 MB]\n"));
         assert!((bytes.len() as u64) < LOG + 100);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_ends_a_log_and_nothing_else() {
+        let mut log = Log::open(Path::new("/dev/full")).unwrap();
+        assert!(log.trouble().is_none());
+        log.write(b"x");
+        log.write(b"y");
+        assert_eq!(log.trouble().map(io::Error::kind), Some(io::ErrorKind::StorageFull));
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("elsewhere", dir.path().join("log")).unwrap();
+        assert!(Log::open(&dir.path().join("log")).is_err());
     }
 }

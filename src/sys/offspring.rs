@@ -234,12 +234,13 @@ async fn readable(pipe: Option<&Receiver>) {
 /// What stands in a pipe that is readable; one that has ended is closed.
 fn read(pipe: &mut Option<Receiver>, buffer: &mut [u8]) -> Option<usize> {
     match pipe.as_ref()?.try_read(buffer) {
-        Ok(count @ 1..) => return Some(count),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-        Ok(0) | Err(_) => *pipe = None,
-        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        Ok(0) | Err(_) => {
+            *pipe = None;
+            None
+        }
+        Ok(count) => Some(count),
     }
-    None
 }
 
 #[cfg(test)]

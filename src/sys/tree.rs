@@ -53,6 +53,12 @@ pub fn create(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
+/// Makes a directory that only we can enter, and its missing parents in the same way.
+pub fn create_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
 /// A new directory that only we can enter, with a name that nobody can guess, below `parent`.
 pub fn private(parent: &Path, prefix: &str) -> io::Result<std::path::PathBuf> {
     use std::os::unix::fs::DirBuilderExt;
