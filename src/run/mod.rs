@@ -6,6 +6,7 @@ pub mod feed;
 #[cfg(test)]
 mod fixture;
 pub mod logs;
+pub mod outcome;
 pub mod schedule;
 #[cfg(test)]
 mod schedule_tests;

@@ -192,8 +192,10 @@ impl Exit {
         {
             use rustix::process::{PidfdFlags, pidfd_open};
             let file = pidfd_open(child, PidfdFlags::empty()).ok();
-            let watched =
-                file.and_then(|file| AsyncFd::with_interest(file, tokio::io::Interest::READABLE).ok());
+            // SAFETY: the file is owned by what is made of it, so it stays open and the same as long as that lives.
+            let watch =
+                |file| unsafe { AsyncFd::register_with_interest(file, tokio::io::Interest::READABLE) };
+            let watched = file.and_then(|file| watch(file).ok());
             if let Some(watched) = watched {
                 return Self::File(watched);
             }
