@@ -96,6 +96,8 @@ pub enum Command {
     Profile(command::profile::Args),
     /// Hello-world repositories: list, clone, update, test
     Repo(command::repo::Args),
+    /// Print what a stage wrote
+    Logs(command::logs::Args),
     /// What ran, when, why, and what came of it
     History(command::history::Args),
     /// Show which host this is, why devboot thinks so, and what it can do

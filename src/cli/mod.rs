@@ -76,6 +76,7 @@ fn run(context: &Context, command: &Command) -> Result<Exit, Fault> {
         Command::Profile(args) => command::profile::run(context, args),
         Command::Repo(args) => command::repo::run(context, args),
         Command::History(args) => command::history::run(context, args),
+        Command::Logs(args) => command::logs::run(context, args),
         Command::Host(args) => command::host::run(context, args),
         Command::Hook(args) => command::hook::run(context, args),
         Command::Completions(args) => command::completions::run(context, args),

@@ -289,7 +289,7 @@ fn time(milliseconds: u64) -> String {
 
 /// A line of a program's output. Its colours stay where colours are wanted; nothing else of it reaches the terminal
 /// as anything but text.
-fn shown(line: &str, colours: bool) -> String {
+pub fn shown(line: &str, colours: bool) -> String {
     let line = line.strip_suffix('\r').unwrap_or(line);
     // A progress bar overwrites its line; what stood there last is what a reader would have seen.
     let line = line.rsplit('\r').next().unwrap_or(line);

@@ -2,4 +2,5 @@
 //! came of them written down. The service holds one session for each project; `devboot run` makes one for itself.
 
 pub mod decide;
+pub mod places;
 pub mod turn;

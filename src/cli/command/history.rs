@@ -78,7 +78,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
 }
 
 /// The history; `None` when there is none yet: reading does not begin one.
-fn open(context: &Context) -> Result<Option<Store>, Fault> {
+pub fn open(context: &Context) -> Result<Option<Store>, Fault> {
     let path = Store::path(&context.dirs.state);
     if crate::sys::system::ReadSystem::meta(&context.system, &path).ok().flatten().is_none() {
         return Ok(None);

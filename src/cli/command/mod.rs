@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod history;
 pub mod hook;
 pub mod host;
+pub mod logs;
 pub mod man;
 pub mod profile;
 pub mod repo;

@@ -1,0 +1,131 @@
+//! `devboot logs`: what a stage wrote in a run.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::exit::Exit;
+use crate::base::text::{nearest, printable};
+use crate::cli::command::history;
+use crate::cli::context::Context;
+use crate::cli::{project_dir, run_view, view};
+use crate::history::{Filter, Run, Stage};
+use crate::project::model::StageId;
+use crate::run::event::{RunId, Verdict};
+use crate::run::logs::Logs;
+use crate::session::places::Places;
+
+/// Options.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  devboot logs                 of the stage that failed in the last run\n  devboot logs test\n  \
+                        devboot logs train --run 12"
+)]
+pub struct Args {
+    /// The stage; without it the one that failed, or else the last one
+    stage: Option<String>,
+    /// The number of the run; the last one in which the stage ran when not given
+    #[arg(long, value_name = "NUMBER")]
+    run: Option<u64>,
+    /// The project; where you are when not given
+    #[arg(short = 'C', long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Prints a log.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    let root = project_dir::root(args.dir.as_deref())?;
+    let nothing = |what: &str| {
+        Fault::new(ErrorKind::Usage, format!("{what} in {}", root.display()))
+            .hint("devboot history lists what ran")
+    };
+    let Some(store) = history::open(context)? else { return Err(nothing("nothing has run yet")) };
+    let logs = Logs::new(&Places::of(&context.dirs, &root).logs);
+    let runs = store.runs(&Filter { root: Some(root.clone()), ..Filter::default() })?;
+    let wanted = |run: &&Run| args.run.is_none_or(|number| run.run == RunId(number));
+    let mut known = Vec::new();
+    for run in runs.iter().filter(wanted) {
+        let stages = store.stages(&root, run.run)?;
+        if let Some(stage) = pick(&stages, args.stage.as_deref())
+            && let Some(text) = logs.read(run.run, &stage)
+        {
+            return print(context, run.run, &stage, &text);
+        }
+        known.extend(stages.into_iter().map(|stage| stage.stage.0));
+    }
+    match (&args.stage, args.run) {
+        (Some(stage), _) => {
+            let fault = nothing(&format!("there is no log of a stage '{}'", printable(stage)));
+            let near = nearest(stage, known.iter().map(String::as_str)).filter(|near| near != stage);
+            Err(near.map_or(fault.clone(), |near| fault.hint(format!("did you mean '{near}'?"))))
+        }
+        (None, Some(number)) => Err(nothing(&format!("there is no log of run {number}"))),
+        (None, None) => Err(nothing("there is no log")),
+    }
+}
+
+/// The stage whose log is wanted: the named one, or the first that failed, or the last that ran.
+fn pick(stages: &[Stage], name: Option<&str>) -> Option<StageId> {
+    let ran = |stage: &&Stage| {
+        stage.end.as_ref().is_none_or(|end| !end.replayed && end.verdict != Verdict::Skipped)
+    };
+    let failed =
+        |stage: &&Stage| stage.end.as_ref().is_some_and(|end| !end.verdict.is_success() && ran(stage));
+    match name {
+        Some(name) => stages.iter().filter(ran).find(|stage| stage.stage.0 == name),
+        None => stages.iter().find(failed).or_else(|| stages.iter().filter(ran).next_back()),
+    }
+    .map(|stage| stage.stage.clone())
+}
+
+fn print(context: &Context, run: RunId, stage: &StageId, text: &str) -> Result<Exit, Fault> {
+    if context.global.json {
+        context.printer.json(&json!({ "schema": view::SCHEMA, "run": run, "stage": stage, "text": text }))?;
+        return Ok(Exit::Done);
+    }
+    context.printer.say(&format!("{} in run {}:", printable(&stage.0), run.0));
+    let colours = context.printer.out_colours();
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        out.push_str(&run_view::shown(line, colours));
+        out.push('\n');
+    }
+    context.printer.data(&out)?;
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::event::StageEnd;
+
+    fn stage(name: &str, verdict: Verdict, replayed: bool) -> Stage {
+        let end = StageEnd {
+            verdict,
+            replayed,
+            exit: None,
+            milliseconds: 0,
+            attempts: 1,
+            tests: None,
+            failures: Vec::new(),
+            note: None,
+        };
+        Stage { stage: StageId(name.into()), why: None, end: Some(end) }
+    }
+
+    #[test]
+    fn the_stage_that_failed_is_wanted_before_the_last_one() {
+        let stages = [
+            stage("lint", Verdict::Passed, true),
+            stage("test", Verdict::Failed, false),
+            stage("docs", Verdict::Passed, false),
+            stage("smoke", Verdict::Skipped, false),
+        ];
+        let name = |stages: &[Stage], wanted| pick(stages, wanted).map(|id| id.0);
+        assert_eq!(name(&stages, None).as_deref(), Some("test"));
+        assert_eq!(name(&stages[2..], None).as_deref(), Some("docs"));
+        assert_eq!(name(&stages, Some("lint")), None, "it was replayed: its log is in the run before");
+        assert_eq!(name(&[], None), None);
+    }
+}
