@@ -163,3 +163,55 @@ impl Pipeline {
         self.stages.iter().find(|stage| stage.id == *id)
     }
 }
+
+/// Stages for tests, of which only what a test is about is written out.
+#[cfg(test)]
+pub(crate) mod fixture {
+    use super::*;
+
+    pub fn stage(name: &str) -> Stage {
+        Stage {
+            id: StageId(name.into()),
+            action: Action::Run(Command::Shell("true".into())),
+            needs: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            metrics: Vec::new(),
+            params: BTreeMap::new(),
+            env: BTreeMap::new(),
+            pass_env: Vec::new(),
+            cwd: String::new(),
+            timeout: None,
+            retries: 0,
+            cache: true,
+            wants_cloud: false,
+            on: "local".into(),
+            cell: BTreeMap::new(),
+        }
+    }
+
+    pub fn http() -> Action {
+        Action::Http(HttpCheck {
+            url: "http://127.0.0.1:8080/".into(),
+            method: "GET".into(),
+            headers: BTreeMap::new(),
+            body: String::new(),
+            status: 200,
+            contains: None,
+            json: BTreeMap::new(),
+            retry_for: Duration::ZERO,
+            timeout: Duration::from_secs(5),
+        })
+    }
+
+    pub fn pipeline(stages: Vec<Stage>) -> Pipeline {
+        Pipeline {
+            name: "p".into(),
+            ignore: Vec::new(),
+            slots: None,
+            cloud: None,
+            stages,
+            origin: Origin::File,
+        }
+    }
+}
