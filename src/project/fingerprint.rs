@@ -196,7 +196,9 @@ mod tests {
 
     use super::*;
 
-    fn of(items: &[(Kind, &str, &str)]) -> Fingerprint {
+    type Items<'a> = &'a [(Kind, &'a str, &'a str)];
+
+    fn of(items: Items<'_>) -> Fingerprint {
         let mut found = Fingerprint::new();
         for (kind, name, value) in items {
             found.add(*kind, *name, *value);
@@ -204,7 +206,7 @@ mod tests {
         found
     }
 
-    fn words(old: &[(Kind, &str, &str)], new: &[(Kind, &str, &str)]) -> String {
+    fn words(old: Items<'_>, new: Items<'_>) -> String {
         of(new).first_difference(&of(old)).map_or_else(String::new, |difference| difference.to_string())
     }
 
@@ -212,7 +214,7 @@ mod tests {
     fn the_first_difference_is_named_with_old_and_new() {
         use Kind::*;
         let (a, b) = (Digest::of(b"a").to_string(), Digest::of(b"b").to_string());
-        let cases: [(&[(Kind, &str, &str)], &[(Kind, &str, &str)], String); 9] = [
+        let cases: [(Items<'_>, Items<'_>, String); 9] = [
             (
                 &[(Input, "a.py", &a)],
                 &[(Input, "a.py", &b)],
