@@ -173,7 +173,16 @@ pub enum RunEvent {
         /// How long it took, in milliseconds.
         milliseconds: u64,
     },
-    /// A stage has ended.
+    /// A service that had been ready has ended by itself. It may come between runs.
+    ServiceEnded {
+        /// The run that started it.
+        run: RunId,
+        /// Which stage.
+        stage: StageId,
+        /// How, with its last words: one sentence.
+        note: String,
+    },
+    /// A stage has ended; a service's, when it is ready.
     StageFinished {
         /// Of which run.
         run: RunId,

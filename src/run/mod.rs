@@ -1,13 +1,26 @@
 //! Runs: which stages run, in which order, where, and what came of them.
 
+pub mod cache;
+mod cache_size;
 mod capture;
+pub mod dispatcher;
 pub mod event;
 pub mod feed;
 #[cfg(test)]
 mod fixture;
+pub mod flow;
+mod http;
+pub mod local;
 pub mod logs;
 pub mod outcome;
+mod outputs;
+mod ready;
+pub mod recorder;
+#[cfg(test)]
+mod run_tests;
 pub mod schedule;
 #[cfg(test)]
 mod schedule_tests;
+pub mod service;
 mod speech;
+pub mod unit;

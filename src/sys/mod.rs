@@ -3,6 +3,7 @@
 //! `clippy.toml` refuses `std::fs`, `std::process` and `std::env` everywhere else.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod blob;
 pub mod clock;
 pub mod content;
 pub mod dirs;
@@ -27,4 +28,5 @@ pub mod stream;
 pub mod system;
 pub mod terminal;
 pub mod tree;
+pub mod web;
 pub mod workers;

@@ -57,7 +57,7 @@ impl Reader for Go {
         } else if let Some(package) = line.strip_prefix("# ") {
             self.building = Some(package.split(' ').next().unwrap_or(package).to_owned());
         } else if let Some(message) = line.strip_prefix("panic: ") {
-            self.panic = Some(message.to_owned());
+            self.panic = Some(message.trim_end_matches(" [recovered]").to_owned());
         } else {
             self.other(line);
         }

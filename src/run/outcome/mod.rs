@@ -7,7 +7,7 @@
 mod cargo;
 mod go;
 mod jest;
-mod lines;
+pub(super) mod lines;
 mod nextest;
 mod node;
 mod pytest;
@@ -20,7 +20,7 @@ mod vitest;
 use super::event::{Failure, Stream, Tests};
 use lines::Lines;
 
-pub use verdict::judge;
+pub use verdict::{ending, judge};
 
 /// How many failures are kept by name.
 const KEPT: usize = 50;

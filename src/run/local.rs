@@ -1,0 +1,118 @@
+//! Attempts on this machine: a command in a session of its own.
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::event::{Stream, Verdict};
+use super::recorder::Recorder;
+use super::unit::{Attempt, Executor, Prepared, Stop, Unit};
+use crate::base::text::printable;
+use crate::base::time::span;
+use crate::project::model::{Action, Command};
+use crate::sys::offspring::{Happening, Offspring, Written};
+use crate::sys::process::CommandSpec;
+
+/// How long a stage that is to end has between the polite signal and the final one.
+pub const GRACE: Duration = Duration::from_millis(300);
+
+/// Runs stages here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Local;
+
+impl Executor for Local {
+    fn attempt<'a>(
+        &'a self,
+        unit: &'a Unit,
+        recorder: &'a mut Recorder,
+        stop: Stop,
+    ) -> Pin<Box<dyn Future<Output = Attempt> + Send + 'a>> {
+        Box::pin(attempt(unit, recorder, stop))
+    }
+}
+
+async fn attempt(unit: &Unit, recorder: &mut Recorder, mut stop: Stop) -> Attempt {
+    let spec = match &unit.stage.action {
+        Action::Run(command) => spec(command, &unit.prepared),
+        Action::Pytest(args) => pytest(args, &unit.prepared),
+        Action::Http(_) | Action::Service(_) => return Attempt::not_started("it is no command that ends"),
+    };
+    let mut offspring = match start(&spec) {
+        Ok(offspring) => offspring,
+        Err(why) => return Attempt::not_started(why),
+    };
+    let deadline = unit.stage.timeout.map(|limit| (Instant::now() + limit, limit));
+    let mut given = None;
+    loop {
+        tokio::select! {
+            happening = offspring.next() => match happening {
+                Happening::Wrote(written, bytes) => recorder.wrote(stream(written), bytes),
+                Happening::Ended(ending) => {
+                    let (verdict, note) = given.map_or((None, None), |(verdict, note)| (Some(verdict), note));
+                    let ending = verdict.is_none().then_some(ending);
+                    return Attempt { verdict, ending, note, ..Attempt::default() };
+                }
+            },
+            verdict = stop.asked(), if given.is_none() => {
+                given = Some((verdict, None));
+                offspring.end(GRACE);
+            }
+            () = until(deadline.map(|(due, _)| due)), if given.is_none() => {
+                let limit = deadline.map(|(_, limit)| format!("it took longer than {}", span(limit)));
+                given = Some((Verdict::TimedOut, limit));
+                offspring.end(GRACE);
+            }
+            () = until(recorder.due()) => recorder.tick(),
+        }
+    }
+}
+
+/// Starts a command, or says in a sentence why it cannot be.
+pub(super) fn start(spec: &CommandSpec) -> Result<Offspring, String> {
+    // A missing directory and a missing program are the same error to the system.
+    let cwd = spec.cwd.as_deref().unwrap_or(Path::new("/"));
+    if !matches!(crate::sys::content::look(cwd), Ok(crate::sys::content::Look::Dir)) {
+        return Err(format!("there is no directory {}", printable(&cwd.to_string_lossy())));
+    }
+    Offspring::start(spec)
+        .map_err(|error| format!("cannot start {}: {error}", printable(&spec.program.to_string_lossy())))
+}
+
+/// The command as it is started: nothing of our environment, only what the stage is given.
+pub(super) fn spec(command: &Command, prepared: &Prepared) -> CommandSpec {
+    let spec = match command {
+        Command::Shell(text) => CommandSpec::new("sh").args(["-c", text]),
+        Command::Words(words) => {
+            let (program, args) = words.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
+            CommandSpec::new(program).args(args)
+        }
+    };
+    given(spec, prepared)
+}
+
+fn pytest(args: &[String], prepared: &Prepared) -> CommandSpec {
+    let python = prepared.python.as_deref().unwrap_or(Path::new("python3"));
+    given(CommandSpec::new(python).args(["-m", "pytest"]).args(args), prepared)
+}
+
+fn given(mut spec: CommandSpec, prepared: &Prepared) -> CommandSpec {
+    spec.clear_env = true;
+    prepared.env.iter().fold(spec.cwd(&prepared.cwd), |spec, (name, value)| spec.env(name, value))
+}
+
+pub(super) fn stream(written: Written) -> Stream {
+    match written {
+        Written::Out => Stream::Out,
+        Written::Err => Stream::Err,
+    }
+}
+
+pub(super) async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,257 @@
+//! Commands that go on between runs: started once, started again when what they depend on has changed, ended in the
+//! reverse of their order.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::event::{RunEvent, RunId, Verdict};
+use super::feed::Feed;
+use super::local;
+use super::logs::Logs;
+use super::outcome::{self, lines};
+use super::ready;
+use super::recorder::Recorder;
+use super::unit::{Attempt, Brake, Stop, Unit, brake};
+use crate::base::digest::Digest;
+use crate::project::model::{Action, Ready, Service, StageId};
+use crate::sys::offspring::{Happening, Offspring};
+use crate::sys::process::Ending;
+
+/// The services that run.
+pub struct Services {
+    logs: Logs,
+    held: Mutex<BTreeMap<StageId, Held>>,
+}
+
+/// One of them.
+struct Held {
+    fingerprint: Option<Digest>,
+    /// When it was first started, by count; what was started later may need it.
+    place: usize,
+    ready: bool,
+    brake: Brake,
+    state: watch::Receiver<Option<Ended>>,
+    task: AbortHandle,
+}
+
+#[derive(Clone, Debug)]
+struct Ended {
+    ending: Ending,
+    /// The last line that it wrote.
+    last: String,
+}
+
+impl Services {
+    /// None yet; their output goes to these logs.
+    pub fn new(logs: Logs) -> Self {
+        Self { logs, held: Mutex::default() }
+    }
+
+    /// The services that run now.
+    pub fn running(&self) -> Vec<StageId> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.iter().filter(|(_, held)| held.is_up()).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Sees to it that a service runs as its stage is now, and waits until it is ready.
+    pub(super) async fn ensure(&self, unit: &Unit, run: RunId, feed: &Feed, mut stop: Stop) -> Attempt {
+        let Action::Service(service) = &unit.stage.action else {
+            return Attempt::not_started("it is no service");
+        };
+        let id = &unit.stage.id;
+        let before = self.take(id);
+        let place = before.as_ref().map(|held| held.place);
+        if let Some(held) = before {
+            if held.is_up() && held.ready && held.fingerprint == unit.prepared.fingerprint {
+                self.hold(id, held);
+                return Attempt { verdict: Some(Verdict::Passed), ..Attempt::default() };
+            }
+            held.end().await;
+        }
+        tokio::select! {
+            free = ready::port_is_free(service) => if let Err(why) = free {
+                return Attempt::not_started(why);
+            },
+            verdict = stop.asked() => return Attempt { verdict: Some(verdict), ..Attempt::default() },
+        }
+        let offspring = match local::start(&local::spec(&service.command, &unit.prepared)) {
+            Ok(offspring) => offspring,
+            Err(why) => return Attempt::not_started(why),
+        };
+        let (mut held, said) = self.attend(offspring, unit, service, (run, feed));
+        held.place = place.unwrap_or_else(|| self.next_place());
+        let mut state = held.state.clone();
+        let failed = |why| Attempt { verdict: Some(Verdict::Failed), note: Some(why), ..Attempt::default() };
+        let attempt = tokio::select! {
+            ready = ready::wait(service, said) => match ready {
+                Ok(()) => {
+                    held.ready = true;
+                    self.hold(id, held);
+                    return Attempt { verdict: Some(Verdict::Passed), ..Attempt::default() };
+                }
+                Err(why) => failed(why),
+            },
+            words = ended_words(&mut state) => {
+                failed(format!("it ended before it was ready: {words}"))
+            }
+            verdict = stop.asked() => Attempt { verdict: Some(verdict), ..Attempt::default() },
+        };
+        held.end().await;
+        attempt
+    }
+
+    /// Ends these services; what was started later ends earlier.
+    pub async fn stop(&self, which: impl Fn(&StageId) -> bool) {
+        let mut ending: Vec<Held> = {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let ids: Vec<StageId> = held.keys().filter(|id| which(id)).cloned().collect();
+            ids.iter().filter_map(|id| held.remove(id)).collect()
+        };
+        ending.sort_by_key(|held| std::cmp::Reverse(held.place));
+        for held in ending {
+            held.end().await;
+        }
+    }
+
+    fn take(&self, id: &StageId) -> Option<Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
+    }
+
+    fn hold(&self, id: &StageId, held: Held) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), held);
+    }
+
+    fn next_place(&self) -> usize {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.values().map(|held| held.place + 1).max().unwrap_or(0)
+    }
+
+    /// Reads what a service writes until it ends.
+    fn attend(
+        &self,
+        offspring: Offspring,
+        unit: &Unit,
+        service: &Service,
+        (run, feed): (RunId, &Feed),
+    ) -> (Held, watch::Receiver<bool>) {
+        let (brake, stop) = brake();
+        let (state_is, state) = watch::channel(None);
+        let (said_it, said) = watch::channel(false);
+        let awaited = match &service.ready {
+            Some(Ready::Log(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let attendant = Attendant {
+            offspring,
+            recorder: Recorder::begin(run, &unit.stage.id, feed, &self.logs),
+            stop,
+            grace: service.stop_grace,
+            heard: Heard { awaited, said_it, lines: lines::Lines::default(), last: String::new() },
+        };
+        let (id, feed) = (unit.stage.id.clone(), feed.clone());
+        let task = tokio::spawn(async move {
+            let (ended, asked) = attendant.attend().await;
+            if !asked {
+                let note = format!("the service has ended: {}", ended.words());
+                feed.send(RunEvent::ServiceEnded { run, stage: id, note });
+            }
+            let _ = state_is.send(Some(ended));
+        });
+        let fingerprint = unit.prepared.fingerprint;
+        let task = task.abort_handle();
+        (Held { fingerprint, place: 0, ready: false, brake, state, task }, said)
+    }
+}
+
+impl Held {
+    fn is_up(&self) -> bool {
+        self.state.borrow().is_none()
+    }
+
+    /// Asks it to end and waits for that.
+    async fn end(mut self) {
+        self.brake.pull(Verdict::Cancelled);
+        let _ = self.state.wait_for(Option::is_some).await;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // What it started goes with the task.
+        self.task.abort();
+    }
+}
+
+impl Ended {
+    fn words(&self) -> String {
+        match self.last.as_str() {
+            "" => outcome::ending(self.ending),
+            last => format!("{}: {}", outcome::ending(self.ending), lines::shown(last, 200)),
+        }
+    }
+}
+
+async fn ended_words(state: &mut watch::Receiver<Option<Ended>>) -> String {
+    let ended = state.wait_for(Option::is_some).await;
+    ended.ok().and_then(|ended| ended.as_ref().map(Ended::words)).unwrap_or_default()
+}
+
+struct Attendant {
+    offspring: Offspring,
+    recorder: Recorder,
+    stop: Stop,
+    grace: Duration,
+    heard: Heard,
+}
+
+/// What was heard of a service so far.
+struct Heard {
+    awaited: Option<String>,
+    said_it: watch::Sender<bool>,
+    lines: lines::Lines,
+    last: String,
+}
+
+impl Heard {
+    fn listen(&mut self, bytes: &[u8]) {
+        let (awaited, said_it, last) = (&self.awaited, &self.said_it, &mut self.last);
+        self.lines.push(bytes, |line| {
+            if awaited.as_ref().is_some_and(|text| line.contains(text.as_str())) {
+                said_it.send_replace(true);
+            }
+            if !line.trim().is_empty() {
+                last.clear();
+                last.push_str(line);
+            }
+        });
+    }
+}
+
+impl Attendant {
+    /// How it ended, and whether that was asked for.
+    async fn attend(mut self) -> (Ended, bool) {
+        let mut asked = false;
+        let ending = loop {
+            tokio::select! {
+                happening = self.offspring.next() => match happening {
+                    Happening::Wrote(written, bytes) => {
+                        self.heard.listen(bytes);
+                        self.recorder.wrote(local::stream(written), bytes);
+                    }
+                    Happening::Ended(ending) => break ending,
+                },
+                _ = self.stop.asked(), if !asked => {
+                    asked = true;
+                    self.offspring.end(self.grace);
+                }
+                () = local::until(self.recorder.due()) => self.recorder.tick(),
+            }
+        };
+        self.recorder.finish();
+        (Ended { ending, last: self.heard.last }, asked)
+    }
+}
