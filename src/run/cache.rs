@@ -295,7 +295,7 @@ impl Entry {
             let rest = |name: &&str| {
                 path.strip_prefix(*name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };
-            declared.iter().any(|name| rest(&name))
+            declared.iter().any(rest)
         };
         self.version == VERSION && self.outputs.iter().all(|output| below(&output.path))
     }

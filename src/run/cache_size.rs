@@ -1,5 +1,6 @@
 //! Keeping the store of results within its bounds: what was not used for longest goes first.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -52,7 +53,7 @@ impl Cache {
                 None => drop(RealSystem.remove_file(&path)),
             }
         }
-        entries.sort_by(|a, b| b.0.cmp(&a.0));
+        entries.sort_by_key(|(used, ..)| Reverse(*used));
         let blobs: HashMap<PathBuf, Meta> = files(&self.dir.join("blobs")).collect();
         let weight = |digest: &Digest| blobs.get(&self.blob(digest)).map_or(0, |meta| meta.size);
         let (mut total, mut named) = (0, BTreeSet::new());

@@ -93,7 +93,7 @@ pub async fn execute(
         spent: BTreeMap::new(),
         ends: BTreeMap::new(),
     };
-    running.to_the_end(orders).await;
+    running.until_over(orders).await;
     let verdict = running.schedule.verdict();
     let mut ends = running.ends;
     let logs = tools.logs.clone();
@@ -117,7 +117,7 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    async fn to_the_end(&mut self, orders: &mut UnboundedReceiver<Order>) {
+    async fn until_over(&mut self, orders: &mut UnboundedReceiver<Order>) {
         let mut orders_come = true;
         loop {
             if signal::interrupted() {

@@ -2,6 +2,8 @@
 
 pub mod cache;
 mod cache_size;
+#[cfg(test)]
+mod cache_tests;
 mod capture;
 pub mod dispatcher;
 pub mod event;
@@ -22,5 +24,7 @@ pub mod schedule;
 #[cfg(test)]
 mod schedule_tests;
 pub mod service;
+#[cfg(test)]
+mod service_tests;
 mod speech;
 pub mod unit;

@@ -95,8 +95,11 @@ fn a_need_that_comes_later_is_never_waited_for() {
     assert!(schedule.is_over());
 }
 
-/// What a run is made of: needs by place (earlier ones), retries, the verdict of every attempt, cancellations.
-fn runs() -> impl Strategy<Value = (Vec<(Vec<usize>, u32)>, usize, Vec<u8>)> {
+/// The needs of a stage by their places, and its retries.
+type Node = (Vec<usize>, u32);
+
+/// What a run is made of: stages, slots, and dice for verdicts and cancellations.
+fn runs() -> impl Strategy<Value = (Vec<Node>, usize, Vec<u8>)> {
     let node = |_| (prop::collection::vec(0_usize..12, 0..3), 0_u32..3);
     let nodes = (1_usize..12).prop_flat_map(move |count| (0..count).map(node).collect::<Vec<_>>());
     (nodes, 1_usize..5, prop::collection::vec(any::<u8>(), 200))

@@ -302,8 +302,9 @@ mod tests {
         let tool = dir.path().join("tool-of-ours");
         std::fs::write(&tool, "#!/bin/sh\necho $A; echo \"[$HOME]\"").unwrap();
         std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let spec = CommandSpec { clear_env: true, ..CommandSpec::new("tool-of-ours") };
-        let spec = spec.env("PATH", dir.path()).env("A", "b");
+        let env = [("PATH", dir.path().as_os_str()), ("A", "b".as_ref())];
+        let env = env.map(|(name, value)| (name.into(), Some(value.to_owned()))).to_vec();
+        let spec = CommandSpec { clear_env: true, env, ..CommandSpec::new("tool-of-ours") };
         assert_eq!(rest(&mut Offspring::start(&spec).unwrap()).await.0, "b\n[]\n");
     }
 
