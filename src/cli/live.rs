@@ -141,7 +141,7 @@ impl Live {
                     *last = printable(line);
                 }
             }
-            RunEvent::ServiceReady { stage, .. } => {
+            RunEvent::ServiceReady { stage, .. } | RunEvent::ServiceEnded { stage, .. } => {
                 self.running.remove(stage);
             }
             RunEvent::StageFinished { stage, end, .. } => {

@@ -129,6 +129,9 @@ impl RunView {
             RunEvent::ServiceReady { stage, milliseconds, .. } => {
                 vec![self.row(stage, Style::Good, "ready", &format!("after {}", time(*milliseconds)))]
             }
+            RunEvent::ServiceEnded { stage, note, .. } => {
+                vec![self.row(stage, Style::Bad, "ended", &printable(note))]
+            }
             RunEvent::StageFinished { stage, end, .. } => self.finished(stage, end),
             RunEvent::RunFinished { verdict, milliseconds, .. } => {
                 vec![self.verdict(*verdict, *milliseconds)]

@@ -247,7 +247,7 @@ impl Store {
                     self.connection.execute(sql, params![id, word(verdict), milliseconds])?;
                 }
             }
-            RunEvent::Output { .. } | RunEvent::ServiceReady { .. } => {}
+            RunEvent::Output { .. } | RunEvent::ServiceReady { .. } | RunEvent::ServiceEnded { .. } => {}
         }
         Ok(())
     }

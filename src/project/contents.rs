@@ -112,9 +112,14 @@ impl Contents {
         self.known.retain(|path, _| wanted(path));
     }
 
-    /// How many files were read since the table was made: 0 shows that nothing had changed.
+    /// How many files were read since the table was made or told to forget: 0 shows that nothing had changed.
     pub fn reads(&self) -> u64 {
         self.reads
+    }
+
+    /// Counts reads anew.
+    pub fn forget_reads(&mut self) {
+        self.reads = 0;
     }
 
     fn look(&self, path: &str) -> Found {

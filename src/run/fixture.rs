@@ -77,6 +77,7 @@ impl Site for Plain {
     fn prepare(&self, stage: &Stage) -> Result<Prepared, String> {
         let path = std::env::var("PATH").unwrap_or_default();
         Ok(Prepared {
+            known: None,
             fingerprint: Some(self.fingerprint(stage)?),
             why: "asked for".into(),
             env: [("PATH".to_owned(), path)].into(),

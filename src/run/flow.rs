@@ -79,6 +79,15 @@ impl Task {
             }
             Err(error) => return ended(Verdict::NotStarted, Some(error.to_string())),
         };
+        if let Some(known) = prepared.known.clone() {
+            self.started(prepared.why);
+            return StageEnd { replayed: true, ..known };
+        }
+        let is_service = matches!(self.stage.action, Action::Service(_));
+        if is_service && !self.force && self.tools.services.stands(&self.stage.id, prepared.fingerprint) {
+            self.started("it runs already, as it is now".into());
+            return StageEnd { replayed: true, ..ended(Verdict::Passed, None) };
+        }
         let mut why = prepared.why.clone();
         match self.kept(&prepared).await {
             Some(Answer::Hit(replay)) => return self.replayed(replay),

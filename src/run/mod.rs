@@ -15,7 +15,7 @@ mod http;
 pub mod local;
 pub mod logs;
 pub mod outcome;
-mod outputs;
+pub mod outputs;
 mod ready;
 pub mod recorder;
 #[cfg(test)]

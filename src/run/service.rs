@@ -57,6 +57,12 @@ impl Services {
         held.iter().filter(|(_, held)| held.is_up()).map(|(id, _)| id.clone()).collect()
     }
 
+    /// Whether a service is ready and is what its stage is at this fingerprint.
+    pub(super) fn stands(&self, id: &StageId, fingerprint: Option<Digest>) -> bool {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(id).is_some_and(|held| held.is_up() && held.ready && held.fingerprint == fingerprint)
+    }
+
     /// Sees to it that a service runs as its stage is now, and waits until it is ready.
     pub(super) async fn ensure(&self, unit: &Unit, run: RunId, feed: &Feed, mut stop: Stop) -> Attempt {
         let Action::Service(service) = &unit.stage.action else {

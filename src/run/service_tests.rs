@@ -105,7 +105,7 @@ async fn a_service_goes_on_and_is_started_again_when_its_inputs_change() {
     );
     assert_eq!(wrong.note.as_deref(), Some(expected.as_str()));
     let ready = world.events().iter().filter(|event| matches!(event, RunEvent::ServiceReady { .. })).count();
-    assert_eq!(ready, 3);
+    assert_eq!(ready, 2, "one that runs as it should is not started and so not ready anew");
     assert_eq!(world.tools.services.running(), [StageId("web".into())]);
     world.tools.services.stop(|_| true).await;
     assert_eq!(world.tools.services.running(), []);

@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use tokio::sync::watch;
 
-use super::event::{Failure, Tests, Verdict};
+use super::event::{Failure, StageEnd, Tests, Verdict};
 use super::recorder::Recorder;
 use crate::base::digest::Digest;
 use crate::project::model::{Stage, StageId};
@@ -17,6 +17,8 @@ use crate::project::model::{Stage, StageId};
 pub struct Prepared {
     /// The digest of all that it depends on; `None` for a stage that is never answered from the cache.
     pub fingerprint: Option<Digest>,
+    /// What came of it at the very same state, when that still holds and nothing is to be run.
+    pub known: Option<StageEnd>,
     /// Why it runs: one sentence with the first thing that differs.
     pub why: String,
     /// Its whole environment; nothing of ours is added.

@@ -2,5 +2,9 @@
 //! came of them written down. The service holds one session for each project; `devboot run` makes one for itself.
 
 pub mod decide;
+mod desk;
 pub mod places;
 pub mod turn;
+mod work;
+
+pub use work::{Reason, Session};

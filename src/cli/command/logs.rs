@@ -74,7 +74,7 @@ fn pick(stages: &[Stage], name: Option<&str>) -> Option<StageId> {
         |stage: &&Stage| stage.end.as_ref().is_some_and(|end| !end.verdict.is_success() && ran(stage));
     match name {
         Some(name) => stages.iter().filter(ran).find(|stage| stage.stage.0 == name),
-        None => stages.iter().find(failed).or_else(|| stages.iter().filter(ran).next_back()),
+        None => stages.iter().find(failed).or_else(|| stages.iter().rfind(ran)),
     }
     .map(|stage| stage.stage.clone())
 }

@@ -1,0 +1,215 @@
+//! The project as its runs ask it: what a stage depends on now, whether what came of it still holds, who wrote what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::decide::{Asked, Decision, decide};
+use crate::base::digest::Digest;
+use crate::history::{Last, Store};
+use crate::project::contents::{Content, Contents};
+use crate::project::environment;
+use crate::project::fingerprint::Fingerprint;
+use crate::project::gather::{Around, fingerprint};
+use crate::project::inputs::Inputs;
+use crate::project::model::{Action, Pipeline, Stage, StageId};
+use crate::project::python::{self, Python};
+use crate::run::event::{RunId, StageEnd, Trigger, Verdict};
+use crate::run::outputs;
+use crate::run::unit::{Prepared, Site};
+
+/// The project.
+pub struct Desk {
+    pub(super) root: PathBuf,
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) inputs: Inputs,
+    pub(super) contents: Arc<Mutex<Contents>>,
+    pub(super) history: Arc<Mutex<Option<Store>>>,
+    pub(super) state: Mutex<State>,
+}
+
+/// What changes from run to run.
+#[derive(Default)]
+pub(super) struct State {
+    /// The environment of whoever asked.
+    pub(super) caller: BTreeMap<String, String>,
+    /// The project's files.
+    pub(super) files: Arc<BTreeSet<String>>,
+    pub(super) python: Option<Arc<Python>>,
+    pub(super) asked: Option<Asked>,
+    /// The stages that were asked for by name; none means all.
+    pub(super) named: BTreeSet<StageId>,
+    /// What each stage was when it was last prepared.
+    pub(super) fingerprints: BTreeMap<StageId, Fingerprint>,
+    /// How often each service was started.
+    pub(super) starts: BTreeMap<StageId, u64>,
+    /// What stages wrote, and what it was when they had.
+    pub(super) written: BTreeMap<String, Digest>,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Desk {
+    /// What a stage is now.
+    pub(super) fn fingerprint(
+        &self,
+        stage: &Stage,
+    ) -> Result<(Fingerprint, BTreeMap<String, String>), String> {
+        let (caller, files, python, starts) = {
+            let state = lock(&self.state);
+            (state.caller.clone(), Arc::clone(&state.files), state.python.clone(), state.starts.clone())
+        };
+        let env = environment::of_stage(stage, &caller, python.as_deref());
+        let upstream = self.upstream(stage, &starts);
+        // What a stage before it makes may be its input though it is ignored, and so not among the files.
+        let needed = stage.needs.iter().filter_map(|need| self.pipeline.stage(need));
+        let made: BTreeSet<String> = needed.flat_map(|need| outputs::present(need, &self.root)).collect();
+        let all = files.iter().chain(made.difference(&files)).map(String::as_str);
+        let inputs = self.inputs.of_stage(&stage.id, all);
+        let around = Around {
+            root: &self.root,
+            inputs: &inputs,
+            env: &env,
+            python: python.as_deref().filter(|_| self.uses_python(stage, &files)),
+            upstream: &upstream,
+        };
+        let found = fingerprint(stage, &around, &mut lock(&self.contents))?;
+        Ok((found, env))
+    }
+
+    /// Python matters where there is any: a command may come to it by a Makefile or a script.
+    fn uses_python(&self, stage: &Stage, files: &BTreeSet<String>) -> bool {
+        match stage.action {
+            Action::Pytest(_) => true,
+            Action::Http(_) => false,
+            _ => files
+                .iter()
+                .any(|file| file.ends_with(".py") || file == "requirements.txt" || file == "pyproject.toml"),
+        }
+    }
+
+    /// What the stages that are needed have made; of a service, which start of it this is.
+    fn upstream(&self, stage: &Stage, starts: &BTreeMap<StageId, u64>) -> BTreeMap<StageId, Digest> {
+        let mut found = BTreeMap::new();
+        for need in stage.needs.iter().filter_map(|need| self.pipeline.stage(need)) {
+            if matches!(need.action, Action::Service(_)) {
+                let start = starts.get(&need.id).copied().unwrap_or(0);
+                found.insert(need.id.clone(), Digest::of(&start.to_le_bytes()));
+                continue;
+            }
+            let files = outputs::present(need, &self.root);
+            if files.is_empty() {
+                continue;
+            }
+            let mut hasher = Digest::begin();
+            for (file, content) in files.iter().zip(lock(&self.contents).of_all(&files)) {
+                hasher.part(file.as_bytes());
+                hasher.part(format!("{content:?}").as_bytes());
+            }
+            found.insert(need.id.clone(), hasher.end());
+        }
+        found
+    }
+
+    fn last(&self, stage: &StageId) -> Option<Last> {
+        // A history that cannot be read is one that knows nothing: then the stage runs.
+        lock(&self.history).as_ref()?.last(&self.root, stage).ok().flatten()
+    }
+
+    /// What has to be done about a stage that is this now.
+    pub(super) fn decided(&self, stage: &Stage, now: &Fingerprint, asked: Asked) -> Decision {
+        let last = self.last(&stage.id);
+        decide(asked, last.as_ref(), now.digest(), |last| {
+            let difference = Fingerprint::from_bytes(&last.items).and_then(|old| now.first_difference(&old));
+            difference
+                .map_or_else(|| "something that it depends on changed".into(), |found| found.to_string())
+        })
+    }
+
+    /// How a stage ended in an earlier run.
+    fn end_of(&self, stage: &StageId, run: RunId, verdict: Verdict) -> StageEnd {
+        let stages = lock(&self.history).as_ref().and_then(|store| store.stages(&self.root, run).ok());
+        let known =
+            stages.into_iter().flatten().find(|known| known.stage == *stage).and_then(|known| known.end);
+        known.unwrap_or(StageEnd {
+            verdict,
+            replayed: true,
+            exit: None,
+            milliseconds: 0,
+            attempts: 0,
+            tests: None,
+            failures: Vec::new(),
+            note: None,
+        })
+    }
+
+    /// Whether a result is held by the history alone: the store of results has only successes, and what they made.
+    fn is_known(&self, stage: &Stage, verdict: Verdict, trigger: Trigger) -> bool {
+        match (&stage.action, verdict.is_success()) {
+            (Action::Service(_), _) => false,
+            (_, false) => true,
+            (Action::Http(_), true) => true,
+            // Who asks for a stage that is never cached wants it to run.
+            (_, true) if !stage.cache => trigger != Trigger::Request,
+            (_, true) => stage.outputs.is_empty() && stage.metrics.is_empty() && trigger != Trigger::Request,
+        }
+    }
+}
+
+impl Site for Desk {
+    fn prepare(&self, stage: &Stage) -> Result<Prepared, String> {
+        let (now, env) = self.fingerprint(stage)?;
+        let (asked, python) = {
+            let mut state = lock(&self.state);
+            state.fingerprints.insert(stage.id.clone(), now.clone());
+            let asked = state.asked.unwrap_or(Asked { trigger: Trigger::Request, force: false });
+            // What was not asked for by name need not run only because something else is forced.
+            let force = asked.force && (state.named.is_empty() || state.named.contains(&stage.id));
+            (Asked { force, ..asked }, state.python.clone())
+        };
+        let fingerprint = Some(now.digest());
+        let (known, why) = match self.decided(stage, &now, asked) {
+            Decision::Holds(run, verdict) if self.is_known(stage, verdict, asked.trigger) => {
+                let why = format!("nothing that it depends on has changed since run {}", run.0);
+                (Some(self.end_of(&stage.id, run, verdict)), why)
+            }
+            Decision::Holds(..) if stage.cache => (None, "its kept result is gone".into()),
+            Decision::Holds(..) => (None, "it is never answered from the cache".into()),
+            Decision::Run(why) => (None, why),
+        };
+        Ok(Prepared {
+            fingerprint,
+            known,
+            why,
+            cwd: self.root.join(&stage.cwd),
+            python: python.map(|python| python.program.clone()),
+            env,
+        })
+    }
+
+    fn changed_since(&self, stage: &Stage, fingerprint: &Digest) -> Option<String> {
+        let before = lock(&self.state).fingerprints.get(&stage.id).cloned()?;
+        let (now, _) = self.fingerprint(stage).ok()?;
+        if before.digest() != *fingerprint {
+            return None;
+        }
+        now.first_difference(&before).map(|difference| difference.to_string())
+    }
+
+    fn wrote(&self, _: &StageId, files: &[String]) {
+        let contents = lock(&self.contents).of_all(files);
+        let mut state = lock(&self.state);
+        for (file, content) in files.iter().zip(contents) {
+            if let Content::File { digest, .. } = content {
+                state.written.insert(file.clone(), digest);
+            }
+        }
+    }
+}
+
+/// The Python of a project for this caller.
+pub(super) fn python(root: &std::path::Path, caller: &BTreeMap<String, String>) -> Option<Arc<Python>> {
+    python::find(root, caller).map(Arc::new)
+}

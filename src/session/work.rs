@@ -1,0 +1,284 @@
+//! The session itself: a pipeline, its files, its tools, and one run after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::decide::{Asked, Decision};
+use super::desk::{Desk, State, lock, python};
+use super::places::Places;
+use super::turn;
+use crate::history::{Keep, Last, Store};
+use crate::project::contents::{Content, Contents};
+use crate::project::inputs::Inputs;
+use crate::project::model::{Action, Pipeline, Stage, StageId};
+use crate::run::cache::Cache;
+use crate::run::dispatcher::{Job, Order, RunRecord, execute};
+use crate::run::event::{RunEvent, RunId, Trigger, Verdict};
+use crate::run::feed::{Feed, Follower, feed};
+use crate::run::flow::Tools;
+use crate::run::local::Local;
+use crate::run::logs::Logs;
+use crate::run::service::Services;
+use crate::sys::dirs::Dirs;
+use crate::sys::real::RealSystem;
+use crate::sys::{clock, tree};
+
+/// One project at work.
+pub struct Session {
+    places: Places,
+    desk: Arc<Desk>,
+    tools: Arc<Tools>,
+    numbers: Mutex<u64>,
+}
+
+/// Why a stage would run now, or that what came of it still holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The stage.
+    pub stage: StageId,
+    /// The decision; the error is why it could not start.
+    pub decision: Result<Decision, String>,
+}
+
+impl Session {
+    /// Begins. `files` are the project's files that are not ignored; `caller` is the environment of whoever asked. The
+    /// sentences say what is not as it should be and does not keep anyone from running.
+    ///
+    /// # Errors
+    /// A pattern of the pipeline is none, as a sentence.
+    pub fn open(
+        dirs: &Dirs,
+        root: &Path,
+        pipeline: Pipeline,
+        files: BTreeSet<String>,
+        caller: BTreeMap<String, String>,
+    ) -> Result<(Self, Vec<String>), String> {
+        let places = Places::of(dirs, root);
+        let mut said = Vec::new();
+        if let Err(error) = tree::create_private(&places.own) {
+            said.push(format!("nothing can be remembered: {}: {error}", places.own.display()));
+        }
+        let history = match Store::open(&RealSystem, &Store::path(&dirs.state)) {
+            Ok((store, damage)) => {
+                said.extend(damage);
+                Some(store)
+            }
+            Err(error) => {
+                said.push(error.to_string());
+                None
+            }
+        };
+        let contents = Arc::new(Mutex::new(Contents::load(&RealSystem, &places.contents, root)));
+        let desk = Arc::new(Desk {
+            root: root.to_owned(),
+            inputs: Inputs::of(&pipeline)?,
+            pipeline: Arc::new(pipeline),
+            contents: Arc::clone(&contents),
+            history: Arc::new(Mutex::new(history)),
+            state: Mutex::new(State { caller, files: Arc::new(files), ..State::default() }),
+        });
+        let logs = Logs::new(&places.logs);
+        let tools = Arc::new(Tools {
+            root: root.to_owned(),
+            site: Arc::clone(&desk) as _,
+            executors: vec![("local", Arc::new(Local))],
+            pytest: None,
+            cache: Some(Cache::new(&places.cache)),
+            contents,
+            services: Services::new(logs.clone()),
+            logs,
+        });
+        Ok((Self { places, desk, tools, numbers: Mutex::default() }, said))
+    }
+
+    /// The project's root.
+    pub fn root(&self) -> &Path {
+        &self.desk.root
+    }
+
+    /// The pipeline.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.desk.pipeline
+    }
+
+    /// The project's files are these now.
+    pub fn set_files(&self, files: BTreeSet<String>) {
+        lock(&self.desk.state).files = Arc::new(files);
+    }
+
+    /// Runs are asked for in this environment from now on.
+    pub fn set_caller(&self, caller: BTreeMap<String, String>) {
+        lock(&self.desk.state).caller = caller;
+    }
+
+    /// The stages that depend on these paths. What a stage wrote and nobody has changed since concerns nobody: whoever
+    /// needs it has seen it in the same run.
+    pub fn affected(&self, paths: &BTreeSet<String>) -> BTreeSet<StageId> {
+        let written: Vec<(&String, _)> = {
+            let state = lock(&self.desk.state);
+            paths.iter().filter_map(|path| Some((path, *state.written.get(path)?))).collect()
+        };
+        let ours: BTreeSet<&str> = written
+            .into_iter()
+            .filter(|(path, digest)| {
+                matches!(lock(&self.desk.contents).of(path), Content::File { digest: now, .. } if now == *digest)
+            })
+            .map(|(path, _)| path.as_str())
+            .collect();
+        self.desk.inputs.affected(paths.iter().map(String::as_str).filter(|path| !ours.contains(path)))
+    }
+
+    /// Carries out an order. What happens goes to `out` and into the history.
+    pub async fn run(
+        &self,
+        order: turn::Order,
+        orders: &mut UnboundedReceiver<Order>,
+        out: &Feed,
+    ) -> RunRecord {
+        let stages = with_needs(self.pipeline(), &order.stages);
+        let caller = {
+            let mut state = lock(&self.desk.state);
+            state.asked = Some(Asked { trigger: order.trigger, force: order.force });
+            state.named = order.stages;
+            state.fingerprints.clear();
+            state.caller.clone()
+        };
+        // Packages may have been installed since the last run.
+        let found = python(self.root(), &caller);
+        lock(&self.desk.state).python = found;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let job = Job {
+            run: self.next_run(),
+            trigger: order.trigger,
+            generation: order.generation,
+            changes: order.changed.len() as u64,
+            changed: order.changed.into_iter().take(100).collect(),
+            slots: self.pipeline().slots.unwrap_or(cores),
+            stages,
+            force: order.force,
+        };
+        let run = job.run;
+        let (inner, mut follower) = feed();
+        let record = {
+            let running = execute(job, &self.tools, orders, &inner);
+            tokio::pin!(running);
+            loop {
+                tokio::select! {
+                    record = &mut running => break record,
+                    Some(event) = follower.next() => self.pass_on(run, event, out),
+                }
+            }
+        };
+        self.drain(run, &mut follower, out);
+        self.keep();
+        record
+    }
+
+    fn drain(&self, run: RunId, follower: &mut Follower, out: &Feed) {
+        while let Some(event) = follower.try_next() {
+            self.pass_on(run, event, out);
+        }
+    }
+
+    fn pass_on(&self, run: RunId, event: RunEvent, out: &Feed) {
+        if let RunEvent::ServiceReady { stage, .. } = &event {
+            *lock(&self.desk.state).starts.entry(stage.clone()).or_default() += 1;
+        }
+        if let Some(store) = lock(&self.desk.history).as_ref() {
+            // The history never stops a run.
+            let _ = store.note(self.root(), &event, clock::now());
+            if let RunEvent::StageFinished { stage, end, .. } = &event
+                && end.verdict != Verdict::Skipped
+                && let Some(now) = lock(&self.desk.state).fingerprints.get(stage)
+            {
+                let run = self.run_of(store, stage, end.replayed).unwrap_or(run);
+                let (fingerprint, items) = (now.digest(), now.to_bytes());
+                let _ = store.remember(
+                    self.root(),
+                    stage,
+                    &Last { run, verdict: end.verdict, fingerprint, items },
+                );
+            }
+        }
+        out.send(event);
+    }
+
+    /// What was replayed from the history keeps the run that it is from: that is where its log is.
+    fn run_of(&self, store: &Store, stage: &StageId, replayed: bool) -> Option<RunId> {
+        let last = store.last(self.root(), stage).ok().flatten().filter(|_| replayed)?;
+        let now = lock(&self.desk.state).fingerprints.get(stage)?.digest();
+        (last.fingerprint == now).then_some(last.run)
+    }
+
+    fn next_run(&self) -> RunId {
+        let known = lock(&self.desk.history).as_ref().and_then(|store| store.next_run(self.root()).ok());
+        let mut last = lock(&self.numbers);
+        // Without a history the numbers of this session have to do.
+        *last = known.map_or(0, |known| known.0).max(*last + 1);
+        RunId(*last)
+    }
+
+    /// Keeps what the next session can use.
+    fn keep(&self) {
+        let mut contents = lock(&self.desk.contents);
+        if contents.reads() > 0 {
+            // It can be made again.
+            let _ = contents.save(&RealSystem, &self.places.contents);
+            contents.forget_reads();
+        }
+        drop(contents);
+        if let Some(store) = lock(&self.desk.history).as_ref() {
+            let _ = store.prune(Keep::default(), clock::now());
+        }
+    }
+
+    /// Why each of these stages (all, when there are none) would run now, or that it would not.
+    pub fn reasons(&self, wanted: &BTreeSet<StageId>) -> Vec<Reason> {
+        let caller = lock(&self.desk.state).caller.clone();
+        let found = python(self.root(), &caller);
+        lock(&self.desk.state).python = found;
+        let asked = Asked { trigger: Trigger::Change, force: false };
+        let stages = self.pipeline().stages.iter();
+        let stages = stages.filter(|stage| wanted.is_empty() || wanted.contains(&stage.id));
+        let reason = |stage: &Stage| Reason {
+            stage: stage.id.clone(),
+            decision: self.desk.fingerprint(stage).map(|(now, _)| self.desk.decided(stage, &now, asked)),
+        };
+        stages.map(reason).collect()
+    }
+
+    /// Whether it has services, which go on when a run is over.
+    pub fn has_services(&self) -> bool {
+        self.pipeline().stages.iter().any(|stage| matches!(stage.action, Action::Service(_)))
+    }
+
+    /// The services that run.
+    pub fn services(&self) -> Vec<StageId> {
+        self.tools.services.running()
+    }
+
+    /// Ends all services, in the reverse of their order.
+    pub async fn stop_services(&self) {
+        self.tools.services.stop(|_| true).await;
+    }
+
+    /// Where its logs are.
+    pub fn logs(&self) -> PathBuf {
+        self.places.logs.clone()
+    }
+}
+
+/// These stages with all that they need, in the pipeline's order; all stages when none is named.
+fn with_needs(pipeline: &Pipeline, wanted: &BTreeSet<StageId>) -> Vec<Stage> {
+    let mut selected: BTreeSet<&StageId> = BTreeSet::new();
+    for stage in pipeline.stages.iter().rev() {
+        if wanted.is_empty() || wanted.contains(&stage.id) || selected.contains(&stage.id) {
+            selected.insert(&stage.id);
+            selected.extend(&stage.needs);
+        }
+    }
+    pipeline.stages.iter().filter(|stage| selected.contains(&stage.id)).cloned().collect()
+}
