@@ -30,6 +30,12 @@ impl Capture {
         self.tail.extend(rest);
     }
 
+    /// The last bytes, at most this many and at most [`TAIL`].
+    pub fn last(&self, count: u64) -> Vec<u8> {
+        let skip = self.tail.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
+        self.tail.iter().skip(skip).copied().collect()
+    }
+
     /// What is kept, as text: invalid UTF-8 is replaced, and a line says what is left out.
     pub fn text(&self) -> String {
         let kept = (self.head.len() + self.tail.len()) as u64;
@@ -70,6 +76,7 @@ mod tests {
         capture.push(b"\nlast");
         let text = capture.text();
         assert!(text.starts_with("first\n") && text.ends_with("x\nlast"));
+        assert_eq!((capture.last(5), capture.last(u64::MAX).len()), (b"\nlast".to_vec(), TAIL));
         assert!(text.contains("\n… 9.7 MB left out\n") && text.len() < HEAD + TAIL + 100, "{}", text.len());
     }
 }

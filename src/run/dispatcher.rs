@@ -96,10 +96,10 @@ pub async fn execute(
     running.until_over(orders).await;
     let verdict = running.schedule.verdict();
     let mut ends = running.ends;
-    let logs = tools.logs.clone();
-    let _ = tokio::task::spawn_blocking(move || logs.prune()).await;
     let milliseconds = millis(clock.elapsed());
     feed.send(RunEvent::RunFinished { run: job.run, verdict, milliseconds });
+    let logs = tools.logs.clone();
+    tokio::task::spawn_blocking(move || logs.prune());
     let stages = job.stages.iter().filter_map(|stage| ends.remove_entry(&stage.id)).collect();
     RunRecord { run: job.run, verdict, started, milliseconds, stages }
 }

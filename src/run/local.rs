@@ -116,3 +116,27 @@ pub(super) async fn until(due: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pytest_runs_in_the_interpreter_of_its_environment() {
+        let mut prepared = Prepared {
+            fingerprint: None,
+            why: String::new(),
+            env: [("A".to_owned(), "b".to_owned())].into(),
+            cwd: "/p".into(),
+            python: None,
+        };
+        let spec = |prepared: &Prepared| pytest(&["-k".into(), "a b".into()], prepared);
+        assert_eq!((spec(&prepared).program, spec(&prepared).clear_env), ("python3".into(), true));
+        prepared.python = Some("/env/bin/python".into());
+        let spec = spec(&prepared);
+        assert_eq!(spec.program, "/env/bin/python");
+        assert_eq!(spec.args, ["-m", "pytest", "-k", "a b"]);
+        assert_eq!(spec.env, [("A".into(), Some("b".into()))]);
+        assert_eq!(spec.cwd.as_deref(), Some(Path::new("/p")));
+    }
+}

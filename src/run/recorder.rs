@@ -84,7 +84,8 @@ impl Recorder {
         self.tell(pieces);
         let broken = self.log.as_ref().and_then(Log::trouble);
         let trouble = broken.map(|error| format!("its log ends early: {error}")).or(self.trouble);
-        Record { text: self.capture.text(), found: self.readers.finish(), trouble }
+        let found = self.readers.finish(|unread| self.capture.last(unread));
+        Record { text: self.capture.text(), found, trouble }
     }
 
     fn tell(&self, pieces: Vec<Piece>) {

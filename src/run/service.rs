@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::event::{RunEvent, RunId, Verdict};
+use super::event::{RunEvent, RunId, Stream, Verdict};
 use super::feed::Feed;
 use super::local;
 use super::logs::Logs;
@@ -156,7 +156,7 @@ impl Services {
             recorder: Recorder::begin(run, &unit.stage.id, feed, &self.logs),
             stop,
             grace: service.stop_grace,
-            heard: Heard { awaited, said_it, lines: lines::Lines::default(), last: String::new() },
+            heard: Heard { awaited, said_it, out: Default::default(), err: Default::default() },
         };
         let (id, feed) = (unit.stage.id.clone(), feed.clone());
         let task = tokio::spawn(async move {
@@ -214,26 +214,34 @@ struct Attendant {
     heard: Heard,
 }
 
-/// What was heard of a service so far.
+/// What was heard of a service so far: of each of its outputs the line that has begun, and the last that was written.
 struct Heard {
     awaited: Option<String>,
     said_it: watch::Sender<bool>,
-    lines: lines::Lines,
-    last: String,
+    out: (lines::Lines, String),
+    err: (lines::Lines, String),
 }
 
 impl Heard {
-    fn listen(&mut self, bytes: &[u8]) {
-        let (awaited, said_it, last) = (&self.awaited, &self.said_it, &mut self.last);
-        self.lines.push(bytes, |line| {
-            if awaited.as_ref().is_some_and(|text| line.contains(text.as_str())) {
-                said_it.send_replace(true);
+    fn listen(&mut self, stream: Stream, bytes: &[u8]) {
+        let (lines, last) = match stream {
+            Stream::Out => &mut self.out,
+            Stream::Err => &mut self.err,
+        };
+        lines.push(bytes, |line| {
+            if self.awaited.as_ref().is_some_and(|text| line.contains(text.as_str())) {
+                self.said_it.send_replace(true);
             }
             if !line.trim().is_empty() {
                 last.clear();
                 last.push_str(line);
             }
         });
+    }
+
+    /// The last line; complaints come first.
+    fn last(self) -> String {
+        if self.err.1.is_empty() { self.out.1 } else { self.err.1 }
     }
 }
 
@@ -245,8 +253,9 @@ impl Attendant {
             tokio::select! {
                 happening = self.offspring.next() => match happening {
                     Happening::Wrote(written, bytes) => {
-                        self.heard.listen(bytes);
-                        self.recorder.wrote(local::stream(written), bytes);
+                        let stream = local::stream(written);
+                        self.heard.listen(stream, bytes);
+                        self.recorder.wrote(stream, bytes);
                     }
                     Happening::Ended(ending) => break ending,
                 },
@@ -258,6 +267,6 @@ impl Attendant {
             }
         };
         self.recorder.finish();
-        (Ended { ending, last: self.heard.last }, asked)
+        (Ended { ending, last: self.heard.last() }, asked)
     }
 }

@@ -5,8 +5,11 @@
 //! of its own. It ends them when the child has ended and they have had their time, when it gets [`END`], and when
 //! we are gone. Then it ends as the child did.
 
+use std::io;
 use std::process::Command;
 use std::time::Duration;
+
+use super::process::CommandSpec;
 
 #[cfg(target_os = "linux")]
 use rustix::process::Signal;
@@ -22,32 +25,38 @@ pub(super) const POLITE: Signal = Signal::USR2;
 /// Puts a guard before the command: the process that is started is the guard, and the command is its child. Orphans
 /// have `clear_up` when the child has ended: the end of a pipe may still be on its way.
 #[cfg(target_os = "linux")]
-pub(super) fn put_before(command: &mut Command, clear_up: Duration) {
+pub(super) fn put_before(command: &mut Command, spec: &CommandSpec, clear_up: Duration) -> io::Result<()> {
     use std::os::unix::process::CommandExt;
     let us = rustix::process::getpid().as_raw_nonzero().get();
     let clear_up = libc::timespec {
         tv_sec: libc::time_t::try_from(clear_up.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_nsec: clear_up.subsec_nanos().into(),
     };
+    let mut program = super::program::Program::of(spec)?;
     // SAFETY: between fork and exec only async-signal-safe functions are called, and nothing is allocated.
-    unsafe { command.pre_exec(move || linux::split(us, clear_up)) };
+    unsafe { command.pre_exec(move || linux::split(us, clear_up, &mut program)) };
+    Ok(())
 }
 
 /// Elsewhere the group has to do.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn put_before(_: &mut Command, _: Duration) {}
+pub(super) fn put_before(_: &mut Command, _: &CommandSpec, _: Duration) -> io::Result<()> {
+    Ok(())
+}
 
 #[cfg(target_os = "linux")]
 mod linux {
     use std::io;
     use std::mem::zeroed;
 
+    use crate::sys::program::Program;
+
     /// How often it looks for orphans that come in while it ends them.
     const AGAIN: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
-    /// Returns in the child that becomes the program, and never in the guard.
-    pub(super) fn split(us: libc::pid_t, clear_up: libc::timespec) -> io::Result<()> {
-        // SAFETY: system calls with valid arguments; the sets are initialised by `sigfillset` and `sigemptyset`.
+    /// Starts the program as a child and stays as its guard; returns only when the program cannot be started.
+    pub(super) fn split(us: libc::pid_t, clear_up: libc::timespec, program: &mut Program) -> io::Result<()> {
+        // SAFETY: system calls with valid arguments; the set is initialised by `sigfillset`.
         unsafe {
             let mut set: libc::sigset_t = zeroed();
             libc::sigfillset(&raw mut set);
@@ -57,20 +66,9 @@ mod linux {
             if libc::getppid() != us {
                 libc::_exit(1);
             }
-            let guard = libc::getpid();
-            let child = libc::fork();
-            check(child)?;
-            if child > 0 {
-                watch(child, clear_up);
-            }
-            libc::sigemptyset(&raw mut set);
-            libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
-            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0))?;
-            if libc::getppid() != guard {
-                libc::_exit(1);
-            }
+            let child = program.start()?;
+            watch(child, clear_up)
         }
-        Ok(())
     }
 
     fn check(result: libc::c_int) -> io::Result<()> {

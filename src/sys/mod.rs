@@ -20,6 +20,8 @@ pub mod memory;
 pub mod network;
 pub mod offspring;
 pub mod process;
+#[cfg(target_os = "linux")]
+mod program;
 pub mod proxy;
 pub mod real;
 pub mod route;

@@ -216,7 +216,7 @@ pub fn run(spec: &CommandSpec) -> io::Result<Finished> {
         command.process_group(0);
     }
     if spec.contained {
-        guard::put_before(&mut command, CLEAR_UP);
+        guard::put_before(&mut command, spec, CLEAR_UP)?;
     } else {
         die_with_us(&mut command);
     }

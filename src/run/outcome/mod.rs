@@ -96,23 +96,38 @@ fn sum(a: Tests, b: Tests) -> Tests {
     }
 }
 
+/// How much of an output is read as it comes, in bytes. A flood must not be slowed down by its reading; of what comes
+/// after that, the end is read.
+const AS_IT_COMES: u64 = 32 << 20;
+
 /// Reads an output for all tools.
 pub struct Readers {
     readers: Vec<Box<dyn Reader>>,
     out: Lines,
     err: Lines,
+    left: u64,
+    unread: u64,
 }
 
 impl Default for Readers {
     fn default() -> Self {
         let readers = TABLE.iter().map(|row| (row.begin)()).collect();
-        Self { readers, out: Lines::default(), err: Lines::default() }
+        Self { readers, out: Lines::default(), err: Lines::default(), left: AS_IT_COMES, unread: 0 }
     }
 }
 
 impl Readers {
     /// Takes what comes next.
     pub fn push(&mut self, stream: Stream, bytes: &[u8]) {
+        if self.left == 0 {
+            self.unread += bytes.len() as u64;
+            return;
+        }
+        self.left = self.left.saturating_sub(bytes.len() as u64);
+        self.read(stream, bytes);
+    }
+
+    fn read(&mut self, stream: Stream, bytes: &[u8]) {
         let lines = match stream {
             Stream::Out => &mut self.out,
             Stream::Err => &mut self.err,
@@ -120,8 +135,16 @@ impl Readers {
         lines.push(bytes, |line| self.readers.iter_mut().for_each(|reader| reader.line(line)));
     }
 
-    /// What all of it says.
-    pub fn finish(mut self) -> Found {
+    /// What all of it says. `last` gives the end of the output, at most as long as is asked.
+    pub fn finish(mut self, last: impl FnOnce(u64) -> Vec<u8>) -> Found {
+        let last = if self.unread > 0 { last(self.unread) } else { Vec::new() };
+        let gap = self.unread > last.len() as u64;
+        if gap {
+            (self.out, self.err) = (Lines::default(), Lines::default());
+        }
+        let whole_lines =
+            if gap { last.iter().position(|byte| *byte == b'\n').unwrap_or(last.len()) } else { 0 };
+        self.read(Stream::Out, &last[whole_lines..]);
         for lines in [&mut self.out, &mut self.err] {
             lines.push(b"\n", |line| self.readers.iter_mut().for_each(|reader| reader.line(line)));
         }
@@ -131,6 +154,8 @@ impl Readers {
                 found.add(one, row.name);
             }
         }
+        // Tests may have run where nobody read.
+        found.ran |= gap;
         found
     }
 }
@@ -175,6 +200,29 @@ fn counts<'a>(text: &'a str, separator: &str) -> Option<Vec<(u32, &'a str)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_flood_the_beginning_and_the_end_are_read() {
+        let passed = "=== 1 passed in 0.01s ===\n";
+        let none = "=== no tests ran in 0.01s ===\n";
+        for (end, ran, passed_in_all) in [(passed, true, 2), (none, true, 1)] {
+            let mut readers = Readers { left: 100, ..Readers::default() };
+            readers.push(Stream::Out, passed.as_bytes());
+            readers.push(Stream::Err, &[b'x'; 200]);
+            readers.push(Stream::Out, "=== 1 passed in 0.01s".repeat(50).as_bytes());
+            readers.push(Stream::Out, end.as_bytes());
+            let found = readers.finish(|unread| {
+                assert_eq!(unread, 50 * 21 + end.len() as u64);
+                format!("cut off\n{end}").into_bytes()
+            });
+            assert_eq!((found.ran, found.tests.unwrap().passed), (ran, passed_in_all));
+        }
+        let mut readers = Readers { left: 1, ..Readers::default() };
+        readers.push(Stream::Out, b"=== no tests ran");
+        readers.push(Stream::Out, b" in 0.01s ===\n");
+        let found = readers.finish(|_| b" in 0.01s ===\n".to_vec());
+        assert_eq!((found.ran, found.tools), (false, vec!["pytest"]), "nothing is missing between the two");
+    }
 
     #[test]
     fn places_are_read() {
