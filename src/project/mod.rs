@@ -1,10 +1,23 @@
 //! A project: its `devboot.toml` or what its files show, read into a [`model::Pipeline`].
 
+mod action;
 pub mod contents;
+mod duration;
 pub mod environment;
 pub mod fingerprint;
 pub mod gather;
+mod graph;
 pub mod inputs;
+pub mod links;
+pub mod matrix;
 pub mod model;
+mod names;
 pub mod params;
+pub mod patterns;
 pub mod python;
+pub mod resolve;
+pub mod schema;
+mod stage;
+
+#[cfg(test)]
+mod resolve_tests;

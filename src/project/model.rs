@@ -59,8 +59,8 @@ pub struct Stage {
     pub action: Action,
     /// The stages that must have succeeded (for a service: be ready) before it begins.
     pub needs: Vec<StageId>,
-    /// The files it depends on, as gitignore-style patterns from the project's root; a later `!pattern` takes away.
-    /// `**` is every file that is not ignored.
+    /// The files it depends on, as [`super::patterns`] from the project's root; none means every file that is not
+    /// ignored and that no stage makes.
     pub inputs: Vec<String>,
     /// The files and directories that it makes, relative to the root; names, not patterns.
     pub outputs: Vec<String>,

@@ -124,6 +124,7 @@ mod tests {
     #[test]
     fn pytest_runs_in_the_interpreter_of_its_environment() {
         let mut prepared = Prepared {
+            known: None,
             fingerprint: None,
             why: String::new(),
             env: [("A".to_owned(), "b".to_owned())].into(),
