@@ -96,6 +96,10 @@ pub enum Command {
     Profile(command::profile::Args),
     /// Hello-world repositories: list, clone, update, test
     Repo(command::repo::Args),
+    /// Run stages of the project you are in; what has not changed is answered from the cache
+    Run(command::run::Args),
+    /// Say why stages ran, and whether they would run now
+    Why(command::why::Args),
     /// Print what a stage wrote
     Logs(command::logs::Args),
     /// What ran, when, why, and what came of it

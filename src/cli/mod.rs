@@ -8,6 +8,7 @@ pub mod help;
 pub mod home_run;
 pub mod live;
 pub mod project_dir;
+pub mod project_load;
 pub mod run_view;
 pub mod setup_view;
 pub mod show_profile;
@@ -76,6 +77,8 @@ fn run(context: &Context, command: &Command) -> Result<Exit, Fault> {
         Command::Profile(args) => command::profile::run(context, args),
         Command::Repo(args) => command::repo::run(context, args),
         Command::History(args) => command::history::run(context, args),
+        Command::Run(args) => command::run::run(context, args),
+        Command::Why(args) => command::why::run(context, args),
         Command::Logs(args) => command::logs::run(context, args),
         Command::Host(args) => command::host::run(context, args),
         Command::Hook(args) => command::hook::run(context, args),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::migrate;
 use crate::base::digest::Digest;
@@ -14,7 +14,7 @@ use crate::base::time::Timestamp;
 use crate::project::model::StageId;
 use crate::run::event::{RunEvent, RunId, StageEnd, Verdict};
 use crate::sys::process;
-use crate::sys::system::{Attributes, WriteSystem};
+use crate::sys::system::{Attributes, ReadSystem, WriteSystem};
 
 /// Why the history could not be read or written.
 #[derive(Debug)]
@@ -112,6 +112,24 @@ impl Store {
             }
             other => Ok((other?, None)),
         }
+    }
+
+    /// The history to read from; `None` when there is none yet. Nothing is written.
+    pub fn look(system: &dyn ReadSystem, path: &Path) -> Result<Option<Self>, HistoryError> {
+        let there = |path: &Path| matches!(system.meta(path), Ok(Some(_)));
+        if !there(path) {
+            return Ok(None);
+        }
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        // Without its log nobody has it open, and it can be read as it stands. With it, SQLite reads both, and makes
+        // no file that is not there.
+        let mode = if there(Path::new(&log)) { "mode=ro" } else { "immutable=1" };
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(uri(path, mode), flags)
+            .map_err(|error| HistoryError::Sqlite(path.into(), error))?;
+        Ok(Some(Self { connection, path: path.into(), owner: String::new() }))
     }
 
     fn attempt(system: &dyn WriteSystem, path: &Path) -> Result<Self, HistoryError> {
@@ -344,6 +362,21 @@ pub(super) fn of_word<T: serde::de::DeserializeOwned>(word: &str) -> Option<T> {
 
 fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "[]".into())
+}
+
+/// A path as SQLite's URI, every byte that means something in one escaped.
+fn uri(path: &Path, query: &str) -> String {
+    use std::fmt::Write;
+    use std::os::unix::ffi::OsStrExt;
+    let mut text = String::from("file:");
+    for byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {
+            text.push(char::from(*byte));
+        } else {
+            let _ = write!(text, "%{byte:02x}");
+        }
+    }
+    format!("{text}?{query}")
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {

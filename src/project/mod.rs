@@ -4,6 +4,7 @@ mod action;
 pub mod contents;
 mod duration;
 pub mod environment;
+pub mod files;
 pub mod fingerprint;
 pub mod gather;
 mod graph;

@@ -128,6 +128,7 @@ impl Running<'_> {
                 return;
             }
             tokio::select! {
+                () = signal::wait(), if !signal::interrupted() => {}
                 Some(done) = self.tasks.join_next_with_id() => self.attempt_ended(done),
                 order = orders.recv(), if orders_come => match order {
                     Some(Order::Cancel(stages)) => self.cancel(Verdict::Cancelled, |stage| stages.contains(stage)),

@@ -7,4 +7,5 @@ pub mod places;
 pub mod turn;
 mod work;
 
-pub use work::{Reason, Session};
+pub use decide::Decision;
+pub use work::{Access, Reason, Session};

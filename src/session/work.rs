@@ -34,6 +34,15 @@ pub struct Session {
     numbers: Mutex<u64>,
 }
 
+/// What a session may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Say what it would do; nothing is written.
+    Read,
+    /// Run.
+    Write,
+}
+
 /// Why a stage would run now, or that what came of it still holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
@@ -55,22 +64,26 @@ impl Session {
         pipeline: Pipeline,
         files: BTreeSet<String>,
         caller: BTreeMap<String, String>,
+        access: Access,
     ) -> Result<(Self, Vec<String>), String> {
         let places = Places::of(dirs, root);
         let mut said = Vec::new();
-        if let Err(error) = tree::create_private(&places.own) {
-            said.push(format!("nothing can be remembered: {}: {error}", places.own.display()));
-        }
-        let history = match Store::open(&RealSystem, &Store::path(&dirs.state)) {
-            Ok((store, damage)) => {
-                said.extend(damage);
-                Some(store)
-            }
-            Err(error) => {
-                said.push(error.to_string());
-                None
+        let history = match access {
+            Access::Read => Store::look(&RealSystem, &Store::path(&dirs.state)),
+            Access::Write => {
+                if let Err(error) = tree::create_private(&places.own) {
+                    said.push(format!("nothing can be remembered: {}: {error}", places.own.display()));
+                }
+                Store::open(&RealSystem, &Store::path(&dirs.state)).map(|(store, damage)| {
+                    said.extend(damage);
+                    Some(store)
+                })
             }
         };
+        let history = history.unwrap_or_else(|error| {
+            said.push(error.to_string());
+            None
+        });
         let contents = Arc::new(Mutex::new(Contents::load(&RealSystem, &places.contents, root)));
         let desk = Arc::new(Desk {
             root: root.to_owned(),

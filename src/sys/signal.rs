@@ -14,6 +14,7 @@ static WAKE: AtomicI32 = AtomicI32::new(-1);
 static GROUPS: Mutex<Vec<(Pid, bool)>> = Mutex::new(Vec::new());
 /// The program that has the terminal: its process id, -1 while it is being started, 0 for none.
 static FOREGROUND: AtomicI32 = AtomicI32::new(0);
+static TOLD: tokio::sync::Notify = tokio::sync::Notify::const_new();
 static STARTED: OnceLock<()> = OnceLock::new();
 
 /// How long children have between the polite signal and the final one.
@@ -45,6 +46,7 @@ pub fn watch() {
         let spawned = std::thread::Builder::new().name("signals".into()).spawn(move || {
             let mut byte = [0];
             while reader.read_exact(&mut byte).is_ok() {
+                TOLD.notify_waiters();
                 end_groups(Signal::TERM);
                 // What a shell expects when its terminal goes; it ignores the other one.
                 end_foreground(Signal::HUP);
@@ -98,6 +100,14 @@ fn end_foreground(signal: Signal) {
     let id = FOREGROUND.load(Ordering::SeqCst);
     if let Some(program) = (id > 0).then(|| Pid::from_raw(id)).flatten() {
         let _ = kill_process(program, signal);
+    }
+}
+
+/// Waits until the person (or the system) asks us to stop; at once when they have.
+pub async fn wait() {
+    let told = TOLD.notified();
+    if !interrupted() {
+        told.await;
     }
 }
 

@@ -1,0 +1,186 @@
+//! `devboot run`: stages of the project, once, in front of you.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::exit::Exit;
+use crate::base::text::printable;
+use crate::cli::context::Context;
+use crate::cli::project_load;
+use crate::cli::run_view::{Options, RunView};
+use crate::cli::view;
+use crate::project::model::{Action, StageId};
+use crate::run::event::{RunEvent, Trigger, Verdict};
+use crate::run::feed::feed;
+use crate::session::turn::Order;
+use crate::session::{Access, Decision, Reason, Session};
+use crate::sys::signal;
+use crate::ui::{Style, table};
+
+/// Options.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  devboot run                   all stages; what has not changed is answered from the cache\n  \
+                        devboot run test              one stage with what it needs\n  devboot run train --force\n  devboot run \
+                        --dry-run         what would run, and why\n  devboot run --json            one event per line\n\nExits with 0 \
+                        when everything succeeded, and with 2 when something is red."
+)]
+pub struct Args {
+    /// The stages; all when not given. `train` means every cell of its matrix
+    stages: Vec<String>,
+    /// The project; where you are when not given
+    #[arg(short = 'C', long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Run the stages even if nothing has changed
+    #[arg(short, long)]
+    force: bool,
+    /// Show what would run, and why; write nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+/// Runs stages.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    let project = project_load::project(context, args.dir.as_deref())?;
+    let stages = project.stages(&args.stages)?;
+    if args.dry_run {
+        let session = project.session(context, Access::Read)?;
+        return reasons(context, &session.reasons(&stages));
+    }
+    let session = project.session(context, Access::Write)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::new(ErrorKind::Failed, "cannot begin to run").cause(error))?;
+    let order = Order {
+        trigger: Trigger::Request,
+        generation: 0,
+        stages: stages.clone(),
+        force: args.force,
+        changed: BTreeSet::new(),
+    };
+    let verdict = runtime.block_on(carried_out(context, &session, order));
+    // Nobody waits for a thread that reads a file of a hung disk.
+    runtime.shutdown_background();
+    match verdict {
+        Verdict::Passed | Verdict::Flaky => Ok(Exit::Done),
+        Verdict::NotStarted => Ok(Exit::Failed),
+        Verdict::Interrupted => Ok(Exit::Interrupted),
+        _ => Ok(Exit::Differs),
+    }
+}
+
+async fn carried_out(context: &Context, session: &Session, order: Order) -> Verdict {
+    let named: BTreeSet<StageId> = order.stages.clone();
+    let (out, mut follower) = feed();
+    let (_orders, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let mut shown = Shown::new(context);
+    let record = {
+        let running = session.run(order, &mut receiver, &out);
+        tokio::pin!(running);
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = follower.next() => shown.event(&event),
+                record = &mut running => break record,
+            }
+        }
+    };
+    while let Some(event) = follower.try_next() {
+        shown.event(&event);
+    }
+    let is_named = |stage: &crate::project::model::Stage| {
+        matches!(stage.action, Action::Service(_)) && named.contains(&stage.id)
+    };
+    if record.verdict.is_success() && session.pipeline().stages.iter().any(is_named) {
+        context.printer.say("running; Ctrl-C ends it");
+        while !signal::interrupted() && !session.services().is_empty() {
+            tokio::select! {
+                Some(event) = follower.next() => shown.event(&event),
+                () = signal::wait() => {}
+            }
+        }
+    }
+    session.stop_services().await;
+    record.verdict
+}
+
+/// Events on the way to the reader: lines for people, or JSON, one event per line.
+struct Shown<'a> {
+    context: &'a Context,
+    view: RunView,
+}
+
+impl<'a> Shown<'a> {
+    fn new(context: &'a Context) -> Self {
+        let quiet = context.printer.level() == crate::ui::printer::Level::Quiet;
+        let options = Options { colours: context.printer.out_colours(), output: !quiet, unchanged: !quiet };
+        Self { context, view: RunView::new(options) }
+    }
+
+    fn event(&mut self, event: &RunEvent) {
+        let printer = &self.context.printer;
+        if self.context.global.json {
+            // A reader that has gone has seen enough; the run goes on.
+            let _ = printer.data(&format!("{}\n", json_line(event)));
+            return;
+        }
+        for line in self.view.on(event) {
+            match event {
+                RunEvent::Output { .. } => drop(printer.data(&format!("{line}\n"))),
+                _ => printer.say(&line),
+            }
+        }
+    }
+}
+
+/// An event as one line of JSON.
+pub fn json_line(event: &RunEvent) -> Value {
+    let mut value = serde_json::to_value(event).unwrap_or_default();
+    if let Value::Object(map) = &mut value {
+        map.insert("schema".into(), view::SCHEMA.into());
+    }
+    value
+}
+
+fn reasons(context: &Context, reasons: &[Reason]) -> Result<Exit, Fault> {
+    if context.global.json {
+        let stages: Vec<Value> = reasons.iter().map(reason_json).collect();
+        context.printer.json(&json!({ "schema": view::SCHEMA, "stages": stages }))?;
+        return Ok(Exit::Done);
+    }
+    let row = |reason: &Reason| {
+        let (style, word, why) = reason_words(reason);
+        vec![printable(&reason.stage.0), context.printer.paint_data(style, word), why]
+    };
+    for line in table::columns(&reasons.iter().map(row).collect::<Vec<_>>()) {
+        context.printer.data(&format!("{line}\n"))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// A decision in words: what it means, in a word, and why.
+pub fn reason_words(reason: &Reason) -> (Style, &'static str, String) {
+    match &reason.decision {
+        Ok(Decision::Run(why)) => (Style::Heading, "would run", printable(why)),
+        Ok(Decision::Holds(run, verdict)) => {
+            let word = crate::cli::run_view::word(*verdict).1;
+            (Style::Faint, "holds", format!("{word} in run {}, and nothing has changed since", run.0))
+        }
+        Err(why) => (Style::Bad, "cannot start", printable(why)),
+    }
+}
+
+/// A decision as JSON.
+pub fn reason_json(reason: &Reason) -> Value {
+    match &reason.decision {
+        Ok(Decision::Run(why)) => json!({ "stage": reason.stage, "decision": "run", "why": why }),
+        Ok(Decision::Holds(run, verdict)) => {
+            json!({ "stage": reason.stage, "decision": "holds", "run": run, "verdict": verdict })
+        }
+        Err(why) => json!({ "stage": reason.stage, "decision": "cannot-start", "why": why }),
+    }
+}
