@@ -41,9 +41,10 @@ impl Cache {
         self.prune_to(MOST.min((free + held) / SHARE), clock::now().0 - UNDER_WAY);
     }
 
-    /// Keeps at most `most` bytes; what nothing names goes when it is from before `before` (seconds since 1970).
-    pub(super) fn prune_to(&self, most: u64, before: i64) {
-        let Ok(_lock) = Lock::take(&self.dir.join("lock")) else { return };
+    /// Keeps at most `most` bytes; what nothing names goes when it is from before `before` (seconds since 1970). False
+    /// when another process is at it.
+    pub(super) fn prune_to(&self, most: u64, before: i64) -> bool {
+        let Ok(_lock) = Lock::take(&self.dir.join("lock")) else { return false };
         let mut entries: Vec<((i64, u32), PathBuf, Entry)> = Vec::new();
         for (path, meta) in files(&self.dir.join("entries")) {
             let read =
@@ -76,6 +77,7 @@ impl Cache {
                 let _ = RealSystem.remove_file(&path);
             }
         }
+        true
     }
 }
 

@@ -238,16 +238,18 @@ fn what_was_used_last_stays() {
     };
     (1..=4).for_each(|number| age(number, 100 - u64::from(number)));
     store.hit(1, &with_outputs(&["out1"]));
-    store.cache.prune_to(2500, i64::MAX);
+    // A process that another test is just starting may hold the lock for a moment.
+    let prune = |most, before| while !store.cache.prune_to(most, before) {};
+    prune(2500, i64::MAX);
     for (number, stays) in [(1, true), (2, false), (3, false), (4, true)] {
         let hit = matches!(store.replay(number, &with_outputs(&[&format!("out{number}")])), Answer::Hit(_));
         assert_eq!(hit, stays, "{number}");
     }
     // The text is one blob of all entries.
     assert_eq!(store.blobs().len(), 3);
-    store.cache.prune_to(0, 0);
+    prune(0, 0);
     assert_eq!(store.blobs().len(), 3, "what may be on its way into an entry stays");
-    store.cache.prune_to(0, i64::MAX);
+    prune(0, i64::MAX);
     assert_eq!(store.blobs().len(), 0);
 }
 
