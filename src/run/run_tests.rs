@@ -187,6 +187,45 @@ async fn binary_output_is_text_in_events_and_bytes_in_the_log() {
 
 #[tokio::test]
 async fn a_hundred_megabytes_of_output_are_few_events_and_a_bounded_log() {
+#[test]
+fn a_kill_of_ours_in_the_middle_of_a_run_leaves_nothing_behind() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    let apart = ["--exact", "run::run_tests::a_long_run_apart", "--ignored", "--nocapture"];
+    let mut ours =
+        Command::new(std::env::current_exe().unwrap()).args(apart).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(ours.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let ids = lines.into_iter().find_map(|line| line.strip_prefix("ids ").map(str::to_owned)).unwrap();
+    ours.kill().unwrap();
+    ours.wait().unwrap();
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    let (ids, project) = ids.split_at(ids.find('/').unwrap());
+    for id in ids.split_whitespace() {
+        while Path::new(&format!("/proc/{id}")).exists() {
+            assert!(std::time::Instant::now() < end, "{id} is left behind");
+            std::thread::yield_now();
+        }
+    }
+    fs::remove_dir_all(Path::new(project.trim()).parent().unwrap()).unwrap();
+}
+
+#[ignore = "a part of another test, in a process of its own"]
+async fn a_long_run_apart() {
+    let mut world = World::new();
+    let away = "setsid sh -c 'trap \"\" TERM HUP INT; exec sleep 60' >/dev/null 2>&1 &";
+    let job = world.job(&[sh("s", &format!("{away} echo ids $$ $! $PWD; sleep 60"))]);
+    let (_orders, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let run = super::dispatcher::execute(job, &world.tools, &mut receiver, &world.feed);
+    let tell = async {
+        while let Some(event) = world.follower.next().await {
+            if let RunEvent::Output { text, .. } = event {
+                std::io::Write::write_all(&mut std::io::stdout(), format!("\n{text}\n").as_bytes()).unwrap();
+            }
+        }
+    };
+    tokio::join!(run, tell);
+}
+
 /// Our memory in bytes.
 fn resident() -> u64 {
     let pages = fs::read_to_string("/proc/self/statm").unwrap();
