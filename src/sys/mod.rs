@@ -26,6 +26,7 @@ pub mod proxy;
 pub mod real;
 pub mod route;
 pub mod signal;
+pub mod spool;
 pub mod stream;
 pub mod system;
 pub mod terminal;

@@ -42,6 +42,8 @@ pub enum CloneError {
     Link(LinkError),
     /// libgit2 failed, in its words.
     Git(String),
+    /// The server's pack is damaged or no pack, with what is wrong.
+    Pack(String),
     /// An object is too large to be held in memory.
     Object,
     /// It took longer than it may.
@@ -70,6 +72,7 @@ impl fmt::Display for CloneError {
             Self::Settings(words) => write!(f, "git's configuration cannot be read: {words}"),
             Self::Link(error) => write!(f, "{error}"),
             Self::Git(words) => write!(f, "git failed: {words}"),
+            Self::Pack(words) => write!(f, "the server's pack cannot be used: {words}"),
             Self::Object => {
                 write!(f, "the repository has an object larger than {}", size(memory::LARGEST as u64))
             }

@@ -7,6 +7,7 @@ use git2::{AutotagOption, Direction, FetchOptions, Oid, Remote, RemoteCallbacks,
 
 use super::clone::{CloneError, git};
 use super::link::Link;
+use super::receive;
 use super::reference::{self, Advertised, Attempt, Want};
 use super::url::GitUrl;
 use crate::base::time::Timestamp;
@@ -81,7 +82,18 @@ impl<'a> Fetch<'a> {
 
     /// Fetches what `reference` names, or the default branch.
     pub(super) fn bring(&self, reference: Option<&str>, history: History) -> Result<(Want, Oid), CloneError> {
-        self.attempt_all(reference, history).map_err(|error| self.named(error))
+        let plan = |offered: &[Advertised]| self.attempts(offered, reference, history);
+        let received = match (self.link, history) {
+            (Some(link), History::Full | History::Depth(_)) => {
+                receive::receive(self.repo, link, self.deadline, &plan, self.progress)
+            }
+            _ => Ok(None),
+        };
+        let brought = received.and_then(|received| match received {
+            Some(received) => Ok(received),
+            None => self.attempt_all(reference, history),
+        });
+        brought.map_err(|error| self.named(error))
     }
 
     /// Fetches what the refspecs say; a shallow repository stays as shallow as it is.
@@ -91,9 +103,10 @@ impl<'a> Fetch<'a> {
 
     /// What broke in the link says more than what libgit2 made of it.
     fn named(&self, error: CloneError) -> CloneError {
+        let is_vague = matches!(error, CloneError::Git(_) | CloneError::Pack(_));
         match self.link.and_then(Link::failure) {
-            Some(failure) if matches!(error, CloneError::Git(_)) => CloneError::Link(failure),
-            _ if matches!(error, CloneError::Git(_)) && Instant::now() >= self.deadline => CloneError::Time,
+            Some(failure) if is_vague => CloneError::Link(failure),
+            _ if is_vague && Instant::now() >= self.deadline => CloneError::Time,
             _ => error,
         }
     }
@@ -142,6 +155,15 @@ impl<'a> Fetch<'a> {
                 symref: head.symref_target().map(str::to_owned),
             })
             .collect();
+        self.attempts(&advertised, wanted, history)
+    }
+
+    fn attempts(
+        &self,
+        advertised: &[Advertised],
+        wanted: Option<&str>,
+        history: History,
+    ) -> Result<Vec<Attempt>, CloneError> {
         let depth = match history {
             // Only the smart way knows depths.
             _ if self.link.is_none() => None,
@@ -149,7 +171,7 @@ impl<'a> Fetch<'a> {
             History::Depth(depth) => Some(depth.max(1)),
             History::Since(_) => Some(FIRST),
         };
-        reference::attempts(&advertised, wanted, depth).ok_or_else(|| match wanted {
+        reference::attempts(advertised, wanted, depth).ok_or_else(|| match wanted {
             Some(name) if !advertised.is_empty() => CloneError::NoReference(name.to_owned()),
             _ => CloneError::Empty,
         })

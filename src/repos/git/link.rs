@@ -82,6 +82,16 @@ impl Link {
         format!("{SCHEME}://{}", self.id)
     }
 
+    /// The way itself, for a conversation without libgit2.
+    pub(super) fn way(&self) -> Subtransport {
+        Subtransport { shared: Arc::clone(&self.shared), base: Mutex::new(None) }
+    }
+
+    /// Whether each request is a conversation of its own, as with HTTP.
+    pub(super) fn is_stateless(&self) -> bool {
+        matches!(self.shared.way, Way::Http { .. })
+    }
+
     /// The bytes received so far.
     pub fn received(&self) -> u64 {
         self.shared.received.load(Ordering::Relaxed)

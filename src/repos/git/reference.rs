@@ -71,6 +71,15 @@ pub fn attempts(offered: &[Advertised], wanted: Option<&str>, depth: Option<u32>
     }
 }
 
+/// What a lone refspec stands for, if it names something that is offered: the object, and the reference that it
+/// is kept as.
+pub fn single(offered: &[Advertised], refspecs: &[String]) -> Option<(Oid, String)> {
+    let [refspec] = refspecs else { return None };
+    let (source, kept) = refspec.strip_prefix('+')?.split_once(':')?;
+    let one = offered.iter().find(|one| one.name == source)?;
+    Some((one.oid, kept.to_owned()))
+}
+
 /// A pinned commit: by the reference that stands at it, else by its digits, else in the whole history of the
 /// default branch, else anywhere.
 fn commit_attempts(offered: &[Advertised], commit: &str, depth: Option<u32>) -> Vec<Attempt> {
@@ -164,6 +173,19 @@ mod tests {
         let deep = attempts(&offered, Some(B), Some(1)).unwrap();
         assert_eq!(deep[0].1, [B]);
         assert_eq!((deep.len(), deep[1].2), (3, None));
+    }
+
+    #[test]
+    fn a_lone_refspec_stands_for_what_is_offered() {
+        let offered = [one("HEAD", A, None), one("refs/heads/main", B, None)];
+        let single =
+            |specs: &[&str]| single(&offered, &specs.iter().map(|one| (*one).into()).collect::<Vec<_>>());
+        let found = single(&["+refs/heads/main:refs/remotes/origin/main"]).unwrap();
+        assert_eq!((found.0.to_string().as_str(), found.1.as_str()), (B, "refs/remotes/origin/main"));
+        assert_eq!(single(&["+refs/heads/gone:refs/remotes/origin/gone"]), None);
+        assert_eq!(single(&["+refs/heads/*:refs/remotes/origin/*"]), None);
+        assert_eq!(single(&[A]), None);
+        assert_eq!(single(&["+HEAD:refs/a", "+HEAD:refs/b"]), None);
     }
 
     #[test]

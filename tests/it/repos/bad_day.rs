@@ -56,11 +56,13 @@ fn servers_that_hang_lie_or_trickle_are_given_up_with_a_reason() {
 fn a_small_pack_with_a_huge_file_is_refused_and_not_unpacked() {
     let world = World::new();
     let http = world.http();
-    let fault = failed(&world, &world.spec("bomb", format!("http://127.0.0.1:{}/bomb/x", http.port)));
-    assert!(
-        fault.kind == ErrorKind::Refused && fault.one_line().contains("an object larger than"),
-        "{fault:?}"
-    );
+    for mode in ["bomb", "bomb-band", "bomb-band-name"] {
+        let fault = failed(&world, &world.spec(mode, format!("http://127.0.0.1:{}/{mode}/x", http.port)));
+        assert!(
+            fault.kind == ErrorKind::Refused && fault.one_line().contains("an object larger than"),
+            "{mode}: {fault:?}"
+        );
+    }
     // Below that size, what counts is the size of the files.
     world.repo("x", 1);
     let dir = world.path("srv/x");

@@ -7,6 +7,7 @@ mod config;
 mod credential;
 mod history;
 mod python;
+mod receive;
 mod shapes;
 mod ssh;
 mod submodule;

@@ -32,16 +32,26 @@ def number(value, bits=7, first=0):
     return bytes(out)
 
 
-def bomb():
-    """A pack of some kilobytes that has a blob of 1 GB: eight megabytes of zeros, and their copies."""
+def distance(value):
+    """How far back a base is, in git's way of writing it."""
+    out = bytearray([value & 0x7F])
+    while value := value >> 7:
+        value -= 1
+        out.insert(0, 0x80 | value & 0x7F)
+    return bytes(out)
+
+
+def bomb(by_offset):
+    """A pack of some kilobytes that has a blob of 1 GB: eight megabytes of zeros, and their copies. The base is named
+    by its place or by its hash."""
     base = bytes(8 << 20)
-    name = hashlib.sha1(b"blob %d\0" % len(base) + base).digest()
     count = 128
     copy = bytes([0x80 | 0x40, 0x80])
     delta = number(len(base)) + number(len(base) * count) + copy * count
-    pack = b"PACK" + struct.pack(">II", 2, 2)
-    pack += number(len(base), 4, 3 << 4) + zlib.compress(base)
-    pack += number(len(delta), 4, 7 << 4) + name + zlib.compress(delta)
+    whole = number(len(base), 4, 3 << 4) + zlib.compress(base)
+    name = distance(len(whole)) if by_offset else hashlib.sha1(b"blob %d\0" % len(base) + base).digest()
+    pack = b"PACK" + struct.pack(">II", 2, 2) + whole
+    pack += number(len(delta), 4, (6 if by_offset else 7) << 4) + name + zlib.compress(delta)
     return pack + hashlib.sha1(pack).digest()
 
 
@@ -85,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(503, [], b"")
         elif mode == "reset":
             self.close_connection = True
-        elif mode in ("bomb", "escape"):
+        elif mode in ("bomb", "bomb-band", "bomb-band-name", "escape"):
             self.made_up(mode)
         elif mode == "page":
             self.answer(200, [("Content-Type", "text/html")], b"<p>hello</p>")
@@ -143,11 +153,15 @@ class Handler(BaseHTTPRequestHandler):
             if mode == "escape":
                 refs = packet(b"ERR \x1b[2J\x07 all is well\r\n")
                 return self.answer(200, [("Content-Type", kind + "advertisement")], refs)
-            refs += packet(b"1" * 40 + b" HEAD\0symref=HEAD:refs/heads/main\n")
+            band = b" side-band-64k ofs-delta" if "band" in mode else b""
+            refs += packet(b"1" * 40 + b" HEAD\0symref=HEAD:refs/heads/main" + band + b"\n")
             refs += packet(b"1" * 40 + b" refs/heads/main\n") + b"0000"
             self.answer(200, [("Content-Type", kind + "advertisement")], refs)
         else:
-            self.answer(200, [("Content-Type", kind + "result")], packet(b"NAK\n") + bomb())
+            pack = bomb(mode == "bomb-band")
+            if "band" in mode:
+                pack = b"".join(packet(b"\x01" + pack[at:at + 999]) for at in range(0, len(pack), 999)) + b"0000"
+            self.answer(200, [("Content-Type", kind + "result")], packet(b"NAK\n") + pack)
 
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
