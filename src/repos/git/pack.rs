@@ -92,7 +92,8 @@ fn failure(error: Error, folder: &Path) -> CloneError {
     if io.is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof) {
         return CloneError::Pack("it ends in the middle".into());
     }
-    let words: Vec<String> = error.iter_errors().map(ToString::to_string).collect();
+    let mut words: Vec<String> = error.iter_errors().map(ToString::to_string).collect();
+    words.dedup();
     CloneError::Pack(printable(&words.join(": ")))
 }
 

@@ -7,9 +7,8 @@ use gix_zlib::Inflate;
 
 use super::memory::LARGEST;
 
-/// The most memory for objects that are unpacked at the same time, in bytes: what libgit2 may take for a base and for
-/// what is made of it.
-const HEAVIEST: u64 = 2 * LARGEST as u64;
+/// The most memory for objects that are unpacked at the same time, in bytes: what a single one may take.
+const HEAVIEST: u64 = LARGEST as u64;
 
 /// Why a pack is not for gix-pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +53,7 @@ impl<'a, I: Iterator<Item = Result<Entry, Error>>> Weighed<'a, I> {
             Header::RefDelta { .. } => return Err(Verdict::Heavy),
             _ => (0, entry.decompressed_size),
         };
-        if size.max(entry.decompressed_size) > LARGEST as u64 {
+        if size.max(entry.decompressed_size) > HEAVIEST {
             return Err(Verdict::Large);
         }
         let path = base + size;
@@ -176,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_too_large_alone_is_too_large_for_anybody() {
-        let larger = LARGEST as u64 + 1;
+        let larger = HEAVIEST + 1;
         assert_eq!(judged(vec![entry(Header::Blob, 12, larger)]), (0, Some(Verdict::Large)));
         let delta = entry(Header::OfsDelta { base_distance: 1 }, 13, larger);
         assert_eq!(judged(vec![entry(Header::Blob, 12, 1), delta]), (1, Some(Verdict::Large)));
