@@ -200,30 +200,25 @@ impl Session {
         if let RunEvent::ServiceReady { stage, .. } = &event {
             *lock(&self.desk.state).starts.entry(stage.clone()).or_default() += 1;
         }
+        let now = match &event {
+            RunEvent::StageFinished { stage, .. } => lock(&self.desk.state).fingerprints.get(stage).cloned(),
+            _ => None,
+        };
         if let Some(store) = lock(&self.desk.history).as_ref() {
             // The history never stops a run.
             let _ = store.note(self.root(), &event, clock::now());
-            if let RunEvent::StageFinished { stage, end, .. } = &event
+            if let (RunEvent::StageFinished { stage, end, .. }, Some(now)) = (&event, now)
                 && end.verdict != Verdict::Skipped
-                && let Some(now) = lock(&self.desk.state).fingerprints.get(stage)
             {
-                let run = self.run_of(store, stage, end.replayed).unwrap_or(run);
-                let (fingerprint, items) = (now.digest(), now.to_bytes());
-                let _ = store.remember(
-                    self.root(),
-                    stage,
-                    &Last { run, verdict: end.verdict, fingerprint, items },
-                );
+                let fingerprint = now.digest();
+                // What was replayed from the history keeps the run that it is from: that is where its log is.
+                let last = store.last(self.root(), stage).ok().flatten().filter(|_| end.replayed);
+                let run = last.filter(|last| last.fingerprint == fingerprint).map_or(run, |last| last.run);
+                let last = Last { run, verdict: end.verdict, fingerprint, items: now.to_bytes() };
+                let _ = store.remember(self.root(), stage, &last);
             }
         }
         out.send(event);
-    }
-
-    /// What was replayed from the history keeps the run that it is from: that is where its log is.
-    fn run_of(&self, store: &Store, stage: &StageId, replayed: bool) -> Option<RunId> {
-        let last = store.last(self.root(), stage).ok().flatten().filter(|_| replayed)?;
-        let now = lock(&self.desk.state).fingerprints.get(stage)?.digest();
-        (last.fingerprint == now).then_some(last.run)
     }
 
     fn next_run(&self) -> RunId {
