@@ -14,7 +14,7 @@
 //! 2 profile   base sys document
 //! 2 shell     base
 //! 2 home      base sys
-//! 2 repos     base sys
+//! 2 repos     base sys document
 //! 2 project   base sys document
 //! 3 run       base sys project
 //! 4 history   base sys project run
@@ -29,7 +29,7 @@
 //! | [`base`] | shared nouns: paths, digests, time, redaction, the error trait, exit codes |
 //! | [`sys`] | the only door to the world: file system, processes, locks, directories, HTTP |
 //! | [`ui`] | what a person sees: printer, progress, prompts, tables, colours. Used by `cli` alone |
-//! | [`document`] | TOML that people write: places, checks along a schema, problems |
+//! | [`document`] | TOML that people write: places, checks along a schema, problems; what Makefiles do |
 //! | [`host`] | where are we: evidence → host kind; probed capabilities; checks |
 //! | [`profile`] | environment profiles: schema, merge, validation, the embedded ones, trust |
 //! | [`shell`] | bash, zsh, fish: quoting, generated files, hook. Pure |

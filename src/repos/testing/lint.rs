@@ -1,8 +1,8 @@
 //! `make lint`, on request: its own verdict, which the tests' verdict does not depend on.
 
 use super::failure::{Facts, Failure, Stage, classify, known};
-use super::makefile::{self, Target};
 use super::surroundings::Surroundings;
+use crate::document::makefile::{self, Target};
 use crate::sys::process::{self, CommandSpec};
 
 /// What lint says.

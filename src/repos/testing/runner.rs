@@ -1,7 +1,7 @@
 //! Which way a repository's tests are run, by a table. Pure.
 
-use super::makefile::{self, Target};
-use super::recipe::{self, Look, Obstacle};
+use crate::document::makefile::{self, Target};
+use crate::document::recipe::{self, Look, Obstacle};
 use crate::repos::python::plan;
 
 /// A way to run tests.

@@ -4,7 +4,7 @@
 /// Why it cannot run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// The class of failure, an id of [`super::classes::TABLE`].
+    /// The class of failure, such as `target-names-missing-file`.
     pub class: &'static str,
     /// What shows it.
     pub evidence: String,
