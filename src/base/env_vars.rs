@@ -40,6 +40,8 @@ pub const ALL: &[EnvVar] = &[
     read("XDG_RUNTIME_DIR", "where a systemd user session shows itself"),
     set("DEVBOOT_DISABLE", "1 in the shells that `doctor` measures without devboot"),
     set("HOME", "the throwaway home, in the shell of `devboot try`"),
+    read("VIRTUAL_ENV", "the Python environment of a project that has none of its own"),
+    set("PATH", "the programs of a project's Python environment first, for its stages"),
     read("PYENV_ROOT", "where pyenv keeps its Pythons, when not in ~/.pyenv"),
     read("UV_DEFAULT_INDEX", "the package index, as uv reads it"),
     read("UV_INDEX_URL", "the package index, as older uv reads it"),

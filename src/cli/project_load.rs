@@ -8,12 +8,13 @@ use super::project_dir;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::path;
 use crate::base::text::{nearest, printable};
-use crate::project::inputs::FILE;
+use crate::project::inputs::{Listing, Selector};
+use crate::project::load::Asked;
 use crate::project::model::{Pipeline, StageId};
-use crate::project::{files, resolve};
+use crate::project::{files, load};
 use crate::session::{Access, Session};
+use crate::sys::content::{self, Look};
 use crate::sys::env;
-use crate::sys::system::ReadSystem;
 
 /// A project that was read.
 pub struct Project {
@@ -22,30 +23,34 @@ pub struct Project {
     /// What it means.
     pub pipeline: Pipeline,
     /// Its files.
-    pub files: BTreeSet<String>,
+    pub files: Listing,
+    /// The text of its `devboot.toml`; `None` when the pipeline is inferred.
+    pub text: Option<String>,
 }
-
-const LIMIT: u64 = 1 << 20;
 
 /// Reads the project that a directory belongs to; the one where we are without a directory.
 pub fn project(context: &Context, dir: Option<&Path>) -> Result<Project, Fault> {
     let root = project_dir::root(dir)?;
-    let name = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let file = root.join(FILE);
-    let shown = path::display(&file, &context.dirs.home);
-    let bytes = context.system.read(&file, LIMIT).map_err(|error| {
-        Fault::new(ErrorKind::Usage, format!("cannot read {shown}"))
-            .cause(error)
-            .hint("write one, or name another directory")
+    let programs = env::var("PATH").unwrap_or_default();
+    let has = |program: &str| {
+        let dirs = [".venv/bin", "venv/bin"].map(|dir| root.join(dir)).into_iter();
+        dirs.chain(programs.split(':').map(PathBuf::from))
+            .any(|dir| matches!(content::look(&dir.join(program)), Ok(Look::File(stamp)) if stamp.executable))
+    };
+    let loaded = load::load(&Asked { system: &context.system, root: &root, has: &has }, || {
+        files::list(&root, &[], &[])
     })?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Fault::new(ErrorKind::Usage, format!("{shown} is no UTF-8 text")))?;
-    let resolved = resolve::resolve(&text, &shown, &name)?;
-    for warning in &resolved.warnings {
+    for warning in &loaded.warnings {
         context.printer.warn(&warning.to_string());
     }
-    let files = files::list(&root, &resolved.pipeline.ignore);
-    Ok(Project { root, pipeline: resolved.pipeline, files })
+    let selector = Selector::new(&loaded.pipeline).map_err(|bad| Fault::new(ErrorKind::Usage, bad.0))?;
+    let files = files::list(&root, &loaded.pipeline.ignore, &selector.places());
+    if loaded.pipeline.stages.is_empty() {
+        let what = format!("nothing to run in {}", path::display(&root, &context.dirs.home));
+        return Err(Fault::new(ErrorKind::Usage, what)
+            .hint("`devboot project show` says what was looked for; a devboot.toml says what to run"));
+    }
+    Ok(Project { root, pipeline: loaded.pipeline, files, text: loaded.text })
 }
 
 impl Project {

@@ -1,104 +1,128 @@
-//! The files of a project: what git would not ignore, and no link followed.
+//! The project's files, by a plain walk.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use ignore::WalkBuilder;
-use ignore::overrides::OverrideBuilder;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-/// Directories and files that no project means, ignored by git or not: what tools leave behind, what editors save beside.
-pub const DROPPINGS: &[&str] = &[
+use super::inputs::Listing;
+
+/// What tools leave behind, and what belongs to an environment: never listed.
+const DROPPINGS: [&str; 14] = [
     ".git",
     ".hg",
     ".svn",
-    ".jj",
+    ".venv",
+    "venv",
+    "node_modules",
     "__pycache__",
-    "*.py[co]",
     ".pytest_cache",
     ".mypy_cache",
     ".ruff_cache",
     ".tox",
     ".nox",
-    ".hypothesis",
     ".ipynb_checkpoints",
-    ".coverage",
-    ".coverage.*",
-    "htmlcov",
-    "*.egg-info",
-    "node_modules",
-    ".venv",
-    "venv",
-    ".direnv",
-    ".turbo",
-    "mlruns",
-    "wandb",
-    "lightning_logs",
-    ".dvc/cache",
-    ".dvc/tmp",
     ".DS_Store",
-    ".*.sw?",
-    ".*.sw?x",
-    "*~",
-    "#*#",
-    ".#*",
-    "4913",
-    "*___jb_tmp___",
-    "*___jb_old___",
-    ".goutputstream-*",
-    ".subl*.tmp",
-    "*.kate-swp",
 ];
 
-/// The files below `root` that are not ignored, relative to it, with `ignored` besides. A directory that cannot be read
-/// has none. Names that are no UTF-8 have their other bytes replaced, and are found by nobody: they are left out.
-pub fn list(root: &Path, ignored: &[String]) -> BTreeSet<String> {
-    let mut overrides = OverrideBuilder::new(root);
-    for pattern in DROPPINGS.iter().copied().chain(ignored.iter().map(String::as_str)) {
-        // A `!` in front means "not these" here, which is the other way round than in a file of ignored names.
-        let _ = overrides.add(&format!("!{pattern}"));
+/// Lists a project's files. `ignore`: the patterns of its pipeline; `places`: what its stages name, as
+/// [`super::inputs::Selector::places`] says it. Names that are not UTF-8 are left out.
+pub fn list(root: &Path, ignore: &[String], places: &[(&str, bool)]) -> Listing {
+    let own = own_rules(root, ignore);
+    let mut files = walk(root, root, &own, true);
+    let mut ignored = Vec::new();
+    for (place, whole) in places {
+        let listed = files.binary_search_by(|file| file.as_str().cmp(place)).is_ok();
+        let inside = format!("{place}/");
+        let known = files.iter().any(|file| file.starts_with(&inside));
+        let is_complete = listed || *whole && known;
+        if !is_complete {
+            ignored.extend(walk(root, &root.join(place), &Gitignore::empty(), false));
+        }
     }
-    let mut walk = WalkBuilder::new(root);
-    walk.hidden(false).follow_links(false).require_git(false).parents(true);
-    if let Ok(overrides) = overrides.build() {
-        walk.overrides(overrides);
+    ignored.retain(|file| files.binary_search(file).is_err());
+    ignored.sort_unstable();
+    ignored.dedup();
+    files.dedup();
+    Listing { files, ignored }
+}
+
+fn own_rules(root: &Path, ignore: &[String]) -> Gitignore {
+    let mut builder = GitignoreBuilder::new(root);
+    for line in ignore {
+        // Lines were tested when the pipeline was read.
+        let _ = builder.add_line(None, line);
     }
-    let is_file = |entry: &ignore::DirEntry| entry.file_type().is_some_and(|kind| !kind.is_dir());
-    walk.build()
-        .filter_map(Result::ok)
-        .filter(is_file)
-        .filter_map(|entry| entry.path().strip_prefix(root).ok()?.to_str().map(str::to_owned))
-        .collect()
+    builder.build().unwrap_or_else(|_| Gitignore::empty())
+}
+
+fn walk(root: &Path, from: &Path, own: &Gitignore, rules: bool) -> Vec<String> {
+    let own = own.clone();
+    let mut builder = WalkBuilder::new(from);
+    builder.hidden(false).standard_filters(false).follow_links(false);
+    builder
+        .git_ignore(rules)
+        .git_exclude(rules)
+        .git_global(rules)
+        .ignore(rules)
+        .parents(rules)
+        .require_git(false);
+    let base = root.to_owned();
+    builder.filter_entry(move |entry| {
+        let is_dropping = entry.file_name().to_str().is_some_and(|name| DROPPINGS.contains(&name));
+        let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
+        entry.path() == base || !(is_dropping || own.matched(entry.path(), is_dir).is_ignore())
+    });
+    let mut files: Vec<String> = builder
+        .build()
+        .flatten()
+        .filter(|entry| entry.file_type().is_some_and(|kind| !kind.is_dir()))
+        .filter_map(|entry| Some(entry.path().strip_prefix(root).ok()?.to_str()?.to_owned()))
+        .filter(|path| !path.is_empty())
+        .collect();
+    files.sort_unstable();
+    files
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
-
     use std::fs;
 
     use super::*;
 
     #[test]
-    fn ignored_files_and_droppings_are_left_out() {
+    fn ignored_files_are_listed_apart_and_only_where_they_are_named() {
         let dir = tempfile::tempdir().unwrap();
-        let write = |path: &str, text: &str| {
-            let path = dir.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
-        for path in
-            ["a.py", ".github/x.yml", "out/b", "sub/.gitignore", "sub/c.log", "sub/d", "raw/e", "target/f"]
-        {
-            write(path, "");
+        for path in [
+            "a.py",
+            "data/x.csv",
+            "data/deep/y.csv",
+            "src/b.py",
+            "src/b.so",
+            "src/__pycache__/b.pyc",
+            "secret.txt",
+            "own/z",
+            ".git/config",
+            ".github/ci.yml",
+        ] {
+            let full = dir.path().join(path);
+            fs::create_dir_all(full.parent().unwrap()).unwrap();
+            fs::write(full, "").unwrap();
         }
-        for path in
-            ["__pycache__/a.pyc", "a.py~", ".a.py.swp", ".venv/bin/python", "x.egg-info/PKG", ".git/config"]
-        {
-            write(path, "");
-        }
-        write(".gitignore", "out/\n");
-        write("sub/.gitignore", "*.log\n");
-        let found: Vec<String> = list(dir.path(), &["raw/".to_owned()]).into_iter().collect();
-        assert_eq!(found, [".github/x.yml", ".gitignore", "a.py", "sub/.gitignore", "sub/d", "target/f"]);
+        fs::write(dir.path().join(".gitignore"), "data/\n*.so\nsecret.txt\n").unwrap();
+        std::os::unix::fs::symlink("..", dir.path().join("src/loop")).unwrap();
+        let listed = |places: &[(&str, bool)]| list(dir.path(), &["own/".to_owned()], places);
+        let plain = listed(&[]);
+        assert_eq!(plain.files, [".github/ci.yml", ".gitignore", "a.py", "src/b.py", "src/loop"]);
+        assert_eq!(plain.ignored, [""; 0]);
+        let named =
+            listed(&[("a.py", true), ("data", true), ("none", true), ("secret.txt", true), ("src", true)]);
+        assert_eq!(named.ignored, ["data/deep/y.csv", "data/x.csv", "secret.txt"]);
+        assert_eq!(
+            listed(&[("src", false)]).ignored,
+            ["src/b.so"],
+            "a pattern in it takes ignored files, too"
+        );
     }
 }

@@ -1,113 +1,282 @@
-//! Which of a project's files a stage depends on, and which stages a file matters to. Pure: the files are given.
+//! Which of a project's files each stage depends on, and which stages a changed file is an input of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use super::model::{Action, Pipeline, Stage, StageId};
+use super::links::parents;
+use super::model::{Action, Pipeline, StageId};
 use super::patterns::{BadPattern, Patterns, Taken};
 
-/// The file that says what the stages are: a change of it is seen in the stages themselves.
-pub const FILE: &str = "devboot.toml";
+/// The files of a project, sorted, relative to its root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Those that no rule ignores.
+    pub files: Vec<String>,
+    /// Those that a rule ignores, in the places that [`Selector::places`] names: data that is kept out of git is an
+    /// input like any other when a stage names it.
+    pub ignored: Vec<String>,
+}
 
-/// The inputs of every stage of a pipeline.
+/// Settings that can change the outcome of every test, whatever a stage names as its inputs.
+const TEST_SETTINGS: [&str; 18] = [
+    "pyproject.toml",
+    "pytest.ini",
+    ".pytest.ini",
+    "pytest.toml",
+    ".pytest.toml",
+    "tox.ini",
+    "setup.cfg",
+    "setup.py",
+    "conftest.py",
+    ".coveragerc",
+    ".env",
+    ".python-version",
+    "poetry.lock",
+    "uv.lock",
+    "pdm.lock",
+    "Pipfile.lock",
+    "requirements.txt",
+    "requirements-dev.txt",
+];
+
+/// Whether a change of this file can change the outcome of every Python test: settings and lock files at the root, any
+/// `conftest.py`, and compiled modules.
+pub fn is_test_setting(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    TEST_SETTINGS.contains(&path) || name == "conftest.py" || name.ends_with(".so") || name.ends_with(".pyd")
+}
+
+/// The inputs of every stage, ready to be asked for.
 #[derive(Clone, Debug)]
-pub struct Inputs {
-    stages: Vec<Rule>,
-    /// What any stage makes, and the file that says so: no wide pattern takes it.
-    made: Vec<String>,
+pub struct Selector {
+    stages: Vec<Row>,
+    places: HashMap<StageId, usize>,
+    /// What is made, and the stage that makes it.
+    made: HashMap<String, usize>,
 }
 
 #[derive(Clone, Debug)]
-struct Rule {
-    stage: StageId,
-    /// `None` for a stage that reads no file.
-    patterns: Option<Patterns>,
-    /// What it makes itself, which is never its input.
-    own: Vec<String>,
-    params: Vec<String>,
+struct Row {
+    id: StageId,
+    patterns: Arc<Patterns>,
+    tests: bool,
+    /// Files of parameters, and whether the whole file counts.
+    params: BTreeMap<String, bool>,
 }
 
-impl Inputs {
-    /// Those that the stages name; a stage that names none depends on every file that no stage makes.
+impl Selector {
+    /// Makes the patterns of a pipeline ready.
     ///
     /// # Errors
-    /// A pattern that is none, as a sentence.
-    pub fn of(pipeline: &Pipeline) -> Result<Self, String> {
-        let own = |stage: &Stage| stage.outputs.iter().chain(&stage.metrics).cloned().collect::<Vec<_>>();
-        let mut made: Vec<String> = pipeline.stages.iter().flat_map(own).collect();
-        made.push(FILE.to_owned());
-        let rule = |stage: &Stage| {
-            let patterns = match (&stage.action, stage.inputs.is_empty()) {
-                (Action::Http(_), true) => None,
-                (_, true) => Some(Patterns::new(&["**".to_owned()])?),
-                (_, false) => Some(Patterns::new(&stage.inputs)?),
+    /// A pattern is none; a resolved pipeline has only good ones.
+    pub fn new(pipeline: &Pipeline) -> Result<Self, BadPattern> {
+        let mut ready: HashMap<&[String], Arc<Patterns>> = HashMap::new();
+        let mut found = Self { stages: Vec::new(), places: HashMap::new(), made: HashMap::new() };
+        for (at, stage) in pipeline.stages.iter().enumerate() {
+            let patterns = match ready.get(stage.inputs.as_slice()) {
+                Some(patterns) => patterns.clone(),
+                None => Arc::new(Patterns::new(&stage.inputs)?),
             };
-            let params = stage.params.keys().cloned().collect();
-            Ok(Rule { stage: stage.id.clone(), patterns, own: own(stage), params })
+            ready.insert(&stage.inputs, patterns.clone());
+            found.made.extend(stage.makes().map(|path| (path.to_owned(), at)));
+            found.places.insert(stage.id.clone(), at);
+            found.stages.push(Row {
+                id: stage.id.clone(),
+                patterns,
+                tests: matches!(stage.action, Action::Pytest(_)),
+                params: stage.params.iter().map(|(file, keys)| (file.clone(), keys.is_empty())).collect(),
+            });
+        }
+        Ok(found)
+    }
+
+    /// The inputs of a stage, sorted: the files of the listing that it takes, and what it names and is not in the
+    /// listing, which is for the caller to look at. Never what the stage makes itself. Files of parameters with keys are
+    /// not among them.
+    pub fn inputs(&self, stage: &StageId, listing: &Listing) -> Vec<String> {
+        let Some(at) = self.places.get(stage).copied() else { return Vec::new() };
+        let row = &self.stages[at];
+        let taken = |files: &[String], ignored| -> Vec<String> {
+            files.iter().filter(|path| self.takes(at, path, ignored)).cloned().collect()
         };
-        let stages: Result<_, BadPattern> = pipeline.stages.iter().map(rule).collect();
-        Ok(Self { stages: stages.map_err(|bad| bad.0)?, made })
+        let mut found = taken(&listing.files, false);
+        found.extend(taken(&listing.ignored, true));
+        let listed = |path: &str| is_listed(&listing.files, path) || is_listed(&listing.ignored, path);
+        let params = row.params.iter().filter(|(_, whole)| **whole).map(|(file, _)| file.as_str());
+        let named = row.patterns.literals().chain(params);
+        let named: Vec<&str> = named.filter(|path| !listed(path) && self.maker(path) != Some(at)).collect();
+        found.extend(named.into_iter().map(str::to_owned));
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
-    /// The inputs of a stage among the project's files, in their order.
-    pub fn of_stage<'f>(&self, stage: &StageId, files: impl IntoIterator<Item = &'f str>) -> Vec<&'f str> {
-        let Some(rule) = self.stages.iter().find(|rule| rule.stage == *stage) else { return Vec::new() };
-        files.into_iter().filter(|file| rule.reads(file, &self.made)).collect()
+    /// The stages that a changed file is an input of, in their order. `ignored`: a rule ignores the file.
+    pub fn affected(&self, path: &str, ignored: bool) -> Vec<&StageId> {
+        let is = |at: &usize| self.takes(*at, path, ignored) || self.stages[*at].params.contains_key(path);
+        (0..self.stages.len()).filter(is).map(|at| &self.stages[at].id).collect()
     }
 
-    /// The stages that depend on any of these files, those that need such a stage not counted.
-    pub fn affected<'f>(&self, files: impl IntoIterator<Item = &'f str>) -> BTreeSet<StageId> {
-        let files: Vec<&str> = files.into_iter().collect();
-        let reads = |rule: &&Rule| {
-            files
-                .iter()
-                .any(|file| rule.reads(file, &self.made) || rule.params.iter().any(|param| param == file))
-        };
-        self.stages.iter().filter(reads).map(|rule| rule.stage.clone()).collect()
+    /// The stage that makes a path, or a directory that it is in.
+    pub fn maker_of(&self, path: &str) -> Option<&StageId> {
+        self.maker(path).map(|at| &self.stages[at].id)
     }
-}
 
-impl Rule {
-    fn reads(&self, file: &str, made: &[String]) -> bool {
-        let among = |paths: &[String]| paths.iter().any(|path| is_in(file, path));
-        match self.patterns.as_ref().map_or(Taken::No, |patterns| patterns.take(file)) {
+    /// The paths, sorted, that stages name by a whole first part: files and directories that must be looked at even
+    /// where a rule ignores them. What is named whole counts in full only if the rule is about the path itself; below a
+    /// pattern's place every file counts that the pattern takes. `true` marks the whole ones.
+    pub fn places(&self) -> Vec<(&str, bool)> {
+        let mut found: Vec<(&str, bool)> = self.stages.iter().flat_map(|row| row.patterns.places()).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    fn takes(&self, at: usize, path: &str, ignored: bool) -> bool {
+        let row = &self.stages[at];
+        let maker = || self.maker(path);
+        if row.tests && !ignored && is_test_setting(path) && maker().is_none()
+            || row.params.get(path) == Some(&true)
+        {
+            return true;
+        }
+        match row.patterns.take(path) {
             Taken::No => false,
-            Taken::Widely => !among(made),
-            Taken::ByName => !among(&self.own),
+            Taken::Widely => !ignored && path != super::FILE && maker().is_none(),
+            Taken::ByName => maker() != Some(at),
         }
     }
+
+    fn maker(&self, path: &str) -> Option<usize> {
+        if self.made.is_empty() {
+            return None;
+        }
+        std::iter::once(path).chain(parents(path)).find_map(|path| self.made.get(path).copied())
+    }
 }
 
-/// Whether a file is this path or below it.
-pub fn is_in(file: &str, path: &str) -> bool {
-    let path = path.trim_end_matches('/');
-    file.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// Whether a path, or something in it, is in a sorted list.
+fn is_listed(files: &[String], path: &str) -> bool {
+    let at = files.partition_point(|file| file.as_str() < path);
+    let inside = format!("{path}/");
+    files.get(at).is_some_and(|file| file == path)
+        || files
+            .get(files.partition_point(|file| *file < inside))
+            .is_some_and(|file| file.starts_with(&inside))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::fixture;
     use super::*;
+    use crate::project::resolve::resolve;
+
+    fn selector(text: &str) -> Selector {
+        Selector::new(&resolve(text, "devboot.toml", "demo").unwrap().pipeline).unwrap()
+    }
+
+    fn listing(files: &[&str], ignored: &[&str]) -> Listing {
+        let sorted = |files: &[&str]| {
+            let mut files: Vec<String> = files.iter().map(|file| (*file).to_owned()).collect();
+            files.sort();
+            files
+        };
+        Listing { files: sorted(files), ignored: sorted(ignored) }
+    }
+
+    const TEXT: &str = r#"
+[stage.lint]
+run = "ruff check ."
+inputs = ["**/*.py"]
+[stage.prepare]
+run = "p"
+inputs = ["raw/*.csv", "missing.txt", "prepare.py"]
+outputs = ["data"]
+[stage.train]
+run = "t"
+inputs = ["train.py", "data"]
+outputs = ["model.pkl"]
+metrics = ["m.json"]
+params = { "params.yaml" = ["lr"], "whole.json" = [] }
+[stage.all]
+run = "a"
+[stage.test]
+pytest = {}
+inputs = ["src", "tests"]
+"#;
 
     #[test]
-    fn what_stages_make_is_not_what_they_read() {
-        let mut test = fixture::stage("test");
-        test.outputs = vec!["report.xml".into()];
-        let mut train = fixture::stage("train");
-        (train.inputs, train.outputs) = (vec!["train.py".into(), "data/".into()], vec!["models".into()]);
-        train.params = [("params.yaml".to_owned(), Vec::new())].into();
-        let mut smoke = fixture::stage("smoke");
-        smoke.action = fixture::http();
-        let pipeline = fixture::pipeline(vec![test, train, smoke]);
-        let inputs = Inputs::of(&pipeline).unwrap();
-        let files =
-            ["a.py", "data/x.csv", "devboot.toml", "models/m.pkl", "modelsx", "report.xml", "train.py"];
-        let of = |name: &str| inputs.of_stage(&StageId(name.into()), files);
-        assert_eq!(of("test"), ["a.py", "data/x.csv", "modelsx", "train.py"]);
-        assert_eq!(of("train"), ["data/x.csv", "train.py"]);
-        assert_eq!(of("smoke"), [""; 0]);
-        let affected = |file| inputs.affected([file]).into_iter().map(|id| id.0).collect::<Vec<_>>();
-        assert_eq!(affected("data/x.csv"), ["test", "train"]);
-        assert_eq!(affected("params.yaml"), ["test", "train"]);
-        assert_eq!(affected("models/m.pkl"), [""; 0]);
+    fn each_stage_has_its_inputs() {
+        let selector = selector(TEXT);
+        let listing = listing(
+            &[
+                "devboot.toml",
+                "train.py",
+                "prepare.py",
+                "data/a.csv",
+                "data/x.py",
+                "model.pkl",
+                "m.json",
+                "params.yaml",
+                "whole.json",
+                "README.md",
+                "src/a.py",
+                "conftest.py",
+                "pyproject.toml",
+            ],
+            &["raw/a.csv", "raw/b.txt", "src/a.so"],
+        );
+        let of = |id: &str| selector.inputs(&StageId(id.into()), &listing);
+        assert_eq!(
+            of("lint"),
+            ["conftest.py", "prepare.py", "src/a.py", "train.py"],
+            "made files are left out"
+        );
+        assert_eq!(of("prepare"), ["missing.txt", "prepare.py", "raw/a.csv"]);
+        assert_eq!(of("train"), ["data/a.csv", "data/x.py", "train.py", "whole.json"]);
+        let all = [
+            "README.md",
+            "conftest.py",
+            "params.yaml",
+            "prepare.py",
+            "pyproject.toml",
+            "src/a.py",
+            "train.py",
+            "whole.json",
+        ];
+        assert_eq!(of("all"), all, "neither what stages make nor devboot.toml nor what is ignored");
+        assert_eq!(of("test"), ["conftest.py", "pyproject.toml", "src/a.py", "src/a.so", "tests"]);
+        assert_eq!(of("none"), [""; 0]);
+    }
+
+    #[test]
+    fn a_path_affects_the_stages_that_it_is_an_input_of() {
+        let selector = selector(TEXT);
+        let affected = |path: &str, ignored| {
+            selector.affected(path, ignored).iter().map(|id| id.0.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(affected("train.py", false), ["lint", "train", "all"]);
+        assert_eq!(affected("raw/a.csv", true), ["prepare"]);
+        assert_eq!(affected("raw/a.csv", false), ["prepare", "all"]);
+        assert_eq!(affected("data/a.csv", false), ["train"]);
+        assert_eq!(affected("model.pkl", false), [""; 0], "what a stage makes triggers nothing by itself");
+        assert_eq!(affected("params.yaml", false), ["train", "all"]);
+        assert_eq!(affected("sub/conftest.py", false), ["lint", "all", "test"]);
+        assert_eq!(affected("devboot.toml", false), [""; 0]);
+        assert_eq!(selector.maker_of("data/deep/x").map(|id| id.0.as_str()), Some("prepare"));
+    }
+
+    #[test]
+    fn places_are_what_is_named() {
+        let selector = selector(TEXT);
+        let expected = [
+            ("data", true),
+            ("missing.txt", true),
+            ("prepare.py", true),
+            ("raw", false),
+            ("src", true),
+            ("tests", true),
+            ("train.py", true),
+        ];
+        assert_eq!(selector.places(), expected);
     }
 }

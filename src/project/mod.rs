@@ -8,17 +8,24 @@ pub mod files;
 pub mod fingerprint;
 pub mod gather;
 mod graph;
+pub mod infer;
 pub mod inputs;
 pub mod links;
+pub mod load;
 pub mod matrix;
 pub mod model;
 mod names;
 pub mod params;
 pub mod patterns;
 pub mod python;
+pub mod render;
 pub mod resolve;
 pub mod schema;
 mod stage;
+pub mod trust;
+
+/// The name of the file that describes a pipeline.
+pub const FILE: &str = "devboot.toml";
 
 #[cfg(test)]
 mod resolve_tests;

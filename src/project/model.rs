@@ -162,6 +162,17 @@ impl Pipeline {
     pub fn stage(&self, id: &StageId) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.id == *id)
     }
+    /// Whether it was inferred from the project's files.
+    pub fn is_inferred(&self) -> bool {
+        matches!(self.origin, Origin::Inferred(_))
+    }
+}
+
+impl Stage {
+    /// Everything that it makes, metrics included.
+    pub fn makes(&self) -> impl Iterator<Item = &str> {
+        self.outputs.iter().chain(&self.metrics).map(String::as_str)
+    }
 }
 
 /// Stages for tests, of which only what a test is about is written out.

@@ -39,12 +39,24 @@ pub fn read(root: &Path, file: &str, keys: &[String]) -> Result<Vec<(String, Str
     keys.iter().map(get).collect()
 }
 
+/// YAML as a value; an empty text is null. Aliases that would make it too large are an error.
+///
+/// # Errors
+/// What is wrong with it, on one line.
+pub fn yaml(text: &str) -> Result<Value, String> {
+    if text.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_saphyr::from_str(text)
+        .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
+}
+
 fn parse(file: &str, text: &str) -> Result<Value, String> {
     let first_line = |error: String| error.lines().next().unwrap_or_default().to_owned();
     match Path::new(file).extension().and_then(|extension| extension.to_str()) {
         Some("json") => serde_json::from_str(text).map_err(|error| error.to_string()),
         Some("toml") => toml::from_str(text).map_err(|error| first_line(error.to_string())),
-        Some("yaml" | "yml") => serde_saphyr::from_str(text).map_err(|error| first_line(error.to_string())),
+        Some("yaml" | "yml") => yaml(text),
         _ => Err("its name ends with none of .yaml, .yml, .json and .toml".into()),
     }
 }

@@ -11,7 +11,7 @@ use crate::project::contents::{Content, Contents};
 use crate::project::environment;
 use crate::project::fingerprint::Fingerprint;
 use crate::project::gather::{Around, fingerprint};
-use crate::project::inputs::Inputs;
+use crate::project::inputs::{Listing, Selector};
 use crate::project::model::{Action, Pipeline, Stage, StageId};
 use crate::project::python::{self, Python};
 use crate::run::event::{RunId, StageEnd, Trigger, Verdict};
@@ -22,7 +22,7 @@ use crate::run::unit::{Prepared, Site};
 pub struct Desk {
     pub(super) root: PathBuf,
     pub(super) pipeline: Arc<Pipeline>,
-    pub(super) inputs: Inputs,
+    pub(super) inputs: Selector,
     pub(super) contents: Arc<Mutex<Contents>>,
     pub(super) history: Arc<Mutex<Option<Store>>>,
     pub(super) state: Mutex<State>,
@@ -34,7 +34,7 @@ pub(super) struct State {
     /// The environment of whoever asked.
     pub(super) caller: BTreeMap<String, String>,
     /// The project's files.
-    pub(super) files: Arc<BTreeSet<String>>,
+    pub(super) files: Arc<Listing>,
     pub(super) python: Option<Arc<Python>>,
     pub(super) asked: Option<Asked>,
     /// The stages that were asked for by name; none means all.
@@ -65,9 +65,9 @@ impl Desk {
         let upstream = self.upstream(stage, &starts);
         // What a stage before it makes may be its input though it is ignored, and so not among the files.
         let needed = stage.needs.iter().filter_map(|need| self.pipeline.stage(need));
-        let made: BTreeSet<String> = needed.flat_map(|need| outputs::present(need, &self.root)).collect();
-        let all = files.iter().chain(made.difference(&files)).map(String::as_str);
-        let inputs = self.inputs.of_stage(&stage.id, all);
+        let made: Vec<String> = needed.flat_map(|need| outputs::present(need, &self.root)).collect();
+        let inputs = self.inputs.inputs(&stage.id, &with_ignored(&files, made));
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         let around = Around {
             root: &self.root,
             inputs: &inputs,
@@ -80,11 +80,12 @@ impl Desk {
     }
 
     /// Python matters where there is any: a command may come to it by a Makefile or a script.
-    fn uses_python(&self, stage: &Stage, files: &BTreeSet<String>) -> bool {
+    fn uses_python(&self, stage: &Stage, listing: &Listing) -> bool {
         match stage.action {
             Action::Pytest(_) => true,
             Action::Http(_) => false,
-            _ => files
+            _ => listing
+                .files
                 .iter()
                 .any(|file| file.ends_with(".py") || file == "requirements.txt" || file == "pyproject.toml"),
         }
@@ -207,6 +208,21 @@ impl Site for Desk {
             }
         }
     }
+}
+
+/// The listing with more ignored files.
+fn with_ignored(listing: &Arc<Listing>, more: Vec<String>) -> Arc<Listing> {
+    let is_new = |file: &String| {
+        listing.files.binary_search(file).is_err() && listing.ignored.binary_search(file).is_err()
+    };
+    let mut ignored: Vec<String> = more.into_iter().filter(is_new).collect();
+    if ignored.is_empty() {
+        return Arc::clone(listing);
+    }
+    ignored.extend(listing.ignored.iter().cloned());
+    ignored.sort_unstable();
+    ignored.dedup();
+    Arc::new(Listing { files: listing.files.clone(), ignored })
 }
 
 /// The Python of a project for this caller.

@@ -12,7 +12,7 @@ use super::places::Places;
 use super::turn;
 use crate::history::{Keep, Last, Store};
 use crate::project::contents::{Content, Contents};
-use crate::project::inputs::Inputs;
+use crate::project::inputs::{Listing, Selector};
 use crate::project::model::{Action, Pipeline, Stage, StageId};
 use crate::run::cache::Cache;
 use crate::run::dispatcher::{Job, Order, RunRecord, execute};
@@ -62,7 +62,7 @@ impl Session {
         dirs: &Dirs,
         root: &Path,
         pipeline: Pipeline,
-        files: BTreeSet<String>,
+        files: Listing,
         caller: BTreeMap<String, String>,
         access: Access,
     ) -> Result<(Self, Vec<String>), String> {
@@ -87,7 +87,7 @@ impl Session {
         let contents = Arc::new(Mutex::new(Contents::load(&RealSystem, &places.contents, root)));
         let desk = Arc::new(Desk {
             root: root.to_owned(),
-            inputs: Inputs::of(&pipeline)?,
+            inputs: Selector::new(&pipeline).map_err(|bad| bad.0)?,
             pipeline: Arc::new(pipeline),
             contents: Arc::clone(&contents),
             history: Arc::new(Mutex::new(history)),
@@ -118,7 +118,7 @@ impl Session {
     }
 
     /// The project's files are these now.
-    pub fn set_files(&self, files: BTreeSet<String>) {
+    pub fn set_files(&self, files: Listing) {
         lock(&self.desk.state).files = Arc::new(files);
     }
 
@@ -141,7 +141,10 @@ impl Session {
             })
             .map(|(path, _)| path.as_str())
             .collect();
-        self.desk.inputs.affected(paths.iter().map(String::as_str).filter(|path| !ours.contains(path)))
+        let listing = Arc::clone(&lock(&self.desk.state).files);
+        let is_ignored = |path: &String| listing.ignored.binary_search(path).is_ok();
+        let others = paths.iter().filter(|path| !ours.contains(path.as_str()));
+        others.flat_map(|path| self.desk.inputs.affected(path, is_ignored(path))).cloned().collect()
     }
 
     /// Carries out an order. What happens goes to `out` and into the history.
