@@ -21,7 +21,7 @@
 //! 4 setup     base sys host profile shell home repos
 //! 5 session   base sys project run history
 //! 6 daemon    base sys
-//! 7 cli       base sys ui host profile shell home repos project run history session setup
+//! 7 cli       base sys ui document host profile shell home repos project run history session setup
 //! ```
 //!
 //! | folder | what lives there |

@@ -94,6 +94,8 @@ pub enum Command {
     Doctor(command::doctor::Args),
     /// Environment profiles: what a home should be
     Profile(command::profile::Args),
+    /// The pipeline of a project: show it, check it
+    Project(command::project::Args),
     /// Hello-world repositories: list, clone, update, test
     Repo(command::repo::Args),
     /// Run stages of the project you are in; what has not changed is answered from the cache

@@ -75,6 +75,7 @@ fn run(context: &Context, command: &Command) -> Result<Exit, Fault> {
         Command::Uninstall(args) => command::uninstall::run(context, args),
         Command::Doctor(args) => command::doctor::run(context, args),
         Command::Profile(args) => command::profile::run(context, args),
+        Command::Project(args) => command::project::run(context, args),
         Command::Repo(args) => command::repo::run(context, args),
         Command::History(args) => command::history::run(context, args),
         Command::Run(args) => command::run::run(context, args),

@@ -10,6 +10,7 @@ mod full_disk;
 mod homes;
 mod install_sh;
 mod kill;
+mod project;
 mod rc_files;
 mod repair;
 mod repo_bad_days;

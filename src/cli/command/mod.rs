@@ -10,6 +10,7 @@ pub mod host;
 pub mod logs;
 pub mod man;
 pub mod profile;
+pub mod project;
 pub mod repo;
 pub mod run;
 pub mod setup;
