@@ -16,6 +16,7 @@
 //! 2 home      base sys
 //! 2 repos     base sys document
 //! 2 project   base sys document
+//! 3 watch     base sys project
 //! 3 run       base sys project
 //! 4 history   base sys project run
 //! 4 setup     base sys host profile shell home repos
@@ -36,6 +37,7 @@
 //! | [`home`] | plan, apply, undo over a home directory. Knows entries, not shells |
 //! | [`repos`] | catalog, `git` (clone, update), `python` (evidence, environments, repair), `testing`, starters |
 //! | [`project`] | `devboot.toml` → pipeline, inference for projects without one, fingerprints, trust |
+//! | [`watch`] | what changes in a project: walk, ignore, events, settle, change sets |
 //! | [`run`] | which stages run, when and where; their verdicts and events |
 //! | [`history`] | every run and its stages in SQLite; questions about them |
 //! | [`session`] | one project at work: whose turn it is, what a run needs, what is remembered |
@@ -68,3 +70,4 @@ pub mod setup;
 pub mod shell;
 pub mod sys;
 pub mod ui;
+pub mod watch;

@@ -117,6 +117,15 @@ impl Contents {
         self.reads
     }
 
+    /// Takes over what another table of the same project knows and this one does not.
+    pub fn adopt(&mut self, other: &Self, wanted: impl Fn(&str) -> bool) {
+        for (path, known) in &other.known {
+            if !self.known.contains_key(path) && wanted(path) {
+                self.known.insert(path.clone(), known.clone());
+            }
+        }
+    }
+
     /// Counts reads anew.
     pub fn forget_reads(&mut self) {
         self.reads = 0;

@@ -200,29 +200,4 @@ pub(crate) mod fixture {
             cell: BTreeMap::new(),
         }
     }
-
-    pub fn http() -> Action {
-        Action::Http(HttpCheck {
-            url: "http://127.0.0.1:8080/".into(),
-            method: "GET".into(),
-            headers: BTreeMap::new(),
-            body: String::new(),
-            status: 200,
-            contains: None,
-            json: BTreeMap::new(),
-            retry_for: Duration::ZERO,
-            timeout: Duration::from_secs(5),
-        })
-    }
-
-    pub fn pipeline(stages: Vec<Stage>) -> Pipeline {
-        Pipeline {
-            name: "p".into(),
-            ignore: Vec::new(),
-            slots: None,
-            cloud: None,
-            stages,
-            origin: Origin::File,
-        }
-    }
 }

@@ -117,6 +117,16 @@ impl Session {
         &self.desk.pipeline
     }
 
+    /// What the project's files hold, as its runs know it.
+    pub fn contents(&self) -> Contents {
+        lock(&self.desk.contents).clone()
+    }
+
+    /// The patterns of its stages that name what a rule may ignore.
+    pub fn places(&self) -> Vec<(String, bool)> {
+        self.desk.inputs.places().into_iter().map(|(place, whole)| (place.to_owned(), whole)).collect()
+    }
+
     /// The project's files are these now.
     pub fn set_files(&self, files: Listing) {
         lock(&self.desk.state).files = Arc::new(files);

@@ -61,6 +61,17 @@ fn mount_type(path: &Path) -> Option<String> {
     best.map(|(_, kind)| kind.to_owned())
 }
 
+/// The type of the file system that holds `path`, when it is one on which others may write and nobody here is told:
+/// networks, and programs that stand in for a disk.
+pub fn without_events(path: &Path) -> Option<String> {
+    const KINDS: [&str; 14] = [
+        "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "vboxsf", "afs", "ceph", "lustre", "gpfs",
+        "fuse", "fuseblk",
+    ];
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    mount_type(&real).filter(|kind| KINDS.contains(&kind.as_str()) || kind.starts_with("fuse."))
+}
+
 /// Whether we may create files in a directory, by access(2): as root on a writable mount always true.
 pub fn writable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()

@@ -12,6 +12,8 @@ pub mod env;
 pub mod fresh_tree;
 mod guard;
 pub mod http;
+#[cfg(target_os = "linux")]
+pub mod inotify;
 pub mod keyboard;
 pub mod lock;
 pub mod log;
@@ -31,5 +33,6 @@ pub mod stream;
 pub mod system;
 pub mod terminal;
 pub mod tree;
+pub mod walk;
 pub mod web;
 pub mod workers;

@@ -1,0 +1,14 @@
+//! What changes in a project, and when it is at rest.
+//!
+//! The kernel's events are only hints that a path may have changed ([`watcher`]); what is left out is not even watched
+//! ([`rules`]); when files are at rest is a decision of its own ([`settle`]), and what really changed is seen by looking.
+
+#[cfg(target_os = "linux")]
+pub mod edge;
+pub mod rules;
+pub mod settle;
+#[cfg(target_os = "linux")]
+pub mod watcher;
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

@@ -1,0 +1,273 @@
+//! The watcher on a real file system with real programs: what goes out is what changed, all of it, and nothing else.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::watcher::{Cause, ChangeKind, ChangeSet, Options, Watcher};
+use crate::project::contents::Contents;
+
+struct Desk {
+    dir: tempfile::TempDir,
+    watcher: Watcher,
+}
+
+impl Desk {
+    fn with(options: Options, prepare: impl FnOnce(&Path)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        prepare(dir.path());
+        let contents = Arc::new(Mutex::new(Contents::new(dir.path())));
+        let watcher = Watcher::new(dir.path(), options, Arc::clone(&contents)).unwrap();
+        Self { dir, watcher }
+    }
+
+    fn new(prepare: impl FnOnce(&Path)) -> Self {
+        Self::with(Options::default(), prepare)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// The next set; `None` when nothing comes within so many milliseconds.
+    fn next(&mut self, patience: u64) -> Option<ChangeSet> {
+        let end = Instant::now() + Duration::from_millis(patience);
+        loop {
+            let now = Instant::now();
+            self.watcher.drain(now);
+            if let Some(set) = self.watcher.take(now) {
+                return Some(set);
+            }
+            let until = self.watcher.due().map_or(end, |due| due.min(end));
+            if now >= end {
+                return None;
+            }
+            let wait = until.saturating_duration_since(now);
+            let wait = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) };
+            poll(&mut [PollFd::from_borrowed_fd(self.watcher.file(), PollFlags::IN)], Some(&wait)).unwrap();
+        }
+    }
+
+    /// Every set until it is quiet: kinds and paths in words.
+    fn all(&mut self) -> Vec<Vec<String>> {
+        let mut sets = Vec::new();
+        while let Some(set) = self.next(600) {
+            let words = set.changes.iter().map(|change| {
+                let kind = match change.kind {
+                    ChangeKind::Created => '+',
+                    ChangeKind::Modified => '~',
+                    ChangeKind::Removed => '-',
+                };
+                format!("{kind}{}", change.path)
+            });
+            sets.push(words.collect());
+        }
+        sets
+    }
+}
+
+#[test]
+fn saves_creations_and_removals_go_out_and_touches_do_not() {
+    let mut desk = Desk::new(|dir| fs::write(dir.join("a.py"), "1").unwrap());
+    desk.write("a.py", "2");
+    assert_eq!(desk.all(), [["~a.py"]]);
+    desk.write("a.py", "2");
+    assert_eq!(desk.all(), [[""; 0]; 0], "the same bytes once more");
+    let touched = Command::new("touch").arg(desk.dir.path().join("a.py")).status().unwrap();
+    assert!(touched.success());
+    fs::set_permissions(desk.dir.path().join("a.py"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .unwrap();
+    assert_eq!(desk.all(), [[""; 0]; 0]);
+    desk.write("new/deep/b.py", "1");
+    fs::remove_file(desk.dir.path().join("a.py")).unwrap();
+    assert_eq!(desk.all(), [["-a.py", "+new/deep/b.py"]]);
+    fs::rename(desk.dir.path().join("new"), desk.dir.path().join("moved")).unwrap();
+    assert_eq!(desk.all(), [["+moved/deep/b.py", "-new/deep/b.py"]]);
+    desk.write("moved/deep/b.py", "2");
+    assert_eq!(desk.all(), [["~moved/deep/b.py"]]);
+    fs::remove_dir_all(desk.dir.path().join("moved")).unwrap();
+    assert_eq!(desk.all(), [["-moved/deep/b.py"]]);
+}
+
+#[test]
+fn what_is_ignored_is_not_even_watched_until_the_rules_change() {
+    let mut desk = Desk::new(|dir| {
+        fs::create_dir_all(dir.join("out/deep")).unwrap();
+        fs::create_dir_all(dir.join("__pycache__")).unwrap();
+        fs::write(dir.join(".gitignore"), "out/\n").unwrap();
+    });
+    assert_eq!(desk.watcher.coverage().watched, 1);
+    desk.write("out/deep/x", "1");
+    desk.write("__pycache__/a.pyc", "1");
+    desk.write("a.py~", "1");
+    assert_eq!(desk.all(), [[""; 0]; 0]);
+    desk.write(".gitignore", "");
+    assert_eq!(desk.all(), [["~.gitignore", "+out/deep/x"]]);
+    desk.write("out/deep/x", "2");
+    assert_eq!(desk.all(), [["~out/deep/x"]]);
+}
+
+#[test]
+fn directories_and_files_that_come_at_once_are_all_seen() {
+    let mut desk = Desk::new(|_| {});
+    for i in 0..1000 {
+        desk.write(&format!("{i}/b/c/f.py"), "1");
+    }
+    let mut seen: Vec<String> = desk.all().into_iter().flatten().collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 1000);
+}
+
+#[test]
+fn a_full_queue_is_met_with_a_comparison_that_finds_exactly_the_difference() {
+    let mut desk = Desk::new(|dir| {
+        for i in 0..100 {
+            fs::write(dir.join(format!("f{i}")), "1").unwrap();
+        }
+    });
+    // Nobody reads the queue meanwhile; it holds 16,384 events at most.
+    for round in 0..180 {
+        for i in 0..100 {
+            fs::write(desk.dir.path().join(format!("f{i}")), format!("{round}")).unwrap();
+        }
+    }
+    fs::remove_file(desk.dir.path().join("f7")).unwrap();
+    desk.write("late/g", "1");
+    let set = desk.next(5000).unwrap();
+    assert_eq!((set.cause, set.changes.len()), (Cause::Rescan, 101));
+    desk.write("late/g", "2");
+    assert_eq!(desk.all(), [["~late/g"]], "what came while events were lost is watched");
+}
+
+fn git(dir: &Path, arguments: &[&str]) {
+    let names = ["-c", "user.name=a", "-c", "user.email=a@b"];
+    let done = Command::new("git").arg("-C").arg(dir).args(names).args(arguments).output().unwrap();
+    assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn a_checkout_a_stash_and_a_rebase_are_one_set_each() {
+    let mut desk = Desk::new(|dir| {
+        git(dir, &["init", "-q", "-b", "main"]);
+        for i in 0..500 {
+            let path = dir.join(format!("{}/{i}.py", i % 20));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "1").unwrap();
+        }
+        git(dir, &["add", "-A"]);
+        git(dir, &["commit", "-qm", "one"]);
+        git(dir, &["switch", "-qc", "other"]);
+        for i in 0..400 {
+            fs::write(dir.join(format!("{}/{i}.py", i % 20)), "2").unwrap();
+        }
+        fs::write(dir.join("0/0.py"), "3").unwrap();
+        git(dir, &["commit", "-qam", "two"]);
+    });
+    let dir = desk.dir.path().to_owned();
+    git(&dir, &["switch", "-q", "main"]);
+    let sets = desk.all();
+    assert_eq!(sets.iter().map(Vec::len).collect::<Vec<_>>(), [400]);
+    desk.write("0/0.py", "mine");
+    assert_eq!(desk.all().len(), 1);
+    git(&dir, &["stash", "-q"]);
+    assert_eq!(desk.all(), [["~0/0.py"]]);
+    git(&dir, &["switch", "-q", "other"]);
+    assert_eq!(desk.all().len(), 1);
+    fs::write(dir.join("new.py"), "1").unwrap();
+    desk.all();
+    git(&dir, &["add", "new.py"]);
+    git(&dir, &["commit", "-qm", "three"]);
+    assert_eq!(desk.all(), [[""; 0]; 0], "a commit changes no file");
+    git(&dir, &["rebase", "-q", "main"]);
+    assert!(desk.all().len() <= 1);
+}
+
+#[test]
+fn a_real_vim_saves_once() {
+    let mut desk = Desk::new(|dir| fs::write(dir.join("a.py"), "one\n").unwrap());
+    let file = desk.dir.path().join("a.py");
+    let done = Command::new("vim")
+        .args([
+            "-u",
+            "NONE",
+            "-es",
+            "-c",
+            "set backup writebackup backupcopy=no",
+            "-c",
+            "normal oTwo",
+            "-c",
+            "wq",
+        ])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(fs::read_to_string(&file).unwrap().contains("Two"), "{done:?}");
+    assert_eq!(desk.all(), [["~a.py"]]);
+}
+
+#[test]
+fn without_events_files_are_compared() {
+    let mut desk = Desk::with(Options { poll: true, ..Options::default() }, |dir| {
+        fs::write(dir.join("a"), "1").unwrap()
+    });
+    assert_eq!(desk.watcher.coverage().watched, 0);
+    desk.write("a", "22");
+    desk.write("b/c", "1");
+    let set = desk.next(5000).unwrap();
+    assert_eq!((set.cause, set.changes.len()), (Cause::Rescan, 2));
+}
+
+#[test]
+fn links_lead_nowhere_and_the_root_may_go() {
+    let mut desk = Desk::new(|dir| std::os::unix::fs::symlink(".", dir.join("loop")).unwrap());
+    assert_eq!(desk.watcher.coverage().watched, 1);
+    desk.write("a", "1");
+    assert_eq!(desk.all(), [["+a"]]);
+    fs::remove_dir_all(desk.dir.path()).unwrap();
+    assert_eq!(desk.all(), [["-a"]]);
+    assert!(desk.watcher.is_gone());
+}
+
+#[test]
+fn ten_thousand_edits_by_four_writers_leave_nothing_unseen() {
+    let mut desk = Desk::new(|dir| {
+        for i in 0..50 {
+            fs::write(dir.join(format!("f{i}")), "0").unwrap();
+        }
+    });
+    let dir = desk.dir.path().to_owned();
+    let writers: Vec<_> = (0..4_u32)
+        .map(|writer| {
+            let dir = dir.clone();
+            std::thread::spawn(move || {
+                for i in 0..2500_u32 {
+                    let file = (i.wrapping_mul(2_654_435_761).wrapping_add(writer) >> 7) % 50;
+                    fs::write(dir.join(format!("f{file}")), format!("{writer} {i}")).unwrap();
+                }
+            })
+        })
+        .collect();
+    // What the consumer has read when it was told is what is there in the end.
+    let mut seen = std::collections::BTreeMap::new();
+    let mut done = false;
+    while !done {
+        done = writers.iter().all(std::thread::JoinHandle::is_finished);
+        while let Some(set) = desk.next(200) {
+            for change in set.changes {
+                seen.insert(change.path.clone(), fs::read_to_string(dir.join(&change.path)).unwrap());
+            }
+        }
+    }
+    for i in 0..50 {
+        let name = format!("f{i}");
+        assert_eq!(seen.get(&name), Some(&fs::read_to_string(dir.join(&name)).unwrap()), "{name}");
+    }
+}
