@@ -98,6 +98,8 @@ pub enum Command {
     Project(command::project::Args),
     /// Hello-world repositories: list, clone, update, test
     Repo(command::repo::Args),
+    /// Run what a save affects, live; or any command on every change
+    Watch(command::watch::Args),
     /// Run stages of the project you are in; what has not changed is answered from the cache
     Run(command::run::Args),
     /// Say why stages ran, and whether they would run now

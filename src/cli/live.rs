@@ -65,7 +65,7 @@ const HELP: [&str; 6] = [
     "  a  run all stages, even if nothing has changed",
     "  f  run the stages that failed",
     "  l  show the whole log of the stage that failed",
-    "  q  quit; the service goes on watching",
+    "  q  quit",
     "  ?  this help",
 ];
 

@@ -11,10 +11,11 @@ use crate::base::text::{nearest, printable};
 use crate::project::inputs::{Listing, Selector};
 use crate::project::load::Asked;
 use crate::project::model::{Pipeline, StageId};
+use crate::project::trust::{self, Subject, Trust};
 use crate::project::{files, load};
 use crate::session::{Access, Session};
 use crate::sys::content::{self, Look};
-use crate::sys::env;
+use crate::sys::{env, terminal};
 
 /// A project that was read.
 pub struct Project {
@@ -54,6 +55,43 @@ pub fn project(context: &Context, dir: Option<&Path>) -> Result<Project, Fault> 
 }
 
 impl Project {
+    fn subject(&self) -> Subject<'_> {
+        Subject { root: &self.root, text: self.text.as_deref() }
+    }
+
+    /// Makes sure that what is about to run was approved: a `devboot.toml` by its path and its content. What is
+    /// inferred says no more than the tools' own names, and who types the command asks for it. `given` approves.
+    pub fn trusted(&self, context: &Context, given: bool) -> Result<(), Fault> {
+        if given {
+            return self.approve(context);
+        }
+        let Some(text) = &self.text else { return Ok(()) };
+        let old = match trust::state(&context.system, &context.dirs, self.subject()) {
+            Trust::Trusted => return Ok(()),
+            Trust::New => None,
+            Trust::Changed { old } => old,
+        };
+        let shown = path::display(&self.root.join(crate::project::FILE), &context.dirs.home);
+        if !terminal::can_ask() {
+            let what = if old.is_some() { "has changed since it was trusted" } else { "is not trusted yet" };
+            return Err(Fault::new(ErrorKind::Refused, format!("{shown} {what}"))
+                .hint("look at it, then run again with --trust"));
+        }
+        context.printer.line(&trust::diff(old.as_deref(), Some(text)));
+        if crate::ui::prompt::confirm(&format!("Trust {shown} and run what it says?"), "--trust")? {
+            return self.approve(context);
+        }
+        Err(Fault::new(ErrorKind::Refused, format!("{shown} is not trusted; nothing was run")))
+    }
+
+    /// Remembers that it is trusted as it is.
+    pub fn approve(&self, context: &Context) -> Result<(), Fault> {
+        let failed =
+            |error| Fault::new(ErrorKind::Failed, "cannot remember that the project is trusted").cause(error);
+        context.prepare_state()?;
+        trust::approve(&context.system, &context.dirs, self.subject()).map_err(failed)
+    }
+
     /// The stages that names mean: a stage, or all cells of a matrix.
     pub fn stages(&self, names: &[String]) -> Result<BTreeSet<StageId>, Fault> {
         let mut found = BTreeSet::new();

@@ -1,7 +1,7 @@
 //! Runs for people: what changed, why a stage runs or need not, how it ended, and one clear line at the end. Pure: an
 //! event goes in, lines come out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::base::text::{counted, printable};
@@ -37,6 +37,8 @@ pub struct RunView {
     /// The end of a line that has not come yet, by stage.
     partial: BTreeMap<StageId, String>,
     ends: Vec<(StageId, StageEnd)>,
+    /// The services that have said that they are ready: their stages end with that.
+    ready: BTreeSet<StageId>,
 }
 
 /// The word for a verdict, and what it means to the reader.
@@ -92,6 +94,7 @@ impl RunView {
             tails: BTreeMap::new(),
             partial: BTreeMap::new(),
             ends: Vec::new(),
+            ready: BTreeSet::new(),
         }
     }
 
@@ -127,6 +130,7 @@ impl RunView {
             }
             RunEvent::Output { stage, stream, text, .. } => self.output(stage, *stream, text),
             RunEvent::ServiceReady { stage, milliseconds, .. } => {
+                self.ready.insert(stage.clone());
                 vec![self.row(stage, Style::Good, "ready", &format!("after {}", time(*milliseconds)))]
             }
             RunEvent::ServiceEnded { stage, note, .. } => {
@@ -187,7 +191,8 @@ impl RunView {
             lines = self.output(stage, Stream::Out, &format!("{rest}\n"));
         }
         self.ends.push((stage.clone(), end.clone()));
-        if end.replayed && end.verdict.is_success() && !self.options.unchanged {
+        let is_news = !(end.replayed && !self.options.unchanged || self.ready.contains(stage));
+        if end.verdict.is_success() && !is_news {
             return lines;
         }
         let (style, word) = word(end.verdict);
@@ -230,7 +235,9 @@ impl RunView {
             lines.push(format!("    and {}", counted(more, "other failure")));
         }
         if end.failures.is_empty() && !self.options.output {
-            let tail: Vec<&str> = self.tails.get(stage).map_or_else(Vec::new, |tail| tail.lines().collect());
+            let said = |line: &&str| end.note.as_deref() != Some(*line);
+            let tail = self.tails.get(stage).map_or("", String::as_str);
+            let tail: Vec<&str> = tail.lines().filter(said).collect();
             let from = tail.len().saturating_sub(TAIL_LINES);
             lines
                 .extend(tail[from..].iter().map(|line| format!("    {}", shown(line, self.options.colours))));

@@ -84,7 +84,7 @@ impl Task {
             return StageEnd { replayed: true, ..known };
         }
         let is_service = matches!(self.stage.action, Action::Service(_));
-        if is_service && !self.force && self.tools.services.stands(&self.stage.id, prepared.fingerprint) {
+        if is_service && self.tools.services.stands(&self.stage.id, prepared.fingerprint) {
             self.started("it runs already, as it is now".into());
             return StageEnd { replayed: true, ..ended(Verdict::Passed, None) };
         }

@@ -7,5 +7,5 @@ pub mod places;
 pub mod turn;
 mod work;
 
-pub use decide::Decision;
+pub use decide::{Asked, Decision};
 pub use work::{Access, Reason, Session};

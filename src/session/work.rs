@@ -16,7 +16,7 @@ use crate::project::inputs::{Listing, Selector};
 use crate::project::model::{Action, Pipeline, Stage, StageId};
 use crate::run::cache::Cache;
 use crate::run::dispatcher::{Job, Order, RunRecord, execute};
-use crate::run::event::{RunEvent, RunId, Trigger, Verdict};
+use crate::run::event::{RunEvent, RunId, Verdict};
 use crate::run::feed::{Feed, Follower, feed};
 use crate::run::flow::Tools;
 use crate::run::local::Local;
@@ -257,11 +257,10 @@ impl Session {
     }
 
     /// Why each of these stages (all, when there are none) would run now, or that it would not.
-    pub fn reasons(&self, wanted: &BTreeSet<StageId>) -> Vec<Reason> {
+    pub fn reasons(&self, wanted: &BTreeSet<StageId>, asked: Asked) -> Vec<Reason> {
         let caller = lock(&self.desk.state).caller.clone();
         let found = python(self.root(), &caller);
         lock(&self.desk.state).python = found;
-        let asked = Asked { trigger: Trigger::Change, force: false };
         let stages = self.pipeline().stages.iter();
         let stages = stages.filter(|stage| wanted.is_empty() || wanted.contains(&stage.id));
         let reason = |stage: &Stage| Reason {

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod blob;
+pub mod child;
 pub mod clock;
 pub mod content;
 pub mod dirs;

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::sleep_until;
 
@@ -20,7 +21,9 @@ impl Edge {
     /// On the runtime of the present thread.
     pub fn new(watcher: Watcher) -> io::Result<Self> {
         let file = watcher.file().try_clone_to_owned()?;
-        Ok(Self { watcher, ready: AsyncFd::new(file)? })
+        // SAFETY: an `OwnedFd` is open as long as it lives, and nobody replaces it in here.
+        let ready = unsafe { AsyncFd::register_with_interest(file, Interest::READABLE) }?;
+        Ok(Self { watcher, ready })
     }
 
     /// Waits for the next set. Giving up the wait loses nothing.

@@ -19,6 +19,7 @@ const DROPPINGS: &[&str] = &[
     "__pycache__/",
     "*.py[co]",
     ".pytest_cache/",
+    "pytest-cache-files-*/",
     ".mypy_cache/",
     ".ruff_cache/",
     ".tox/",

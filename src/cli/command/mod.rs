@@ -18,4 +18,6 @@ pub mod status;
 pub mod try_out;
 pub mod undo;
 pub mod uninstall;
+#[cfg(target_os = "linux")]
+pub mod watch;
 pub mod why;

@@ -16,7 +16,7 @@ use crate::project::model::{Action, StageId};
 use crate::run::event::{RunEvent, Trigger, Verdict};
 use crate::run::feed::feed;
 use crate::session::turn::Order;
-use crate::session::{Access, Decision, Reason, Session};
+use crate::session::{Access, Asked, Decision, Reason, Session};
 use crate::sys::signal;
 use crate::ui::{Style, table};
 
@@ -40,6 +40,9 @@ pub struct Args {
     /// Show what would run, and why; write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
+    /// Trust the project's devboot.toml as it is now
+    #[arg(long)]
+    trust: bool,
 }
 
 /// Runs stages.
@@ -48,8 +51,10 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let stages = project.stages(&args.stages)?;
     if args.dry_run {
         let session = project.session(context, Access::Read)?;
-        return reasons(context, &session.reasons(&stages));
+        let asked = Asked { trigger: Trigger::Request, force: args.force };
+        return reasons(context, &session.reasons(&stages, asked));
     }
+    project.trusted(context, args.trust)?;
     let session = project.session(context, Access::Write)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -13,7 +13,8 @@ use crate::cli::command::history;
 use crate::cli::context::Context;
 use crate::cli::{project_load, run_view, view};
 use crate::history::Filter;
-use crate::session::Access;
+use crate::run::event::Trigger;
+use crate::session::{Access, Asked};
 use crate::sys::clock;
 
 /// Options.
@@ -34,8 +35,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let root = project.root.clone();
     let session = project.session(context, Access::Read)?;
     let store = history::open(context)?;
+    let asked = Asked { trigger: Trigger::Change, force: false };
     let mut found = Vec::new();
-    for reason in session.reasons(&stages) {
+    for reason in session.reasons(&stages, asked) {
         let filter = Filter {
             root: Some(root.clone()),
             stage: Some(reason.stage.clone()),
