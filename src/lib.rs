@@ -22,7 +22,7 @@
 //! 4 setup     base sys host profile shell home repos
 //! 5 session   base sys project run history
 //! 6 daemon    base sys
-//! 7 cli       base sys ui document host profile shell home repos project run history session setup
+//! 7 cli       base sys ui document host profile shell home repos project watch run history session setup
 //! ```
 //!
 //! | folder | what lives there |

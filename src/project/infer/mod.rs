@@ -1,5 +1,5 @@
 //! The pipeline of a project without a `devboot.toml`, from what its other files show. One file a kind of project, one
-//! row in [`KINDS`]. What is found is written down as a `devboot.toml` would be, and read like one.
+//! row in `KINDS`. What is found is written down as a `devboot.toml` would be, and read like one.
 
 mod cargo;
 mod dvc;
