@@ -16,13 +16,14 @@
 //! 2 home      base sys
 //! 2 repos     base sys document
 //! 2 project   base sys document
+//! 2 ipc       base sys
 //! 3 watch     base sys project
 //! 3 run       base sys project
 //! 4 history   base sys project run
 //! 4 setup     base sys host profile shell home repos
 //! 5 session   base sys project run history
-//! 6 daemon    base sys
-//! 7 cli       base sys ui document host profile shell home repos project watch run history session setup
+//! 6 daemon    base sys project ipc watch run history session
+//! 7 cli       base sys ui document host profile shell home repos project ipc watch run history session setup daemon
 //! ```
 //!
 //! | folder | what lives there |
@@ -37,12 +38,13 @@
 //! | [`home`] | plan, apply, undo over a home directory. Knows entries, not shells |
 //! | [`repos`] | catalog, `git` (clone, update), `python` (evidence, environments, repair), `testing`, starters |
 //! | [`project`] | `devboot.toml` → pipeline, inference for projects without one, fingerprints, trust |
+//! | [`ipc`] | how commands speak with the service: messages, frames, handshake, finding and starting it |
 //! | [`watch`] | what changes in a project: walk, ignore, events, settle, change sets |
 //! | [`run`] | which stages run, when and where; their verdicts and events |
 //! | [`history`] | every run and its stages in SQLite; questions about them |
 //! | [`session`] | one project at work: whose turn it is, what a run needs, what is remembered |
 //! | [`setup`] | the phases of `devboot setup` |
-//! | [`daemon`] | the service: what happens to it, what it does about it |
+//! | [`daemon`] | the service: what happens to it, what it decides, what it does |
 //! | [`cli`] | one file per command: `Args` and `run(context, args)`; views; the error printer |
 //!
 //! # Invariants
@@ -61,6 +63,7 @@ pub mod document;
 pub mod history;
 pub mod home;
 pub mod host;
+pub mod ipc;
 pub mod profile;
 pub mod project;
 pub mod repos;

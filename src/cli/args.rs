@@ -108,6 +108,8 @@ pub enum Command {
     Logs(command::logs::Args),
     /// What ran, when, why, and what came of it
     History(command::history::Args),
+    /// The service: one background process a home that keeps projects
+    Daemon(command::daemon::Args),
     /// Show which host this is, why devboot thinks so, and what it can do
     Host(command::host::Args),
     /// Print the shell hook, for those who place it by hand

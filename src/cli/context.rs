@@ -178,7 +178,7 @@ impl Context {
     }
 
     /// What we would write into someone else's home they could neither read nor take back.
-    fn own_home(&self) -> Result<(), Fault> {
+    pub fn own_home(&self) -> Result<(), Fault> {
         let owner = self.system.meta(&self.home.real).ok().flatten().map(|meta| meta.uid);
         if self.global.home.is_none() || owner.is_none_or(|owner| owner == process::owner().0) {
             return Ok(());

@@ -82,6 +82,7 @@ fn run(context: &Context, command: &Command) -> Result<Exit, Fault> {
         Command::Watch(args) => command::watch::run(context, args),
         Command::Why(args) => command::why::run(context, args),
         Command::Logs(args) => command::logs::run(context, args),
+        Command::Daemon(args) => command::daemon::run(context, args),
         Command::Host(args) => command::host::run(context, args),
         Command::Hook(args) => command::hook::run(context, args),
         Command::Completions(args) => command::completions::run(context, args),

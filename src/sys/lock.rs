@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -45,6 +47,45 @@ impl Lock {
             // SMB shares and some FUSE mounts have no flock; there a file that only one can create stands in.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK) => Self::by_creation(path),
             Err(error) => Err(LockError::Io(error.into())),
+        }
+    }
+
+    /// Takes the lock at `path`, after at most `limit` when another process has it.
+    pub fn take_within(path: &Path, limit: Duration) -> Result<Self, LockError> {
+        let holder = match Self::take(path) {
+            Err(LockError::Held(holder)) => holder,
+            result => return result,
+        };
+        let file = File::open(path).map_err(LockError::Io)?;
+        match wait(file, limit) {
+            // Free for a moment; whoever is quicker has it.
+            Some(free) => {
+                drop(free);
+                Self::take(path)
+            }
+            None => Err(LockError::Held(holder)),
+        }
+    }
+
+    /// Waits for the lock on a directory for at most `limit`; `None` where directories cannot be locked.
+    pub fn of_dir_within(path: &Path, limit: Duration) -> Result<Option<Self>, LockError> {
+        match Self::try_dir(path) {
+            Err(LockError::Held(_)) => {}
+            result => return result,
+        }
+        let file = File::open(path).map_err(LockError::Io)?;
+        match wait(file, limit) {
+            Some(file) => Ok(Some(Self { file, made: None })),
+            None => Err(LockError::Held(None)),
+        }
+    }
+
+    /// Who holds the lock at `path`: `Some` when someone does, with the process id where it is known.
+    pub fn holder(path: &Path) -> Option<Option<u32>> {
+        let mut file = File::open(path).ok()?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Err(Errno::WOULDBLOCK) => Some(read_pid(&mut file)),
+            _ => None,
         }
     }
 
@@ -106,6 +147,17 @@ impl Drop for Lock {
     }
 }
 
+/// The file once its lock is ours; `None` when `limit` has passed. The wait itself goes on in a thread until then.
+fn wait(file: File, limit: Duration) -> Option<File> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        if rustix::fs::flock(&file, FlockOperation::LockExclusive).is_ok() {
+            let _ = sender.send(file);
+        }
+    });
+    receiver.recv_timeout(limit).ok()
+}
+
 fn write_pid(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
@@ -142,6 +194,29 @@ mod tests {
         }
         drop(first);
         Lock::take(&path).unwrap();
+    }
+
+    #[test]
+    fn a_wait_ends_with_the_lock_or_with_the_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let first = Lock::take(&path).unwrap();
+        assert_eq!(Lock::holder(&path), Some(Some(std::process::id())));
+        assert!(matches!(
+            Lock::take_within(&path, Duration::from_millis(20)),
+            Err(LockError::Held(Some(pid))) if pid == std::process::id()
+        ));
+        let waiting = std::thread::spawn({
+            let path = path.clone();
+            move || Lock::take_within(&path, Duration::from_secs(60)).map(drop)
+        });
+        drop(first);
+        waiting.join().unwrap().unwrap();
+        assert_eq!(Lock::holder(&path), None);
+        let whole = Lock::of_dir(dir.path()).unwrap();
+        assert!(Lock::of_dir_within(dir.path(), Duration::from_millis(20)).is_err());
+        drop(whole);
+        assert!(Lock::of_dir_within(dir.path(), Duration::from_secs(60)).unwrap().is_some());
     }
 
     #[test]

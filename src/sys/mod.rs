@@ -5,8 +5,10 @@
 
 pub mod blob;
 pub mod child;
+pub mod capped_log;
 pub mod clock;
 pub mod content;
+pub mod detach;
 pub mod dirs;
 pub mod disk;
 pub mod env;
@@ -30,6 +32,7 @@ pub mod real;
 pub mod route;
 pub mod signal;
 pub mod spool;
+pub mod socket;
 pub mod stream;
 pub mod system;
 pub mod terminal;

@@ -10,6 +10,8 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static WAKE: AtomicI32 = AtomicI32::new(-1);
+/// Where [`requests`] is told, -1 while nobody asked.
+static REQUESTS: AtomicI32 = AtomicI32::new(-1);
 /// What runs: its group, and whether a guard leads it.
 static GROUPS: Mutex<Vec<(Pid, bool)>> = Mutex::new(Vec::new());
 /// The program that has the terminal: its process id, -1 while it is being started, 0 for none.
@@ -27,12 +29,30 @@ extern "C" fn on_signal(signal: libc::c_int) {
         return;
     }
     INTERRUPTED.store(true, Ordering::SeqCst);
-    let fd = WAKE.load(Ordering::SeqCst);
-    if fd >= 0 {
-        // SAFETY: write(2) is async-signal-safe, the descriptor stays open for the life of the process, and
-        // the buffer is one byte of static data.
-        unsafe { libc::write(fd, b"x".as_ptr().cast(), 1) };
+    for place in [&WAKE, &REQUESTS] {
+        let fd = place.load(Ordering::SeqCst);
+        if fd >= 0 {
+            // SAFETY: write(2) is async-signal-safe, the descriptors stay open for the life of the process, and
+            // the buffer is one byte of static data.
+            unsafe { libc::write(fd, b"x".as_ptr().cast(), 1) };
+        }
     }
+}
+
+/// A stream that gets a byte with each signal that asks us to stop, for those who wait for several things at once.
+/// [`watch`] must have been called.
+pub fn requests() -> std::io::Result<UnixStream> {
+    let (reader, writer) = UnixStream::pair()?;
+    reader.set_nonblocking(true)?;
+    writer.set_nonblocking(true)?;
+    REQUESTS.store(std::os::fd::IntoRawFd::into_raw_fd(writer), Ordering::SeqCst);
+    Ok(reader)
+}
+
+/// Asks a process to end.
+pub fn ask_to_end(pid: u32) -> std::io::Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(std::io::ErrorKind::InvalidInput)?;
+    Ok(kill_process(pid, Signal::TERM)?)
 }
 
 /// From now on SIGINT, SIGTERM and SIGHUP set the flag that [`interrupted`] reads and end the process groups

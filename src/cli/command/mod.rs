@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod completions;
+pub mod daemon;
 pub mod diff;
 pub mod doctor;
 pub mod history;

@@ -1,6 +1,9 @@
-//! `devboot project`: the pipeline of a project, as it is understood.
+//! `devboot project`: the pipeline of a project as it is understood, and the projects that the service keeps.
 
+mod add;
 mod check;
+mod list;
+mod remove;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +14,9 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::text::printable;
 use crate::cli::context::{Context, current_dir};
+use crate::daemon::registry::Registry;
+use crate::ipc::client::{Client, Probe, probe};
+use crate::ipc::listener::{ListenError, Seat};
 use crate::project::files;
 use crate::project::inputs::Listing;
 use crate::project::load::{Asked, LoadError, Loaded, load, root_of};
@@ -42,11 +48,20 @@ enum Verb {
     Check(check::Args),
     /// Print the JSON Schema of devboot.toml, for editors
     Schema,
+    /// Keep a project from now on: run what a save affects
+    Add(add::Args),
+    /// Which projects are kept, and what they do
+    List(list::Args),
+    /// Keep a project no longer; its files are not touched
+    Remove(remove::Args),
 }
 
 /// Does what was asked for.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     match &args.verb {
+        Verb::Add(args) => add::run(context, args),
+        Verb::List(args) => list::run(context, args),
+        Verb::Remove(args) => remove::run(context, args),
         Verb::Show(args) => show::run(context, args),
         Verb::Check(args) => check::run(context, args),
         Verb::Schema => {
@@ -79,4 +94,63 @@ fn loaded(context: &Context, root: &Path) -> Result<Loaded, LoadError> {
         process::find(program).is_some() || matches!(context.system.meta(&venv(program)), Ok(Some(_)))
     };
     load(&Asked { system: &context.system, root, has: &has }, || -> Listing { files::list(root, &[], &[]) })
+}
+
+/// A directory as it was written, absolute; `.` without one.
+fn written(dir: Option<&Path>) -> Result<PathBuf, Fault> {
+    let here = current_dir()?;
+    let path = dir.map_or_else(|| here.clone(), |dir| here.join(dir));
+    Ok(path.components().collect())
+}
+
+/// The name that the service knows a directory by.
+fn name(path: &Path) -> Result<String, Fault> {
+    let shown = printable(&path.to_string_lossy());
+    let refused = |why: &str| Fault::new(ErrorKind::Usage, format!("{shown} cannot be a project: {why}"));
+    let text = path.to_str().ok_or_else(|| refused("its path is not Unicode"))?;
+    if text.contains(char::is_control) {
+        return Err(refused("its path has a control character"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Who may change the registry.
+enum Keeper {
+    /// The service, which runs.
+    Service(Client),
+    /// We, as long as we hold its seat.
+    Ours(Seat),
+}
+
+fn keeper(context: &Context) -> Result<Keeper, Fault> {
+    context.own_home()?;
+    context.prepare_state()?;
+    let place = super::daemon::place(context);
+    for _ in 0..2 {
+        match probe(&place)? {
+            Probe::Ready(client) => return Ok(Keeper::Service(client)),
+            Probe::Outdated(client) if client.is_understood() => return Ok(Keeper::Service(client)),
+            Probe::Outdated(_) => return Ok(Keeper::Service(super::daemon::ensure(context)?)),
+            Probe::Absent => {}
+        }
+        match Seat::take(&place) {
+            Ok(seat) => return Ok(Keeper::Ours(seat)),
+            // It has started meanwhile.
+            Err(ListenError::Held(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Keeper::Service(super::daemon::ensure(context)?))
+}
+
+/// Changes the registry while no service runs.
+fn change(context: &Context, _seat: &Seat, act: impl FnOnce(&mut Registry)) -> Result<(), Fault> {
+    let state = &context.dirs.state;
+    let loaded = Registry::load(&context.system, state)?;
+    if let Some(said) = &loaded.said {
+        context.printer.warn(said);
+    }
+    let mut registry = loaded.registry;
+    act(&mut registry);
+    Ok(registry.save(&context.system, state)?)
 }

@@ -1,0 +1,69 @@
+//! `devboot daemon`: the service.
+
+mod restart;
+mod run;
+mod start;
+mod status;
+mod stop;
+
+use clap::Subcommand;
+
+use crate::base::error::Fault;
+use crate::base::exit::Exit;
+use crate::cli::context::Context;
+use crate::ipc::client::Client;
+use crate::ipc::launch::{self, Launch};
+use crate::ipc::place::Place;
+
+/// Options.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  devboot daemon status          does it run, and what does it keep\n  \
+                  devboot daemon start           start it, unless it runs\n  devboot daemon restart         after trouble\n  \
+                  devboot daemon run             in the foreground, with its log on the screen\n\n\
+                  There is one service a home. It starts by itself when it is needed, and ends when it has nothing to do.")]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Run it in the foreground
+    Run(run::Args),
+    /// Start it, unless it runs
+    Start(start::Args),
+    /// End it
+    Stop,
+    /// End it and start it again
+    Restart,
+    /// Does it run, and what does it keep; exits with 0 if it runs, with 1 if not
+    Status(status::Args),
+}
+
+/// Does what was asked for.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    match &args.verb {
+        Verb::Run(args) => run::run(context, args),
+        Verb::Start(args) => start::run(context, args),
+        Verb::Stop => stop::run(context),
+        Verb::Restart => restart::run(context),
+        Verb::Status(args) => status::run(context, args),
+    }
+}
+
+/// Where this home's service is found.
+pub fn place(context: &Context) -> Place {
+    Place::of(&context.dirs)
+}
+
+/// How this home's service is started.
+pub fn launch(context: &Context) -> Result<Launch, Fault> {
+    Ok(Launch::ours(context.global.home.as_ref().map(|_| context.dirs.home.clone()))?)
+}
+
+/// A connection to this home's service, which is started if it does not run.
+pub fn ensure(context: &Context) -> Result<Client, Fault> {
+    context.own_home()?;
+    context.prepare_state()?;
+    Ok(launch::ensure(&place(context), &launch(context)?)?)
+}

@@ -1,0 +1,12 @@
+//! `devboot daemon restart`.
+
+use super::start;
+use crate::base::error::Fault;
+use crate::base::exit::Exit;
+use crate::cli::context::Context;
+
+/// Ends the service, if it runs, and starts it.
+pub fn run(context: &Context) -> Result<Exit, Fault> {
+    super::stop::end(&super::place(context))?;
+    start::run(context, &start::Args::default())
+}

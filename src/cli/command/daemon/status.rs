@@ -1,0 +1,91 @@
+//! `devboot daemon status`.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::exit::Exit;
+use crate::base::path::display;
+use crate::base::text::{counted, printable, size};
+use crate::base::time::span;
+use crate::cli::context::Context;
+use crate::cli::view;
+use crate::ipc::client::{Client, Probe, probe};
+use crate::ipc::conn::our_hello;
+use crate::ipc::message::{Request, Response, Status};
+use crate::ui::table;
+
+/// Options.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  devboot daemon status\n  devboot daemon status --json\n\n\
+                        Exits with 0 if the service runs and with 1 if not. Nothing is started.")]
+pub struct Args {}
+
+/// Shows how the service is.
+pub fn run(context: &Context, _: &Args) -> Result<Exit, Fault> {
+    let (client, outdated) = match probe(&super::place(context))? {
+        Probe::Ready(client) => (client, false),
+        Probe::Outdated(client) => (client, true),
+        Probe::Absent => return absent(context),
+    };
+    let status = asked(client)?;
+    if context.global.json {
+        let mut object = json!({ "schema": view::SCHEMA, "running": true, "outdated": outdated });
+        if let (Some(object), Ok(serde_json::Value::Object(more))) =
+            (object.as_object_mut(), serde_json::to_value(&status))
+        {
+            object.extend(more);
+        }
+        context.printer.json(&object)?;
+        return Ok(Exit::Done);
+    }
+    show(context, &status)?;
+    if outdated {
+        let ours = our_hello().version;
+        context.printer.say(&format!("  it is of an older devboot; `devboot daemon restart` runs {ours}"));
+    }
+    Ok(Exit::Done)
+}
+
+fn absent(context: &Context) -> Result<Exit, Fault> {
+    if context.global.json {
+        context.printer.json(&json!({ "schema": view::SCHEMA, "running": false }))?;
+    } else {
+        context.printer.say("the service does not run; `devboot daemon start` starts it");
+    }
+    Ok(Exit::Failed)
+}
+
+fn asked(mut client: Client) -> Result<Status, Fault> {
+    match client.ask(Request::Status)? {
+        Response::Status(status) => Ok(status),
+        _ => Err(Fault::new(ErrorKind::Failed, "the service gave another answer than its status")),
+    }
+}
+
+fn show(context: &Context, status: &Status) -> Result<(), Fault> {
+    let uptime = span(Duration::from_secs(status.uptime));
+    let mut first = format!("devboot {}, process {}, up {uptime}", printable(&status.version), status.pid);
+    if let Some(memory) = status.memory {
+        first.push_str(&format!(", {} of memory", size(memory)));
+    }
+    context.printer.data(&format!("{first}\n"))?;
+    let shown = |path: &str| display(std::path::Path::new(path), &context.dirs.home);
+    let mut rows = vec![
+        vec!["socket".to_owned(), shown(&status.socket)],
+        vec!["log".to_owned(), shown(&status.log)],
+        vec!["subscribers".to_owned(), counted(status.subscribers, "client")],
+    ];
+    for project in &status.projects {
+        let note = project.note.as_deref().map_or_else(String::new, |note| format!(": {}", printable(note)));
+        rows.push(vec![
+            "project".into(),
+            format!("{}  {}{note}", shown(&project.root), project.phase.word()),
+        ]);
+    }
+    for line in table::columns(&rows) {
+        context.printer.data(&format!("{line}\n"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! `devboot project add`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Keeper, change, keeper, name, written};
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::exit::Exit;
+use crate::base::path::display;
+use crate::base::text::printable;
+use crate::cli::context::Context;
+use crate::cli::view;
+use crate::daemon::registry::Registered;
+use crate::ipc::launch::base_environment;
+use crate::ipc::message::{AddProject, Request};
+use crate::sys::clock;
+use crate::sys::real::real_path;
+use crate::sys::system::{FileKind, ReadSystem};
+
+/// Options.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  devboot project add\n  devboot project add ~/ml\n\n\
+                        Its stages begin with PATH, HOME, the language and the proxies of this shell, and with nothing else of it.")]
+pub struct Args {
+    /// The project's directory, instead of this one
+    dir: Option<PathBuf>,
+}
+
+/// Adds a project.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    let path = written(args.dir.as_deref())?;
+    let shown = printable(&path.to_string_lossy());
+    let real = real_path(&path)
+        .map_err(|error| Fault::new(ErrorKind::Usage, format!("cannot use {shown}")).cause(error))?;
+    if !matches!(context.system.meta(&real), Ok(Some(meta)) if meta.kind == FileKind::Dir) {
+        return Err(Fault::new(ErrorKind::Usage, format!("{shown} is not a directory")));
+    }
+    context
+        .system
+        .list(&real)
+        .map_err(|error| Fault::new(ErrorKind::Failed, format!("cannot read {shown}")).cause(error))?;
+    let root = name(&real)?;
+    let env = base_environment();
+    let runs = match keeper(context)? {
+        Keeper::Service(mut client) => {
+            client.ask(Request::AddProject(AddProject { root: root.clone(), env }))?;
+            true
+        }
+        Keeper::Ours(seat) => {
+            change(context, &seat, |registry| {
+                let now = clock::now();
+                let known = registry.projects.entry(root.clone());
+                known.or_insert_with(|| Registered { added: now, env: env.clone() }).env = env.clone();
+            })?;
+            false
+        }
+    };
+    if context.global.json {
+        context.printer.json(&json!({ "schema": view::SCHEMA, "root": root, "running": runs }))?;
+        return Ok(Exit::Done);
+    }
+    context.printer.say(&format!("added {}", display(&real, &context.dirs.home)));
+    if !runs {
+        context
+            .printer
+            .say("  the service does not run now; the next shell or `devboot daemon start` starts it");
+    }
+    Ok(Exit::Done)
+}

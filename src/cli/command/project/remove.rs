@@ -1,0 +1,49 @@
+//! `devboot project remove`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Keeper, change, keeper, name, written};
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::exit::Exit;
+use crate::base::text::printable;
+use crate::cli::context::Context;
+use crate::cli::view;
+use crate::ipc::message::{OfProject, Request};
+use crate::sys::real::real_path;
+
+/// Options.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  devboot project remove\n  devboot project remove ~/ml\n\n\
+                        What runs of it is ended. A project whose directory is gone can be removed, too.")]
+pub struct Args {
+    /// The project's directory, instead of this one
+    dir: Option<PathBuf>,
+}
+
+/// Removes a project.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    let path = written(args.dir.as_deref())?;
+    // A directory that is gone is known by how it was written.
+    let root = name(&real_path(&path).unwrap_or(path))?;
+    match keeper(context)? {
+        Keeper::Service(mut client) => {
+            client.ask(Request::RemoveProject(OfProject { root: root.clone() }))?;
+        }
+        Keeper::Ours(seat) => {
+            let mut known = false;
+            change(context, &seat, |registry| known = registry.projects.remove(&root).is_some())?;
+            if !known {
+                let words = format!("{} is no project of the service", printable(&root));
+                return Err(Fault::new(ErrorKind::Usage, words).hint("devboot project list"));
+            }
+        }
+    }
+    if context.global.json {
+        context.printer.json(&json!({ "schema": view::SCHEMA, "removed": root }))?;
+    } else {
+        context.printer.say(&format!("removed {}; its files are as they were", printable(&root)));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,63 @@
+//! Everything that the service does.
+
+use std::collections::BTreeMap;
+
+use crate::daemon::event::ClientId;
+use crate::daemon::project::ProjectOrder;
+use crate::daemon::registry::Registry;
+use crate::daemon::running::Running;
+use crate::ipc::message;
+use crate::run::event::RunId;
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Answer a client.
+    Respond {
+        /// Which.
+        client: ClientId,
+        /// With what.
+        response: message::Response,
+    },
+    /// Answer a client with how the service is.
+    RespondStatus {
+        /// Which.
+        client: ClientId,
+    },
+    /// Tell these clients what happened.
+    Tell {
+        /// Which.
+        clients: Vec<ClientId>,
+        /// What.
+        event: message::Event,
+    },
+    /// Write the registry; how it went comes back as [`super::event::Event::Saved`].
+    SaveRegistry {
+        /// What to write.
+        registry: Registry,
+        /// Who asked for it.
+        client: ClientId,
+    },
+    /// Write down which runs are under way.
+    SaveRunning(Running),
+    /// Begin to keep a project.
+    StartProject {
+        /// Which.
+        root: String,
+        /// The environment of its stages.
+        env: BTreeMap<String, String>,
+        /// Its runs that an earlier service began and did not end.
+        interrupted: Vec<RunId>,
+    },
+    /// Tell a project what to do.
+    Order {
+        /// Which.
+        root: String,
+        /// What.
+        order: ProjectOrder,
+    },
+    /// A line for the log.
+    Log(String),
+    /// End now.
+    Finish,
+}

@@ -1,0 +1,134 @@
+//! One row a request: what each asks of the state. Pure.
+
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::text::printable;
+use crate::daemon::effect::Effect;
+use crate::daemon::event::ClientId;
+use crate::daemon::project::ProjectOrder;
+use crate::daemon::registry::{MOST, Registered};
+use crate::daemon::state::{Now, State};
+use crate::daemon::update::{end, respond, start_project};
+use crate::ipc::message::{
+    AddProject, OfProject, PROTOCOL, ProjectPhase, Request, Response, Run, Stop, Subscribe,
+};
+
+/// What follows from a request. Each is answered once, now or later.
+pub fn handle(state: &mut State, client: ClientId, request: Request, now: Now) -> Vec<Effect> {
+    let Some(known) = state.clients.get(&client) else { return Vec::new() };
+    if known.hello.protocol != PROTOCOL && !matches!(request, Request::Stop(_)) {
+        let words = format!("the service (devboot {}) speaks another protocol", state.identity.hello.version);
+        return failed(client, Fault::new(ErrorKind::Failed, words));
+    }
+    if state.ending.is_some() && !matches!(request, Request::Stop(_) | Request::Status) {
+        return failed(client, Fault::new(ErrorKind::Failed, "the service is ending").hint("try again"));
+    }
+    match request {
+        Request::Status => vec![Effect::RespondStatus { client }],
+        Request::Stop(stop) => stop_service(state, client, &stop, now),
+        Request::AddProject(project) => add(state, client, project, now),
+        Request::RemoveProject(project) => remove(state, client, &project),
+        Request::ListProjects => vec![respond(client, Response::Projects(state.project_statuses()))],
+        Request::Subscribe(subscribe) => follow(state, client, subscribe),
+        Request::Run(Run { root, stages, force }) => {
+            order(state, client, &root, ProjectOrder::Run { by: client, stages, force })
+        }
+        Request::Cancel(of) => order(state, client, &of.root, ProjectOrder::Cancel { by: client }),
+        Request::Reload(of) => reload(state, client, &of),
+        Request::Logs(of) => order(state, client, &of.root.clone(), ProjectOrder::Logs { by: client, of }),
+        Request::Why(of) => order(state, client, &of.root.clone(), ProjectOrder::Why { by: client, of }),
+    }
+}
+
+fn failed(client: ClientId, fault: Fault) -> Vec<Effect> {
+    vec![respond(client, Response::Failed(fault.into()))]
+}
+
+fn stop_service(state: &mut State, client: ClientId, stop: &Stop, now: Now) -> Vec<Effect> {
+    let ours = &state.identity.hello;
+    let is_newer = state.clients.get(&client).is_some_and(|client| client.hello.is_newer_than(ours));
+    if stop.replace && !is_newer {
+        let words =
+            format!("the service (devboot {}) is not older than who wants to replace it", ours.version);
+        return failed(client, Fault::new(ErrorKind::Refused, words));
+    }
+    let why = if stop.replace { "a newer devboot takes over" } else { "it was asked to" };
+    let mut effects = vec![respond(client, Response::Done)];
+    effects.extend(end(state, stop.replace, why, now));
+    effects
+}
+
+fn add(state: &State, client: ClientId, project: AddProject, now: Now) -> Vec<Effect> {
+    let AddProject { root, env } = project;
+    if !is_sound(&root) {
+        let words = format!("'{}' is no absolute path of a directory", printable(&root));
+        return failed(client, Fault::new(ErrorKind::Usage, words));
+    }
+    let mut registry = state.registry.clone();
+    if registry.projects.len() >= MOST && !registry.projects.contains_key(&root) {
+        let words = format!("there are {MOST} projects already");
+        return failed(client, Fault::new(ErrorKind::Refused, words).hint("devboot project remove DIR"));
+    }
+    let added = registry.projects.get(&root).map_or(now.wall, |known| known.added);
+    registry.projects.insert(root, Registered { added, env });
+    if registry == state.registry {
+        return vec![respond(client, Response::Done)];
+    }
+    vec![Effect::SaveRegistry { registry, client }]
+}
+
+/// Whether a client may name it as a project's directory.
+fn is_sound(root: &str) -> bool {
+    let is_plain = |part: &str| !matches!(part, "." | "..");
+    root.starts_with('/') && !root.contains(char::is_control) && root.split('/').all(is_plain)
+}
+
+fn remove(state: &State, client: ClientId, of: &OfProject) -> Vec<Effect> {
+    let mut registry = state.registry.clone();
+    match registry.projects.remove(&of.root) {
+        Some(_) => vec![Effect::SaveRegistry { registry, client }],
+        None => failed(client, unknown(&of.root)),
+    }
+}
+
+fn unknown(root: &str) -> Fault {
+    Fault::new(ErrorKind::Usage, format!("{} is no project of the service", printable(root)))
+        .hint(format!("devboot project add {}", printable(root)))
+}
+
+fn follow(state: &mut State, client: ClientId, subscribe: Subscribe) -> Vec<Effect> {
+    if let Some(root) = &subscribe.root
+        && !state.registry.projects.contains_key(root)
+    {
+        return failed(client, unknown(root));
+    }
+    if let Some(known) = state.clients.get_mut(&client) {
+        known.follows = Some(subscribe.root);
+    }
+    vec![respond(client, Response::Done)]
+}
+
+fn order(state: &State, client: ClientId, root: &str, order: ProjectOrder) -> Vec<Effect> {
+    match state.projects.get(root) {
+        _ if !state.registry.projects.contains_key(root) => failed(client, unknown(root)),
+        Some(project) if !matches!(project.phase, ProjectPhase::Failed | ProjectPhase::Stopping) => {
+            vec![Effect::Order { root: root.to_owned(), order }]
+        }
+        project => {
+            let why = project.and_then(|project| project.note.clone());
+            let fault = Fault::new(ErrorKind::Failed, format!("{} is not being kept", printable(root)));
+            let fault = why.into_iter().fold(fault, Fault::cause);
+            failed(client, fault.hint(format!("devboot project add {}", printable(root))))
+        }
+    }
+}
+
+/// A project whose task has ended gets another one.
+fn reload(state: &mut State, client: ClientId, of: &OfProject) -> Vec<Effect> {
+    if state.projects.get(&of.root).is_some_and(|project| project.phase == ProjectPhase::Failed) {
+        state.projects.remove(&of.root);
+        let mut effects = vec![respond(client, Response::Done)];
+        effects.extend(start_project(state, &of.root));
+        return effects;
+    }
+    order(state, client, &of.root, ProjectOrder::Reload { by: client })
+}

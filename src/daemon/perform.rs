@@ -1,0 +1,163 @@
+//! Carrying out effects: the thin edge between what was decided and the world.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::effect::Effect;
+use super::event::{ClientId, Event};
+use super::outbox::{Frame, NotTaken, Outbox, outbox};
+use super::project::{self, Begin, ProjectEvent, ProjectOrder, Told};
+use super::serve::Journal;
+use super::state::{Now, State};
+use super::talk;
+use crate::base::error::{ErrorKind, Fault};
+use crate::ipc::frame;
+use crate::ipc::message::{FromService, Response};
+use crate::sys::process;
+use crate::sys::real::RealSystem;
+
+/// The most connections at a time.
+const MOST: usize = 64;
+
+/// How long clients have to take the last words.
+const FLUSH: Duration = Duration::from_millis(500);
+
+/// What the service holds of the world.
+pub struct Performer {
+    /// The state directory.
+    pub state_dir: PathBuf,
+    /// Where the log goes.
+    pub journal: Journal,
+    events: mpsc::Sender<Event>,
+    clients: BTreeMap<ClientId, (Outbox, JoinHandle<()>)>,
+    projects: BTreeMap<String, mpsc::UnboundedSender<ProjectOrder>>,
+    next: u64,
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It does.
+    Go,
+    /// It has ended.
+    End,
+}
+
+impl Performer {
+    /// With nothing yet; what happens is told to `events`.
+    pub fn new(state_dir: PathBuf, journal: Journal, events: mpsc::Sender<Event>) -> Self {
+        Self { state_dir, journal, events, clients: BTreeMap::new(), projects: BTreeMap::new(), next: 0 }
+    }
+
+    /// Begins to serve a connection.
+    pub fn admit(&mut self, stream: UnixStream, state: &State) {
+        self.clients.retain(|_, (_, task)| !task.is_finished());
+        if self.clients.len() >= MOST {
+            self.journal.line(&format!("refused a connection: there are {MOST} already"));
+            return;
+        }
+        self.next += 1;
+        let client = ClientId(self.next);
+        let (filled, waiting) = outbox();
+        let hello = state.identity.hello.clone();
+        let task = tokio::spawn(talk::serve(client, stream, hello, waiting, self.events.clone()));
+        self.clients.insert(client, (filled, task));
+    }
+
+    /// Carries out one effect. What follows from it at once comes back as an event.
+    pub fn perform(&mut self, effect: Effect, state: &State, now: Now) -> (Flow, Option<Event>) {
+        let mut follows = None;
+        match effect {
+            Effect::Respond { client, response } => follows = self.respond(client, response),
+            Effect::RespondStatus { client } => {
+                let status = state.status(now, process::resident());
+                follows = self.respond(client, Response::Status(status));
+            }
+            Effect::Tell { clients, event } => {
+                if let Ok(bytes) = frame::encode(&FromService::Event(event), frame::RESPONSE) {
+                    let frame: Frame = bytes.into();
+                    clients.into_iter().for_each(|client| self.put(client, frame.clone()));
+                }
+            }
+            Effect::SaveRegistry { registry, client } => {
+                let result = registry.save(&RealSystem, &self.state_dir).map_err(Fault::from);
+                follows = Some(Event::Saved { registry, client, result });
+            }
+            Effect::SaveRunning(running) => {
+                if let Err(error) = running.save(&RealSystem, &self.state_dir) {
+                    self.journal.line(&format!("cannot write down which runs are under way: {error}"));
+                }
+            }
+            Effect::StartProject { root, env, interrupted } => {
+                let begin =
+                    Begin { root: root.clone().into(), env, interrupted, state: self.state_dir.clone() };
+                self.start_project(root, begin);
+            }
+            Effect::Order { root, order } => follows = self.order(root, order),
+            Effect::Log(text) => self.journal.line(&text),
+            Effect::Finish => return (Flow::End, None),
+        }
+        (Flow::Go, follows)
+    }
+
+    fn respond(&mut self, client: ClientId, response: Response) -> Option<Event> {
+        let frame = frame::encode(&FromService::Response(response), frame::RESPONSE).or_else(|error| {
+            let fault = Fault::new(ErrorKind::Failed, "the answer is too long to be sent").cause(error);
+            frame::encode(&FromService::Response(Response::Failed(fault.into())), frame::RESPONSE)
+        });
+        self.put(client, frame.ok()?.into());
+        None
+    }
+
+    /// A client that does not read is let go; its task says so.
+    fn put(&mut self, client: ClientId, frame: Frame) {
+        let Some((outbox, task)) = self.clients.get(&client) else { return };
+        if outbox.add(frame) == Err(NotTaken::Full) {
+            task.abort();
+            self.clients.remove(&client);
+            let why = Some("a client does not read; its connection is closed".to_owned());
+            let events = self.events.clone();
+            tokio::spawn(async move { events.send(Event::Gone { client, why }).await });
+        }
+    }
+
+    fn start_project(&mut self, root: String, begin: Begin) {
+        let (orders, receiver) = mpsc::unbounded_channel();
+        let told = Told::new(root.clone(), self.events.clone());
+        self.projects.insert(root, orders);
+        tokio::spawn(async move {
+            let task = tokio::spawn(project::keep(begin, receiver, told.clone()));
+            let why = task.await.err().map(|error| format!("it failed: {error}"));
+            told.tell(ProjectEvent::Ended(why)).await;
+        });
+    }
+
+    /// A task that has just ended takes no order; its end is on its way to the loop.
+    fn order(&mut self, root: String, order: ProjectOrder) -> Option<Event> {
+        let undelivered = match self.projects.get(&root) {
+            Some(orders) => orders.send(order).err().map(|error| error.0),
+            None => Some(order),
+        };
+        let to = undelivered?.asker()?;
+        let fault = Fault::new(ErrorKind::Failed, "the project is not being kept just now").hint("try again");
+        let response = Response::Failed(fault.into());
+        Some(Event::Project { root, event: ProjectEvent::Answer { to, response } })
+    }
+
+    /// Lets what was said last reach those who read.
+    pub async fn flush(self) {
+        // Without its outbox a client's task writes what is left, and ends.
+        let tasks: Vec<_> = self.clients.into_values().map(|(_, task)| task).collect();
+        let all = async {
+            for task in tasks {
+                let _ = task.await;
+            }
+        };
+        let _ = tokio::time::timeout(FLUSH, all).await;
+    }
+}

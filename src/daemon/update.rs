@@ -1,0 +1,220 @@
+//! What follows from what happens. Pure: the same state, event and time give the same effects.
+
+use crate::base::error::Fault;
+use crate::base::text::printable;
+use crate::daemon::effect::Effect;
+use crate::daemon::event::{ClientId, Event};
+use crate::daemon::handler;
+use crate::daemon::project::{ProjectEvent, ProjectOrder};
+use crate::daemon::registry::Registry;
+use crate::daemon::state::{Client, ENDING, Now, Project, State};
+use crate::ipc::message::{self, ProjectPhase, Response};
+use crate::run::event::RunEvent;
+
+/// What has to be done first: every project gets its task.
+pub fn begin(state: &mut State, now: Now) -> Vec<Effect> {
+    let roots: Vec<String> = state.registry.projects.keys().cloned().collect();
+    let mut effects: Vec<Effect> = roots.iter().flat_map(|root| start_project(state, root)).collect();
+    // Runs of projects that are kept no longer are nobody's.
+    effects.push(Effect::SaveRunning(state.running.clone()));
+    note_idleness(state, now);
+    effects
+}
+
+/// What follows from one event.
+pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
+    let effects = match event {
+        Event::Connected { client, hello } => {
+            state.clients.insert(client, Client { hello, follows: None });
+            Vec::new()
+        }
+        Event::Asked { client, request } => handler::handle(state, client, request, now),
+        Event::NotUnderstood { client, why } => {
+            let version = &state.identity.hello.version;
+            let fault = Fault::new(
+                crate::base::error::ErrorKind::Usage,
+                format!("the service (devboot {version}) does not know this request"),
+            );
+            vec![respond(client, Response::Failed(fault.cause(printable(&why)).into()))]
+        }
+        Event::Gone { client, why } => {
+            state.clients.remove(&client);
+            why.map(Effect::Log).into_iter().collect()
+        }
+        Event::Noted(text) => vec![Effect::Log(text)],
+        Event::Project { root, event } => in_project(state, &root, event),
+        Event::Saved { registry, client, result } => saved(state, registry, client, result),
+        Event::Signal => end(state, false, "a signal asks to end", now),
+        Event::Deadline => deadline(state, now),
+    };
+    note_idleness(state, now);
+    effects
+}
+
+pub(super) fn respond(client: ClientId, response: Response) -> Effect {
+    Effect::Respond { client, response }
+}
+
+fn note_idleness(state: &mut State, now: Now) {
+    state.idle_since = if state.is_idle() { state.idle_since.or(Some(now.running)) } else { None };
+}
+
+fn deadline(state: &mut State, now: Now) -> Vec<Effect> {
+    match state.ending {
+        Some(until) if now.running >= until => {
+            vec![Effect::Log("what was told to end has not; it is left to the system".into()), Effect::Finish]
+        }
+        None if state.is_idle() && state.deadline().is_some_and(|deadline| now.running >= deadline) => {
+            end(state, false, "nothing to do", now)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Ends the service in order: subscribers learn it, projects end what they started, then it goes.
+pub(super) fn end(state: &mut State, replace: bool, why: &str, now: Now) -> Vec<Effect> {
+    if state.ending.is_some() {
+        return Vec::new();
+    }
+    state.ending = Some(now.running + ENDING);
+    let followers = state.clients.iter().filter(|(_, client)| client.follows.is_some());
+    let clients: Vec<ClientId> = followers.map(|(id, _)| *id).collect();
+    let mut effects = vec![
+        Effect::Log(format!("ending: {why}")),
+        Effect::Tell { clients, event: message::Event::Stopping(message::Stop { replace }) },
+    ];
+    for (root, project) in &mut state.projects {
+        project.phase = ProjectPhase::Stopping;
+        effects.push(Effect::Order { root: root.clone(), order: ProjectOrder::Stop });
+    }
+    if state.projects.is_empty() {
+        effects.push(Effect::Finish);
+    }
+    effects
+}
+
+/// Gives a registered project its task, unless it has one.
+pub(super) fn start_project(state: &mut State, root: &str) -> Vec<Effect> {
+    let Some(registered) = state.registry.projects.get(root) else { return Vec::new() };
+    if state.projects.contains_key(root) {
+        return Vec::new();
+    }
+    let env = registered.env.clone();
+    state.projects.insert(root.to_owned(), Project { phase: ProjectPhase::Starting, note: None });
+    let interrupted = state.interrupted.take(root);
+    vec![Effect::StartProject { root: root.to_owned(), env, interrupted }]
+}
+
+fn in_project(state: &mut State, root: &str, event: ProjectEvent) -> Vec<Effect> {
+    match event {
+        ProjectEvent::Run(event) => {
+            let mut effects = Vec::new();
+            match &event {
+                RunEvent::RunStarted { run, .. } => state.running.begin(root, *run),
+                RunEvent::RunFinished { run, .. } => state.running.end(root, *run),
+                _ => {}
+            }
+            if matches!(event, RunEvent::RunStarted { .. } | RunEvent::RunFinished { .. }) {
+                effects.push(Effect::SaveRunning(state.running.clone()));
+            }
+            let clients = state.followers(root);
+            if !clients.is_empty()
+                && let Ok(event) = serde_json::to_value(&event)
+            {
+                let news = message::RunNews { root: root.to_owned(), event };
+                effects.push(Effect::Tell { clients, event: message::Event::Run(news) });
+            }
+            effects
+        }
+        ProjectEvent::Phase(phase, note) => {
+            let Some(project) = state.projects.get_mut(root) else { return Vec::new() };
+            if project.phase == ProjectPhase::Stopping {
+                return Vec::new();
+            }
+            *project = Project { phase, note };
+            tell_project(state, root)
+        }
+        ProjectEvent::Answer { to, response } => vec![respond(to, response)],
+        ProjectEvent::Note(text) => vec![Effect::Log(printable(&text))],
+        ProjectEvent::Ended(why) => ended(state, root, why),
+    }
+}
+
+fn tell_project(state: &State, root: &str) -> Vec<Effect> {
+    let clients = state.followers(root);
+    match state.project_status(root) {
+        Some(status) if !clients.is_empty() => {
+            vec![Effect::Tell { clients, event: message::Event::Project(status) }]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn ended(state: &mut State, root: &str, why: Option<String>) -> Vec<Effect> {
+    let Some(project) = state.projects.get(root) else { return Vec::new() };
+    let was_told = project.phase == ProjectPhase::Stopping;
+    let left = state.running.take(root);
+    let mut effects = Vec::new();
+    if !left.is_empty() {
+        effects.push(Effect::SaveRunning(state.running.clone()));
+    }
+    if was_told {
+        state.projects.remove(root);
+        if state.ending.is_some() {
+            if state.projects.is_empty() {
+                effects.push(Effect::Finish);
+            }
+            return effects;
+        }
+        // It may have been added again meanwhile.
+        effects.extend(start_project(state, root));
+        return effects;
+    }
+    let why = printable(&why.unwrap_or_else(|| "it ended by itself".into()));
+    effects.push(Effect::Log(format!("{}: {why}", printable(root))));
+    if let Some(project) = state.projects.get_mut(root) {
+        *project = Project { phase: ProjectPhase::Failed, note: Some(why) };
+    }
+    effects.extend(tell_project(state, root));
+    effects
+}
+
+/// The registry on disk is another one now, or could not be made so; the state follows.
+fn saved(state: &mut State, registry: Registry, client: ClientId, result: Result<(), Fault>) -> Vec<Effect> {
+    if let Err(fault) = result {
+        return vec![
+            Effect::Log(format!("the registry could not be written: {}", fault.one_line())),
+            respond(client, Response::Failed(fault.into())),
+        ];
+    }
+    let before = std::mem::replace(&mut state.registry, registry);
+    let mut effects = vec![respond(client, Response::Done)];
+    let removed: Vec<String> =
+        before.projects.into_keys().filter(|root| !state.registry.projects.contains_key(root)).collect();
+    for root in removed {
+        effects.push(Effect::Log(format!("{}: removed", printable(&root))));
+        let event = message::Event::Removed(message::OfProject { root: root.clone() });
+        effects.push(Effect::Tell { clients: state.followers(&root), event });
+        match state.projects.get_mut(&root) {
+            // A task that has ended already takes no order.
+            Some(project) if project.phase == ProjectPhase::Failed => {
+                state.projects.remove(&root);
+            }
+            Some(project) => {
+                project.phase = ProjectPhase::Stopping;
+                effects.push(Effect::Order { root, order: ProjectOrder::Stop });
+            }
+            None => {}
+        }
+    }
+    let roots: Vec<String> = state.registry.projects.keys().cloned().collect();
+    for root in roots {
+        let begun = start_project(state, &root);
+        if !begun.is_empty() {
+            effects.push(Effect::Log(format!("{}: added", printable(&root))));
+            effects.extend(begun);
+            effects.extend(tell_project(state, &root));
+        }
+    }
+    effects
+}

@@ -1,0 +1,275 @@
+//! Making sure that a service runs: found, replaced when it is older than we are, or started.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::client::{Client, Probe, probe};
+use super::conn::ConnError;
+use super::message::{Failure, Request, Stop};
+use super::place::Place;
+use crate::base::error::{Diagnose, ErrorKind, Fault};
+use crate::sys::detach::{self, Detached};
+use crate::sys::lock::{Lock, LockError};
+use crate::sys::socket::{self, Unfit};
+use crate::sys::{env, process, signal};
+
+/// How long a service has to start, and another command to start one.
+const START: Duration = Duration::from_secs(10);
+
+/// How long a service has to end: longer than it gives what it runs.
+pub const END: Duration = Duration::from_secs(15);
+
+/// How long whoever holds the lock without listening has to do one of both.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// The variables that the service keeps of whoever starts it: where things are, how text is read, how the network is
+/// reached. The rest, secrets among them, is none of its business.
+const KEPT: [&str; 30] = [
+    "HOME",
+    "PATH",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_DATA_HOME",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "ZDOTDIR",
+    "DEVBOOT_HOST",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "http_proxy",
+    "all_proxy",
+    "no_proxy",
+    "UV_PYTHON_INSTALL_DIR",
+    "PYENV_ROOT",
+];
+
+/// No service could be had.
+#[derive(Debug)]
+pub enum LaunchError {
+    /// It does not answer as it should.
+    Conn(ConnError),
+    /// What it said when it was asked to make place.
+    Replace(Fault),
+    /// Its directory cannot be used.
+    Dir(PathBuf, Unfit),
+    /// It could not be started.
+    Start(io::Error),
+    /// It started and could not go on.
+    Failed(Failure),
+    /// It is not ready in time.
+    TooSlow,
+    /// A process holds the place of the service and listens nowhere.
+    Unreachable(Option<u32>),
+}
+
+impl fmt::Display for LaunchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conn(error) => error.fmt(f),
+            Self::Replace(_) => f.write_str("the older service does not make place"),
+            Self::Dir(path, _) => write!(f, "cannot use {}", path.display()),
+            Self::Start(_) => f.write_str("cannot start the service"),
+            Self::Failed(failure) => f.write_str(&failure.message),
+            Self::TooSlow => write!(f, "the service was not ready within {} s", START.as_secs()),
+            Self::Unreachable(Some(pid)) => write!(f, "process {pid} is the service and cannot be reached"),
+            Self::Unreachable(None) => f.write_str("the service cannot be reached"),
+        }
+    }
+}
+
+impl std::error::Error for LaunchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Conn(error) => error.source(),
+            Self::Start(error) | Self::Dir(_, Unfit::Io(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Diagnose for LaunchError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Conn(error) => error.kind(),
+            Self::Dir(_, Unfit::NoDirectory | Unfit::Foreign(_)) => ErrorKind::Refused,
+            Self::Failed(failure) => Fault::from(failure.clone()).kind,
+            _ => ErrorKind::Failed,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Conn(error) => error.hints(),
+            Self::Replace(fault) => std::iter::once(fault.one_line()).chain(fault.hints.clone()).collect(),
+            Self::Failed(failure) => failure.causes.iter().chain(&failure.hints).cloned().collect(),
+            Self::TooSlow => vec!["its log says more: ~/.local/state/devboot/logs/daemon.log".into()],
+            Self::Unreachable(Some(pid)) => vec![format!("end it: kill {pid}")],
+            _ => vec!["run it in the foreground to see more: devboot daemon run".into()],
+        }
+    }
+}
+
+impl From<ConnError> for LaunchError {
+    fn from(error: ConnError) -> Self {
+        Self::Conn(error)
+    }
+}
+
+/// What a service that was started says once, on its standard output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It listens.
+    Ready,
+    /// It cannot go on.
+    Failed(Failure),
+}
+
+/// How a service is started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The program.
+    pub program: PathBuf,
+    /// The home, when it is not the one that `HOME` says.
+    pub home: Option<PathBuf>,
+}
+
+impl Launch {
+    /// With the program that is running.
+    pub fn ours(home: Option<PathBuf>) -> Result<Self, LaunchError> {
+        Ok(Self { program: env::current_exe().map_err(LaunchError::Start)?, home })
+    }
+
+    fn detached(&self, place: &Place, words: &[&str]) -> Detached {
+        let mut args: Vec<OsString> = Vec::new();
+        if let Some(home) = &self.home {
+            args.extend(["--home".into(), home.clone().into_os_string()]);
+        }
+        args.extend(words.iter().map(OsString::from));
+        let env = KEPT.iter().filter_map(|name| Some((OsString::from(name), env::var_os(name)?))).collect();
+        Detached { program: self.program.clone(), args, env, errors: place.log() }
+    }
+}
+
+/// The variables that a project's stages begin with, out of ours: where things are and how text is read.
+pub fn base_environment() -> std::collections::BTreeMap<String, String> {
+    KEPT.iter().filter_map(|name| Some(((*name).to_owned(), env::var(name)?))).collect()
+}
+
+/// A connection to a service that is not older than we are; it is started or replaced where that is needed. The state
+/// directory exists.
+///
+/// # Errors
+/// There is none, and the reason why.
+pub fn ensure(place: &Place, launch: &Launch) -> Result<Client, LaunchError> {
+    if let Probe::Ready(client) = probe(place)? {
+        return Ok(client);
+    }
+    let dir = place.run_dir();
+    socket::private_dir(&dir).map_err(|why| LaunchError::Dir(dir.clone(), why))?;
+    // Of several commands that start a service at once, one does.
+    let _one = Lock::of_dir_within(&dir, START).map_err(|_| LaunchError::TooSlow)?;
+    match probe(place)? {
+        Probe::Ready(client) => return Ok(client),
+        Probe::Outdated(client) => replace(client)?,
+        Probe::Absent => drop(settle(place)?),
+    }
+    start(place, launch)
+}
+
+/// Starts a service if none runs, and does not wait for it.
+///
+/// # Errors
+/// The program could not be started.
+pub fn start_without_waiting(place: &Place, launch: &Launch) -> Result<(), LaunchError> {
+    match probe(place) {
+        Ok(Probe::Ready(_)) => Ok(()),
+        _ => detach::start(&launch.detached(place, &["daemon", "start", "--quiet"]))
+            .map(drop)
+            .map_err(LaunchError::Start),
+    }
+}
+
+fn replace(mut client: Client) -> Result<(), LaunchError> {
+    client.ask(Request::Stop(Stop { replace: true })).map_err(LaunchError::Replace)?;
+    Ok(client.wait_for_end(END)?)
+}
+
+/// Nobody can be reached. Who holds the lock all the same may be about to listen, or about to end; or its socket was
+/// taken from under it, as a logout does with `$XDG_RUNTIME_DIR`: then it is ended. Says whether one was.
+pub fn settle(place: &Place) -> Result<bool, LaunchError> {
+    let lock = place.lock();
+    let pid = match Lock::holder(&lock) {
+        None => return Ok(false),
+        Some(pid) => pid,
+    };
+    match Lock::take_within(&lock, SETTLE) {
+        Err(LockError::Held(_)) => {}
+        _ => return Ok(false),
+    }
+    if !matches!(probe(place)?, Probe::Absent) {
+        return Ok(false);
+    }
+    // A lock on a network file system may be that of another machine.
+    let ours = pid
+        .filter(|pid| process::name(*pid).is_some() && process::name(*pid) == process::name(process::id()));
+    let ended = ours.is_some_and(|pid| {
+        signal::ask_to_end(pid).is_ok() && !matches!(Lock::take_within(&lock, END), Err(LockError::Held(_)))
+    });
+    if ended { Ok(true) } else { Err(LaunchError::Unreachable(pid)) }
+}
+
+fn start(place: &Place, launch: &Launch) -> Result<Client, LaunchError> {
+    let what = launch.detached(place, &["daemon", "run", "--detached"]);
+    let mut started = detach::start(&what).map_err(LaunchError::Start)?;
+    let Some(said) = started.said(START) else {
+        started.end();
+        return Err(LaunchError::TooSlow);
+    };
+    let outcome = serde_json::from_str(said.trim());
+    // Whatever it said: if one listens now, that is what was wanted.
+    if let Probe::Ready(client) = probe(place)? {
+        return Ok(client);
+    }
+    match outcome {
+        Ok(Outcome::Failed(failure)) => Err(LaunchError::Failed(failure)),
+        Ok(Outcome::Ready) => Err(LaunchError::Unreachable(Some(started.id()))),
+        Err(_) => Err(LaunchError::Start(io::Error::other("it ended without a word"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::env_vars::ALL;
+
+    #[test]
+    fn what_the_service_keeps_is_listed_and_holds_no_secret() {
+        for name in KEPT {
+            assert!(
+                ALL.iter().any(|var| var.name == name.to_uppercase()),
+                "{name} is not in base/env_vars.rs"
+            );
+            assert!(!crate::base::redact::is_secret_name(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Every message in its documented form: the files in `golden/` are what older and newer programs send.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::*;
+
+/// Holds a message to its file. A changed form fails here; a new message needs a new file.
+fn golden<T: Serialize + DeserializeOwned + PartialEq + Debug>(name: &str, message: &T) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ipc/golden").join(format!("{name}.json"));
+    let text = serde_json::to_string_pretty(message).unwrap() + "\n";
+    let kept =
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}\n{text}", path.display()));
+    assert_eq!(kept, text, "{name}");
+    assert_eq!(serde_json::from_str::<T>(&kept).unwrap(), *message, "{name}");
+}
+
+fn hello() -> Hello {
+    Hello { protocol: 1, version: "0.1.0".into(), build: 1_700_000_000_000_000_000, pid: 42 }
+}
+
+fn project() -> ProjectStatus {
+    ProjectStatus {
+        root: "/home/a/ml".into(),
+        added: Timestamp(0),
+        phase: ProjectPhase::Idle,
+        note: Some("a note".into()),
+    }
+}
+
+#[test]
+fn requests_keep_their_form() {
+    let root = || "/home/a/ml".to_owned();
+    let of = || OfProject { root: root() };
+    let stage = || OfStage { root: root(), stage: Some("test".into()), run: Some(7) };
+    let env = BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]);
+    golden("client-hello", &FromClient::Hello(hello()));
+    for (name, request) in [
+        ("status", Request::Status),
+        ("stop", Request::Stop(Stop { replace: true })),
+        ("add-project", Request::AddProject(AddProject { root: root(), env })),
+        ("remove-project", Request::RemoveProject(of())),
+        ("list-projects", Request::ListProjects),
+        ("run", Request::Run(Run { root: root(), stages: vec!["test".into()], force: true })),
+        ("cancel", Request::Cancel(of())),
+        ("reload", Request::Reload(of())),
+        ("subscribe", Request::Subscribe(Subscribe { root: Some(root()) })),
+        ("logs", Request::Logs(stage())),
+        ("why", Request::Why(stage())),
+    ] {
+        golden(&format!("request-{name}"), &FromClient::Request(request));
+    }
+}
+
+#[test]
+fn responses_and_events_keep_their_form() {
+    golden("service-hello", &FromService::Hello(hello()));
+    let failure = Failure {
+        kind: "refused".into(),
+        message: "what".into(),
+        causes: vec!["why".into()],
+        hints: vec!["next".into()],
+    };
+    let status = Status {
+        pid: 42,
+        version: "0.1.0".into(),
+        started: Timestamp(0),
+        uptime: 5,
+        socket: "/run/user/0/devboot/x.sock".into(),
+        log: "/home/a/.local/state/devboot/logs/daemon.log".into(),
+        memory: Some(5_000_000),
+        projects: vec![project()],
+        clients: 2,
+        subscribers: 1,
+    };
+    for (name, response) in [
+        ("done", Response::Done),
+        ("failed", Response::Failed(failure)),
+        ("status", Response::Status(status)),
+        ("projects", Response::Projects(vec![project()])),
+        ("accepted", Response::Accepted(Accepted { run: Some(7) })),
+        ("text", Response::Text(Text { text: "a\nb".into(), cut: true })),
+    ] {
+        golden(&format!("response-{name}"), &FromService::Response(response));
+    }
+    let news = RunNews { root: "/home/a/ml".into(), event: json!({ "event": "run-finished", "run": 7 }) };
+    for (name, event) in [
+        ("run", Event::Run(news)),
+        ("project", Event::Project(project())),
+        ("removed", Event::Removed(OfProject { root: "/home/a/ml".into() })),
+        ("stopping", Event::Stopping(Stop { replace: false })),
+    ] {
+        golden(&format!("event-{name}"), &FromService::Event(event));
+    }
+}
+
+#[test]
+fn unknown_fields_are_ignored_and_missing_ones_have_their_defaults() {
+    let read = |text: &str| serde_json::from_str::<FromClient>(text);
+    let stop = read(r#"{"request":{"stop":{"later":1}}}"#).unwrap();
+    assert_eq!(stop, FromClient::Request(Request::Stop(Stop { replace: false })));
+    assert!(read(r#"{"request":{"no-such":{}}}"#).is_err());
+}
+
+#[test]
+fn values_of_the_environment_are_not_shown() {
+    let env = BTreeMap::from([("TOKEN".to_owned(), "hunter2".to_owned())]);
+    let request = FromClient::Request(Request::AddProject(AddProject { root: "/p".into(), env }));
+    assert!(!format!("{request:?}").contains("hunter2"));
+}
+
+#[test]
+fn of_two_programs_at_most_one_is_newer() {
+    let of = |version: &str, build| Hello { version: version.into(), build, ..hello() };
+    assert!(of("0.10.0", 1).is_newer_than(&of("0.9.9", 2)));
+    assert!(of("0.1.0", 2).is_newer_than(&of("0.1.0", 1)));
+    assert!(!of("0.1.0", 1).is_newer_than(&of("0.1.0", 1)));
+    assert!(!of("0.1.0", 9).is_newer_than(&of("0.2.0", 1)));
+}
+
+#[test]
+fn failures_are_faults_and_back() {
+    for (kind, _) in KINDS {
+        let fault = Fault::new(kind, "what").cause("why").hint("next");
+        assert_eq!(Fault::from(Failure::from(fault.clone())), fault);
+    }
+}
