@@ -85,10 +85,10 @@ impl fmt::Display for LaunchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Conn(error) => error.fmt(f),
-            Self::Replace(_) => f.write_str("the older service does not make place"),
+            Self::Replace(fault) => write!(f, "the older service does not make place: {}", fault.one_line()),
             Self::Dir(path, _) => write!(f, "cannot use {}", path.display()),
             Self::Start(_) => f.write_str("cannot start the service"),
-            Self::Failed(failure) => f.write_str(&failure.message),
+            Self::Failed(failure) => f.write_str(&Fault::from(failure.clone()).one_line()),
             Self::TooSlow => write!(f, "the service was not ready within {} s", START.as_secs()),
             Self::Unreachable(Some(pid)) => write!(f, "process {pid} is the service and cannot be reached"),
             Self::Unreachable(None) => f.write_str("the service cannot be reached"),
@@ -119,8 +119,8 @@ impl Diagnose for LaunchError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Conn(error) => error.hints(),
-            Self::Replace(fault) => std::iter::once(fault.one_line()).chain(fault.hints.clone()).collect(),
-            Self::Failed(failure) => failure.causes.iter().chain(&failure.hints).cloned().collect(),
+            Self::Replace(fault) => fault.hints.clone(),
+            Self::Failed(failure) => failure.hints.clone(),
             Self::TooSlow => vec!["its log says more: ~/.local/state/devboot/logs/daemon.log".into()],
             Self::Unreachable(Some(pid)) => vec![format!("end it: kill {pid}")],
             _ => vec!["run it in the foreground to see more: devboot daemon run".into()],

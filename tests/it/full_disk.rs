@@ -7,10 +7,10 @@ use std::process::Command;
 use crate::world::{DEVBOOT, World, stock};
 
 /// A small file system that is gone when dropped.
-struct Disk(PathBuf);
+pub struct Disk(PathBuf);
 
 impl Disk {
-    fn new(world: &World, kilobytes: usize) -> Self {
+    pub fn new(world: &World, kilobytes: usize) -> Self {
         let point = world.outside().join("disk");
         fs::create_dir_all(&point).unwrap();
         let status =
@@ -22,8 +22,13 @@ impl Disk {
         Self(point)
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
     /// Fills the disk but for `left` bytes, rounded up to a page.
-    fn fill(&self, left: usize) {
+    pub fn fill(&self, left: usize) {
         let filler = self.0.join("filler");
         let _ = fs::remove_file(&filler);
         let _ = fs::write(&filler, vec![b'x'; 256 << 20]);
@@ -43,7 +48,7 @@ impl Drop for Disk {
     }
 }
 
-fn privileged(program: &str) -> Command {
+pub fn privileged(program: &str) -> Command {
     let root = Command::new("id").arg("-u").output().unwrap().stdout.starts_with(b"0\n");
     if root {
         return Command::new(program);

@@ -4,6 +4,7 @@
 mod cli;
 mod clones;
 mod completion;
+mod daemon;
 mod doctor;
 mod dry_run;
 mod full_disk;

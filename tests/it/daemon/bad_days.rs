@@ -1,0 +1,148 @@
+//! Kills, stale and stolen sockets, links in the way, full and read-only disks, damaged files.
+
+use super::*;
+use crate::full_disk::{Disk, privileged};
+
+#[test]
+fn after_a_kill_the_next_one_starts_and_has_the_projects() {
+    let served = Served::started();
+    let _ = served.devboot(["project", "add"]).exits(0);
+    let (pid, socket) = served.address();
+    kill(pid, "-KILL");
+    until("death", || !lives(pid));
+    assert!(socket.exists(), "nothing is stale");
+    let _ = served.devboot(["daemon", "status"]).exits(1);
+    let _ = served.devboot(["project", "list"]).exits(0).says("unwatched");
+    fs::write(served.state("running.json"), format!("{{\"{}\":[7]}}", served.world.home().display()))
+        .unwrap();
+    let _ = served.devboot(["daemon", "start"]).exits(0);
+    assert_ne!(served.pid(), pid);
+    let _ = served.devboot(["project", "list"]).exits(0).says("~");
+    served.wait_for_log("run 7 was interrupted");
+    assert!(!served.state("running.json").exists());
+}
+
+#[test]
+fn a_service_whose_socket_is_gone_is_ended_and_another_one_takes_its_place() {
+    let served = Served::started();
+    let (pid, socket) = served.address();
+    fs::remove_file(&socket).unwrap();
+    let _ = served.devboot(["daemon", "status"]).exits(1);
+    let _ = served.devboot(["daemon", "start"]).exits(0);
+    assert!(!lives(pid));
+    let (pid, socket) = served.address();
+    fs::remove_file(socket).unwrap();
+    fs::remove_file(served.state("run/address")).unwrap();
+    let _ = served.devboot(["daemon", "stop"]).exits(0).says("has ended");
+    until("end", || !lives(pid));
+}
+
+#[test]
+fn a_process_that_only_has_the_lock_is_not_ended() {
+    let served = Served::started();
+    let _ = served.devboot(["daemon", "stop"]).exits(0);
+    let script = "import fcntl, os, sys\nf = open(sys.argv[1], 'r+')\nfcntl.flock(f, fcntl.LOCK_EX)\nf.truncate(0)\n\
+                  f.write(str(os.getpid())); f.flush()\nprint('held', flush=True)\nsys.stdin.read()\n";
+    let mut command = served.world.command("python3");
+    command.args(["-c", script]).arg(served.state("run/lock")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut holder = command.spawn().unwrap();
+    holder.stdout.take().unwrap().read_exact(&mut [0; 4]).unwrap();
+    let pid = holder.id();
+    let _ = served
+        .devboot(["daemon", "start"])
+        .exits(1)
+        .says(&format!("process {pid} is the service and cannot be reached"));
+    assert!(lives(pid));
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    let _ = served.devboot(["daemon", "start"]).exits(0);
+}
+
+#[test]
+fn links_and_files_in_the_way_are_refused_and_left_alone() {
+    let served = Served::started();
+    let _ = served.devboot(["daemon", "stop"]).exits(0);
+    let elsewhere = served.world.outside().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let run = served.state("run");
+    fs::rename(&run, served.state("kept")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &run).unwrap();
+    for verb in ["start", "run"] {
+        let _ = served.devboot(["daemon", verb]).exits(4);
+    }
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    fs::remove_file(&run).unwrap();
+    // The socket's own place, in the runtime directory.
+    let runtime = served.world.outside().join("runtime");
+    fs::create_dir(&runtime).unwrap();
+    Command::new("chmod").arg("700").arg(&runtime).status().unwrap();
+    std::os::unix::fs::symlink(&elsewhere, runtime.join("devboot")).unwrap();
+    let mut command = served.world.command(DEVBOOT);
+    let output = command.args(["daemon", "start"]).env("XDG_RUNTIME_DIR", &runtime).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is no directory, or a symbolic link"));
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    // A file where the socket goes is somebody's.
+    fs::create_dir_all(&run).unwrap();
+    fs::write(run.join("daemon.sock"), "mine").unwrap();
+    let _ = served.devboot(["daemon", "start"]).exits(1).says("something that is no socket is there");
+    assert_eq!(fs::read(run.join("daemon.sock")).unwrap(), b"mine");
+    fs::remove_file(run.join("daemon.sock")).unwrap();
+    let _ = served.devboot(["daemon", "start"]).exits(0);
+}
+
+#[test]
+fn a_full_disk_is_named_and_loses_no_project() {
+    let served = Served::new();
+    let disk = Disk::new(&served.world, 400);
+    let home = disk.path().to_str().unwrap();
+    let run = |args: &[&str]| served.world.devboot([&["--home", home], args].concat());
+    disk.fill(0);
+    let _ = run(&["daemon", "start"]).exits(1).says("No space left");
+    disk.fill(64 << 10);
+    let _ = run(&["daemon", "start"]).exits(0);
+    let _ = run(&["project", "add", "/usr"]).exits(0);
+    disk.fill(0);
+    let _ = run(&["project", "add", "/etc"]).exits(1).says("No space left");
+    let _ = run(&["daemon", "status"]).exits(0).says("/usr");
+    let listed = run(&["project", "list"]).exits(0);
+    assert!(!listed.stdout.contains("/etc"));
+    let _ = run(&["daemon", "stop"]).exits(0);
+    let _ = run(&["project", "list"]).exits(0).says("/usr");
+}
+
+#[test]
+fn a_read_only_home_is_said() {
+    let served = Served::new();
+    let disk = Disk::new(&served.world, 400);
+    let home = disk.path().to_str().unwrap();
+    let run = |args: &[&str]| served.world.devboot([&["--home", home], args].concat());
+    let _ = run(&["project", "add", "/usr"]).exits(0);
+    let remount = |how: &str| {
+        let status = privileged("mount").args(["-o", &format!("remount,{how}")]).arg(disk.path()).status();
+        assert!(status.unwrap().success());
+    };
+    remount("ro");
+    let _ = run(&["daemon", "start"]).exits(1).says("Read-only file system");
+    let _ = run(&["daemon", "status"]).exits(1);
+    let _ = run(&["project", "add", "/etc"]).exits(1).says("Read-only file system");
+    let _ = run(&["project", "list"]).exits(0).says("/usr");
+    remount("rw");
+}
+
+#[test]
+fn a_damaged_list_of_projects_is_set_aside_and_said() {
+    let served = Served::started();
+    let _ = served.devboot(["daemon", "stop"]).exits(0);
+    fs::write(served.state("projects.json"), "{ damaged").unwrap();
+    let _ = served.devboot(["project", "list"]).exits(1).says("is damaged");
+    let _ = served.devboot(["daemon", "start"]).exits(0);
+    assert!(served.log().contains("was damaged") && served.log().contains("add the projects again"));
+    assert_eq!(fs::read(served.state("projects.json.damaged")).unwrap(), b"{ damaged");
+    // One of a newer devboot is left alone.
+    let _ = served.devboot(["daemon", "stop"]).exits(0);
+    fs::write(served.state("projects.json"), "{\"format\":9,\"projects\":[]}").unwrap();
+    let _ = served.devboot(["daemon", "start"]).exits(4).says("written by a newer devboot");
+    assert_eq!(fs::read(served.state("projects.json")).unwrap(), b"{\"format\":9,\"projects\":[]}");
+    fs::remove_file(served.state("projects.json")).unwrap();
+}
