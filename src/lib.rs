@@ -20,7 +20,7 @@
 //! 3 watch     base sys project
 //! 3 run       base sys project
 //! 4 history   base sys project run
-//! 4 setup     base sys host profile shell home repos
+//! 4 setup     base sys host profile shell home repos ipc
 //! 5 session   base sys project run history
 //! 6 daemon    base sys project ipc watch run history session
 //! 7 cli       base sys ui document host profile shell home repos project ipc watch run history session setup daemon

@@ -54,10 +54,15 @@ fn word(state: State) -> (Style, &'static str) {
     }
 }
 
+/// Whether an item is something that the profile names, or is trouble.
+fn counts(item: &Item) -> bool {
+    item.phase != Phase::Service || !matches!(item.state, State::Done | State::Unchanged)
+}
+
 impl Finished<'_> {
     /// How many items ended so.
     fn count(&self, state: State) -> usize {
-        self.items.iter().filter(|item| item.state == state && item.phase != Phase::Service).count()
+        self.items.iter().filter(|item| item.state == state && counts(item)).count()
     }
 
     /// Whether nobody has to look at it.
@@ -122,7 +127,8 @@ impl Finished<'_> {
 
 /// One line an item, its next step below it.
 pub fn item_lines(items: &[Item], printer: &Printer) -> Vec<String> {
-    let items: Vec<&Item> = items.iter().filter(|item| item.phase != Phase::Service).collect();
+    let items: Vec<&Item> =
+        items.iter().filter(|item| item.phase != Phase::Service || item.state != State::Unchanged).collect();
     let rows: Vec<Vec<String>> = items
         .iter()
         .map(|item| {

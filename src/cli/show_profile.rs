@@ -71,6 +71,7 @@ pub fn text(profile: &Profile, host: &str) -> String {
     );
     section(&mut out, "starters", profile.starters.iter().cloned());
     section(&mut out, "credential profiles", profile.credential_profiles.iter().cloned());
+    section(&mut out, "service", (!profile.service).then(|| "not wanted".to_owned()).into_iter());
     section(
         &mut out,
         "programs",

@@ -22,7 +22,7 @@ use crate::sys::{env, process, signal};
 const START: Duration = Duration::from_secs(10);
 
 /// How long a service has to end: longer than it gives what it runs.
-pub const END: Duration = Duration::from_secs(15);
+const END: Duration = Duration::from_secs(15);
 
 /// How long whoever holds the lock without listening has to do one of both.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -69,6 +69,8 @@ pub enum LaunchError {
     Conn(ConnError),
     /// What it said when it was asked to make place.
     Replace(Fault),
+    /// What it said when it was asked to end.
+    Stop(Fault),
     /// Its directory cannot be used.
     Dir(PathBuf, Unfit),
     /// It could not be started.
@@ -86,6 +88,7 @@ impl fmt::Display for LaunchError {
         match self {
             Self::Conn(error) => error.fmt(f),
             Self::Replace(fault) => write!(f, "the older service does not make place: {}", fault.one_line()),
+            Self::Stop(fault) => write!(f, "the service does not end: {}", fault.one_line()),
             Self::Dir(path, _) => write!(f, "cannot use {}", path.display()),
             Self::Start(_) => f.write_str("cannot start the service"),
             Self::Failed(failure) => f.write_str(&Fault::from(failure.clone()).one_line()),
@@ -119,7 +122,7 @@ impl Diagnose for LaunchError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Conn(error) => error.hints(),
-            Self::Replace(fault) => fault.hints.clone(),
+            Self::Replace(fault) | Self::Stop(fault) => fault.hints.clone(),
             Self::Failed(failure) => failure.hints.clone(),
             Self::TooSlow => vec!["its log says more: ~/.local/state/devboot/logs/daemon.log".into()],
             Self::Unreachable(Some(pid)) => vec![format!("end it: kill {pid}")],
@@ -209,6 +212,18 @@ pub fn start_without_waiting(place: &Place, launch: &Launch) -> Result<(), Launc
     }
 }
 
+/// Ends the service of a place, if there is one, and waits for its end; says whether there was one.
+pub fn end(place: &Place) -> Result<bool, LaunchError> {
+    match probe(place)? {
+        Probe::Ready(mut client) | Probe::Outdated(mut client) => {
+            client.ask(Request::Stop(Stop { replace: false })).map_err(LaunchError::Stop)?;
+            client.wait_for_end(END)?;
+            Ok(true)
+        }
+        Probe::Absent => settle(place),
+    }
+}
+
 fn replace(mut client: Client) -> Result<(), LaunchError> {
     client.ask(Request::Stop(Stop { replace: true })).map_err(LaunchError::Replace)?;
     Ok(client.wait_for_end(END)?)
@@ -216,7 +231,7 @@ fn replace(mut client: Client) -> Result<(), LaunchError> {
 
 /// Nobody can be reached. Who holds the lock all the same may be about to listen, or about to end; or its socket was
 /// taken from under it, as a logout does with `$XDG_RUNTIME_DIR`: then it is ended. Says whether one was.
-pub fn settle(place: &Place) -> Result<bool, LaunchError> {
+fn settle(place: &Place) -> Result<bool, LaunchError> {
     let lock = place.lock();
     let pid = match Lock::holder(&lock) {
         None => return Ok(false),

@@ -144,6 +144,10 @@ impl Listening {
         // What stays is stale, which the next service knows.
         let _ = RealSystem.remove_file(&self.seat.place.address_file());
         let _ = socket::remove(&self.socket);
+        if let Some(dir) = self.socket.parent().filter(|dir| *dir != self.seat.place.run_dir()) {
+            // The user's other homes may have theirs in it.
+            let _ = RealSystem.remove_dir(dir);
+        }
         drop(self.listener);
         drop(self.seat.lock);
     }

@@ -99,6 +99,7 @@ impl Build<'_> {
             tools: layer.tool.into_iter().map(|(name, tool)| tool_of(name, tool)).collect(),
             credential_profiles: layer.credential_profiles,
             starters: layer.starters,
+            service: layer.service.enabled.unwrap_or(true),
             origins: self.origins(),
         }
     }

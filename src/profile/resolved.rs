@@ -54,6 +54,8 @@ pub struct Profile {
     pub credential_profiles: Vec<String>,
     /// Names of starter projects.
     pub starters: Vec<String>,
+    /// Whether the background service is wanted.
+    pub service: bool,
     /// Which profile gave an entry and where, by the path of the entry (`aliases.ll`, `kit.vim`, `dotfile.~/.x`).
     pub origins: BTreeMap<String, Provenance>,
 }

@@ -87,6 +87,17 @@ pub struct Layer {
     pub tool: BTreeMap<String, Tool>,
     /// Names of the starter projects to lay out.
     pub starters: Vec<String>,
+    /// The background service that keeps projects.
+    pub service: Service,
+}
+
+/// The background service that keeps projects.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Service {
+    /// Whether setup installs it, and shells start it; yes, unless it says no.
+    pub enabled: Option<bool>,
 }
 
 /// Directories for the program search path: absolute, or beginning with `~/`.

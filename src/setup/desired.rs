@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::service::MARK;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::path::HomePath;
 use crate::home::entry::{Block, Entry, EntryKind, Position};
@@ -17,6 +18,8 @@ pub struct Surroundings {
     pub home: String,
     /// devboot's config directory, relative to home.
     pub config: HomePath,
+    /// The state directory, absolute.
+    pub state: String,
     /// Directories of devboot's own that setup will fill.
     pub own_dirs: Vec<HomePath>,
     /// The shells to set up.
@@ -231,6 +234,9 @@ fn snippets(profile: &Profile, around: &Surroundings) -> Vec<Snippet> {
             add(Slot::Early, "profile", &part.early);
             add(Slot::Late, "profile", &part.late);
         }
+        if profile.service {
+            add(Slot::Late, "the service", &start_service(*shell, around));
+        }
         add(Slot::Late, "what an unattended setup has to say", &notice(*shell, around));
     }
     found
@@ -248,6 +254,37 @@ fn notice(shell: Shell, around: &Surroundings) -> String {
         Shell::Bash | Shell::Zsh => format!(
             "if [ -s {word} ] && IFS= read -r _devboot_notice <{word}; then\n  \
              builtin printf 'devboot: %s\\n' \"$_devboot_notice\" >&2\n  {{ : >|{word}; }} 2>/dev/null\n  unset _devboot_notice\nfi\n"
+        ),
+    }
+}
+
+/// Starts the service where it is wanted, or has projects, and does not run. Built-ins only, unless it is started; that
+/// goes on behind the shell, which does not wait. In a container nobody may collect the dead: a zombie is no service.
+fn start_service(shell: Shell, around: &Surroundings) -> String {
+    let word = |below: &str| {
+        let path = format!("{}/{below}", around.state);
+        shell.dialect().path_word(&around.home, &path)
+    };
+    let (mark, projects, address) = (word(MARK), word("projects.json"), word("run/address"));
+    match shell {
+        // fish has no kill of its own.
+        Shell::Fish => format!(
+            "if test -e {mark} -o -e {projects}\n    set -l pid\n    set -l socket\n    if test -r {address}\n        \
+             begin\n            read pid\n            read socket\n        end <{address}\n    end\n    \
+             if test -n \"$pid\" -a -r \"/proc/$pid/stat\"\n        read -l stat <\"/proc/$pid/stat\"\n        \
+             string match -q '*) Z *' -- $stat; and set pid\n    end\n    \
+             if not test -n \"$pid\" -a -S \"$socket\"; or begin; test -d /proc/self; and not test -d \"/proc/$pid\"; end\n        \
+             if command -sq devboot\n            command devboot daemon start --no-wait </dev/null >/dev/null 2>&1 &\n            \
+             disown 2>/dev/null\n        end\n    end\nend\n"
+        ),
+        Shell::Bash | Shell::Zsh => format!(
+            "if [ -e {mark} ] || [ -e {projects} ]; then\n  _devboot_pid='' _devboot_socket=''\n  if [ -r {address} ]; then\n    \
+             {{ IFS= read -r _devboot_pid && IFS= read -r _devboot_socket; }} <{address} || :\n  fi\n  _devboot_stat=''\n  \
+             {{ IFS= read -r _devboot_stat </proc/\"$_devboot_pid\"/stat; }} 2>/dev/null || :\n  \
+             case $_devboot_stat in *') Z '*) _devboot_pid='' ;; esac\n  \
+             if ! {{ [ -n \"$_devboot_pid\" ] && [ -S \"$_devboot_socket\" ] && \\builtin kill -0 \"$_devboot_pid\"; }} 2>/dev/null; then\n    \
+             (\\command devboot daemon start --no-wait &) </dev/null >/dev/null 2>&1\n  fi\n  \
+             unset _devboot_pid _devboot_socket _devboot_stat\nfi\n"
         ),
     }
 }

@@ -9,6 +9,7 @@ mod projects;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod service;
 pub mod space;
 pub mod surroundings;
 mod told;

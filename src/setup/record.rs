@@ -49,9 +49,12 @@ pub struct Record {
     /// What failed last time, and why.
     #[serde(default)]
     pub failed: BTreeMap<String, String>,
-    /// The service is wanted: it is installed once this devboot has one.
+    /// The service is wanted.
     #[serde(default)]
     pub service_wanted: bool,
+    /// What was installed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceRecord>,
     /// When setup last changed something.
     #[serde(default)]
     pub finished: Option<Timestamp>,
@@ -83,6 +86,18 @@ pub struct StarterRecord {
     pub name: String,
     /// The digests of its files as they were written.
     pub files: BTreeMap<String, Digest>,
+}
+
+/// What was installed for the service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceRecord {
+    /// Who starts it: `systemd`, `launchd` or `hook`.
+    pub starter: String,
+    /// The files, with the digests that they were written with.
+    pub files: BTreeMap<HomePath, Digest>,
+    /// The symbolic links, with their text.
+    pub links: BTreeMap<HomePath, String>,
 }
 
 /// A project's Python environment.
@@ -174,6 +189,7 @@ impl Default for Record {
             postponed: BTreeMap::new(),
             failed: BTreeMap::new(),
             service_wanted: false,
+            service: None,
             finished: None,
         }
     }
@@ -196,6 +212,31 @@ impl Record {
                 Ok(Self::default())
             }
             Err(error) => Err(RecordError::Io(path, error)),
+        }
+    }
+
+    /// Notes which directories above `path` are about to be made, so that uninstall knows them.
+    pub fn note_dirs(&mut self, system: &dyn ReadSystem, home: &Path, path: &Path) {
+        for dir in path.ancestors().skip(1).take_while(|dir| *dir != home) {
+            let inside = dir.strip_prefix(home).ok().and_then(Path::to_str);
+            if let Some(Ok(inside)) = inside.map(HomePath::parse)
+                && matches!(system.meta(dir), Ok(None))
+            {
+                self.dirs.insert(inside);
+            }
+        }
+    }
+
+    /// Takes away the directories above `path` that were made, as far as they are empty.
+    pub fn forget_dirs(&mut self, system: &dyn WriteSystem, home: &Path, path: &HomePath) {
+        let at = path.under(home);
+        for dir in at.ancestors().skip(1).take_while(|dir| *dir != home) {
+            let inside = dir.strip_prefix(home).ok().and_then(Path::to_str).map(HomePath::parse);
+            let Some(Ok(inside)) = inside else { return };
+            if !self.dirs.contains(&inside) || system.remove_dir(dir).is_err() {
+                return;
+            }
+            self.dirs.remove(&inside);
         }
     }
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::phase::{Phase, Selection};
 use super::record::{Record, RecordError};
 use super::report::{Event, Item, ProjectReport, State};
+use super::service::{self, ServiceError, Wish};
 use super::space::Budget;
 use super::work::{Wanted, needs_network};
 use crate::base::error::Fault;
-use crate::base::path::HomePath;
 use crate::base::text::{printable, size};
 use crate::repos::python::interpreter::Inventory;
 use crate::sys::dirs::Dirs;
@@ -40,6 +40,8 @@ pub struct Options {
     pub repair: bool,
     /// Run `make lint` besides the tests.
     pub lint: bool,
+    /// The service to install; `None`: none is wanted.
+    pub service: Option<Wish>,
     /// Place a link `.venv` to its environment in each repository, not only where its own words count on it.
     pub venv_link: bool,
 }
@@ -127,8 +129,14 @@ pub fn outlook(dirs: &Dirs, wanted: &Wanted, record: &Record, options: &Options)
             }
         }
     }
-    if options.selection.has(Phase::Service) && !record.service_wanted {
-        found.todo.push((Phase::Service, "service".into()));
+    if options.selection.has(Phase::Service) {
+        let settled = match &options.service {
+            Some(wish) => service::is_installed(system, dirs, record, wish),
+            None => record.service.is_none(),
+        };
+        if !settled {
+            found.todo.push((Phase::Service, "service".into()));
+        }
     }
     found
 }
@@ -159,9 +167,7 @@ impl Run<'_> {
             items.extend(self.projects());
         }
         if selection.has(Phase::Service) && !signal::interrupted() {
-            self.record.service_wanted = true;
-            let detail = "wanted; it is installed once this devboot has one";
-            items.push(Item::new(Phase::Service, "service", State::Postponed, detail));
+            items.extend(self.service());
         }
         self.forget_settled(&items);
         for item in items.iter().filter(|item| item.phase != Phase::Service) {
@@ -176,6 +182,30 @@ impl Run<'_> {
             }
         }
         Ok(items)
+    }
+
+    /// Installs the service, or takes it away when it is wanted no longer.
+    fn service(&mut self) -> Option<Item> {
+        let item = |state, detail: String| Item::new(Phase::Service, "service", state, detail);
+        let failed = |error: ServiceError| {
+            let state = if matches!(error, ServiceError::Foreign(_)) { State::Kept } else { State::Failed };
+            item(state, words(&Fault::from(error)))
+        };
+        let Some(wish) = &self.options.service else {
+            self.record.service.as_ref()?;
+            service::deactivate(&self.record, self.dirs);
+            return Some(match service::uninstall(&RealSystem, self.dirs, &mut self.record) {
+                Ok(_) => item(State::Done, "the profile does not want it any more".into()),
+                Err(error) => failed(error),
+            });
+        };
+        if service::is_installed(&RealSystem, self.dirs, &self.record, wish) {
+            return Some(item(State::Unchanged, "installed".into()));
+        }
+        Some(match service::put_in_place(&RealSystem, self.dirs, &mut self.record, wish) {
+            Ok(said) => item(State::Done, said),
+            Err(error) => failed(error),
+        })
     }
 
     /// What waited or failed before stays on record only for phases that this run left out, and for what it was
@@ -215,14 +245,7 @@ impl Run<'_> {
 
     /// Writes down which directories above `path` are about to be made, so that uninstall knows them.
     pub(super) fn note_dirs(&mut self, path: &Path) {
-        for dir in path.ancestors().skip(1).take_while(|dir| *dir != self.dirs.home) {
-            let inside = dir.strip_prefix(&self.dirs.home).ok().and_then(Path::to_str);
-            if let Some(Ok(inside)) = inside.map(HomePath::parse)
-                && !is_there(&RealSystem, dir)
-            {
-                self.record.dirs.insert(inside);
-            }
-        }
+        self.record.note_dirs(&RealSystem, &self.dirs.home, path);
     }
 
     pub(super) fn no_space(&self, phase: Phase, name: &str, need: u64) -> Item {

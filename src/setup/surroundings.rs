@@ -57,7 +57,17 @@ pub fn gather(
     programs.sort();
     programs.dedup();
     programs.retain(|program| process::find(program).is_some());
-    Ok(Surroundings { home, config, own_dirs: own_dirs(dirs, profile)?, shells, rc, completions, programs })
+    let state = text(&dirs.state)?;
+    Ok(Surroundings {
+        home,
+        config,
+        state,
+        own_dirs: own_dirs(dirs, profile)?,
+        shells,
+        rc,
+        completions,
+        programs,
+    })
 }
 
 fn not_unicode(path: &Path) -> Fault {

@@ -4,8 +4,8 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod blob;
-pub mod child;
 pub mod capped_log;
+pub mod child;
 pub mod clock;
 pub mod content;
 pub mod detach;
@@ -31,8 +31,8 @@ pub mod proxy;
 pub mod real;
 pub mod route;
 pub mod signal;
-pub mod spool;
 pub mod socket;
+pub mod spool;
 pub mod stream;
 pub mod system;
 pub mod terminal;

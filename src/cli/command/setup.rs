@@ -69,7 +69,9 @@ pub struct Args {
 
 impl Args {
     /// What `devboot try` runs: everything, without a question.
-    pub fn for_try(profile: ProfileArgs, offline: bool, skip: Vec<Phase>) -> Self {
+    pub fn for_try(profile: ProfileArgs, offline: bool, mut skip: Vec<Phase>) -> Self {
+        // The service would go with the home.
+        skip.push(Phase::Service);
         Self {
             profile,
             conflicts: ConflictArgs::default(),
@@ -157,6 +159,10 @@ fn prepare(context: &Context, args: &Args) -> Result<Prepared, Fault> {
         python: None,
         repair: true,
         lint: false,
+        service: match target.resolved.profile.service {
+            true => Some(super::daemon::wish(context, &can)?),
+            false => None,
+        },
         venv_link: false,
     };
     let wanted = work::wanted(&target.resolved.profile, &context.dirs, &target.around.programs);
@@ -207,6 +213,7 @@ fn show(context: &Context, prepared: &Prepared) {
         (Phase::Repos, "clone or lay out"),
         (Phase::Python, "make an environment for"),
         (Phase::Tests, "run those of"),
+        (Phase::Service, "install or update the"),
     ] {
         let names: Vec<&str> = prepared
             .outlook

@@ -8,7 +8,10 @@ use crate::base::exit::Exit;
 use crate::cli::args::{Global, ProfileArgs};
 use crate::cli::context::Context;
 use crate::cli::fetched::Use;
+use crate::ipc::launch;
+use crate::ipc::place::Place;
 use crate::setup::phase::Phase;
+use crate::sys::dirs::Dirs;
 use crate::sys::process::{self, CommandSpec};
 use crate::sys::{env, signal, terminal, tree};
 use crate::ui::Style;
@@ -40,6 +43,8 @@ struct Throwaway(PathBuf);
 
 impl Drop for Throwaway {
     fn drop(&mut self) {
+        // A shell in it, or a command, may have started its service.
+        let _ = launch::end(&Place::of(&Dirs::of_home(&self.0)));
         // Nothing is left to be told about it; the directory is below the system's temporary one.
         let _ = tree::remove(&self.0);
     }

@@ -57,12 +57,16 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     }
     let lock = if args.dry_run { None } else { Some(context.write_lock()?) };
     let record = context.record()?;
-    let made = made(context, &record);
+    let mut made = made(context, &record);
     let plan = context.home.plan_uninstall(&context.system)?;
     if !context.global.json {
         home_run::show(context, &plan);
         for (dir, _) in &made.gone {
             context.printer.say(&format!("  {} {dir}", context.printer.paint(Style::Bad, "remove")));
+        }
+        for path in record.service.iter().flat_map(|service| service.links.keys().chain(service.files.keys()))
+        {
+            context.printer.say(&format!("  {} {path}", context.printer.paint(Style::Bad, "remove")));
         }
         for (dir, why) in &made.kept {
             context.printer.say(&format!("  {} {dir}: {why}", context.printer.paint(Style::Warn, "stays:")));
@@ -81,6 +85,10 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     )? {
         context.printer.say("nothing was changed");
         return Ok(Exit::Done);
+    }
+    let mut record = record;
+    for path in super::daemon::uninstall::take_away(context, &mut record)? {
+        made.kept.push((path, "you changed it".into()));
     }
     for path in &made.partial {
         tree::remove(path).map_err(unusable(path))?;

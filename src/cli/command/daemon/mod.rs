@@ -1,19 +1,24 @@
 //! `devboot daemon`: the service.
 
+mod install;
 mod restart;
 mod run;
 mod start;
 mod status;
 mod stop;
+pub mod uninstall;
 
 use clap::Subcommand;
 
-use crate::base::error::Fault;
+use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::cli::context::Context;
+use crate::host::Capabilities;
 use crate::ipc::client::Client;
 use crate::ipc::launch::{self, Launch};
 use crate::ipc::place::Place;
+use crate::setup::service::{Starter, Wish};
+use crate::sys::env;
 
 /// Options.
 #[derive(clap::Args, Debug)]
@@ -38,6 +43,10 @@ enum Verb {
     Restart,
     /// Does it run, and what does it keep; exits with 0 if it runs, with 1 if not
     Status(status::Args),
+    /// Have the system start it: systemd or launchd where there is a user session, else every shell that starts
+    Install,
+    /// End it and take away what was installed
+    Uninstall,
 }
 
 /// Does what was asked for.
@@ -48,6 +57,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         Verb::Stop => stop::run(context),
         Verb::Restart => restart::run(context),
         Verb::Status(args) => status::run(context, args),
+        Verb::Install => install::run(context),
+        Verb::Uninstall => uninstall::run(context),
     }
 }
 
@@ -59,6 +70,14 @@ pub fn place(context: &Context) -> Place {
 /// How this home's service is started.
 pub fn launch(context: &Context) -> Result<Launch, Fault> {
     Ok(Launch::ours(context.global.home.as_ref().map(|_| context.dirs.home.clone()))?)
+}
+
+/// How this home's service would be installed.
+pub fn wish(context: &Context, can: &Capabilities) -> Result<Wish, Fault> {
+    let program = env::current_exe().map_err(|error| {
+        Fault::new(ErrorKind::Failed, "cannot find the program that is running").cause(error)
+    })?;
+    Ok(Wish { starter: Starter::of(can, context.global.home.is_some()), program })
 }
 
 /// A connection to this home's service, which is started if it does not run.

@@ -4,9 +4,10 @@ use super::start;
 use crate::base::error::Fault;
 use crate::base::exit::Exit;
 use crate::cli::context::Context;
+use crate::ipc::launch;
 
 /// Ends the service, if it runs, and starts it.
 pub fn run(context: &Context) -> Result<Exit, Fault> {
-    super::stop::end(&super::place(context))?;
+    launch::end(&super::place(context))?;
     start::run(context, &start::Args::default())
 }

@@ -101,6 +101,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         python: None,
         repair: false,
         lint: false,
+        service: None,
         venv_link: false,
     };
     let (items, _) = carry_out(context, &wanted, &options)?;

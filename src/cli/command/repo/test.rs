@@ -72,6 +72,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         python: args.python.clone(),
         repair: !args.no_repair,
         lint: args.lint,
+        service: None,
         venv_link: args.venv_link,
     };
     let started = std::time::Instant::now();
