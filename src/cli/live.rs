@@ -18,6 +18,8 @@ pub enum Incoming {
     Event(RunEvent),
     /// A line about the project: how it is watched, what is wrong with its file.
     Said(String),
+    /// What it does while nothing runs, in a few words.
+    Idle(String),
     /// A key.
     Key(char),
     /// Time has passed.
@@ -88,6 +90,10 @@ impl Live {
         match incoming {
             Incoming::Event(event) => self.event(&event, now),
             Incoming::Said(line) => Shown { lines: vec![printable(&line)], wishes: Vec::new() },
+            Incoming::Idle(words) => {
+                self.idle = printable(&words);
+                Shown::default()
+            }
             Incoming::Key(key) => self.key(key),
             Incoming::Tick => Shown::default(),
         }

@@ -6,6 +6,7 @@ pub mod context;
 pub mod fetched;
 pub mod help;
 pub mod home_run;
+pub mod link;
 pub mod live;
 pub mod project_dir;
 pub mod project_load;

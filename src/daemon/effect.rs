@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use crate::daemon::event::ClientId;
 use crate::daemon::project::ProjectOrder;
 use crate::daemon::registry::Registry;
-use crate::daemon::running::Running;
 use crate::ipc::message;
-use crate::run::event::RunId;
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,16 +36,14 @@ pub enum Effect {
         /// Who asked for it.
         client: ClientId,
     },
-    /// Write down which runs are under way.
-    SaveRunning(Running),
     /// Begin to keep a project.
     StartProject {
         /// Which.
         root: String,
         /// The environment of its stages.
         env: BTreeMap<String, String>,
-        /// Its runs that an earlier service began and did not end.
-        interrupted: Vec<RunId>,
+        /// Whether somebody looks at it.
+        attached: bool,
     },
     /// Tell a project what to do.
     Order {

@@ -7,9 +7,9 @@ use crate::daemon::event::ClientId;
 use crate::daemon::project::ProjectOrder;
 use crate::daemon::registry::{MOST, Registered};
 use crate::daemon::state::{Now, State};
-use crate::daemon::update::{end, respond, start_project};
+use crate::daemon::update::{end, respond, start_project, tell_project};
 use crate::ipc::message::{
-    AddProject, OfProject, PROTOCOL, ProjectPhase, Request, Response, Run, Stop, Subscribe,
+    AddProject, Attach, OfProject, PROTOCOL, ProjectPhase, Request, Response, Run, Stop, Subscribe,
 };
 
 /// What follows from a request. Each is answered once, now or later.
@@ -29,13 +29,12 @@ pub fn handle(state: &mut State, client: ClientId, request: Request, now: Now) -
         Request::RemoveProject(project) => remove(state, client, &project),
         Request::ListProjects => vec![respond(client, Response::Projects(state.project_statuses()))],
         Request::Subscribe(subscribe) => follow(state, client, subscribe),
-        Request::Run(Run { root, stages, force }) => {
-            order(state, client, &root, ProjectOrder::Run { by: client, stages, force })
+        Request::Attach(attach) => self::attach(state, client, attach, now),
+        Request::Run(Run { root, stages, force, catch_up, env }) => {
+            order(state, client, &root, ProjectOrder::Run { by: client, stages, force, catch_up, env })
         }
         Request::Cancel(of) => order(state, client, &of.root, ProjectOrder::Cancel { by: client }),
         Request::Reload(of) => reload(state, client, &of),
-        Request::Logs(of) => order(state, client, &of.root.clone(), ProjectOrder::Logs { by: client, of }),
-        Request::Why(of) => order(state, client, &of.root.clone(), ProjectOrder::Why { by: client, of }),
     }
 }
 
@@ -97,7 +96,7 @@ fn unknown(root: &str) -> Fault {
 
 fn follow(state: &mut State, client: ClientId, subscribe: Subscribe) -> Vec<Effect> {
     if let Some(root) = &subscribe.root
-        && !state.registry.projects.contains_key(root)
+        && state.wanted(root).is_none()
     {
         return failed(client, unknown(root));
     }
@@ -107,9 +106,36 @@ fn follow(state: &mut State, client: ClientId, subscribe: Subscribe) -> Vec<Effe
     vec![respond(client, Response::Done)]
 }
 
+/// A project that somebody looks at is kept, registered or not.
+fn attach(state: &mut State, client: ClientId, attach: Attach, now: Now) -> Vec<Effect> {
+    let Attach { root, env } = attach;
+    if !is_sound(&root) {
+        let words = format!("'{}' is no absolute path of a directory", printable(&root));
+        return failed(client, Fault::new(ErrorKind::Usage, words));
+    }
+    if let Some(known) = state.clients.get_mut(&client) {
+        known.follows = Some(Some(root.clone()));
+        known.keeps = Some(root.clone());
+    }
+    if !state.registry.projects.contains_key(&root) {
+        let guest = Registered { added: now.wall, env: env.clone() };
+        state.guests.insert(root.clone(), guest);
+    }
+    let mut effects = vec![respond(client, Response::Done)];
+    match state.projects.get(&root).map(|project| project.phase) {
+        // It has ended, or its end is on its way: then it begins anew.
+        Some(ProjectPhase::Failed) => drop(state.projects.remove(&root)),
+        Some(ProjectPhase::Stopping) | None => {}
+        Some(_) => effects.push(Effect::Order { root: root.clone(), order: ProjectOrder::Attached { env } }),
+    }
+    effects.extend(start_project(state, &root));
+    effects.extend(tell_project(state, &root));
+    effects
+}
+
 fn order(state: &State, client: ClientId, root: &str, order: ProjectOrder) -> Vec<Effect> {
     match state.projects.get(root) {
-        _ if !state.registry.projects.contains_key(root) => failed(client, unknown(root)),
+        _ if state.wanted(root).is_none() => failed(client, unknown(root)),
         Some(project) if !matches!(project.phase, ProjectPhase::Failed | ProjectPhase::Stopping) => {
             vec![Effect::Order { root: root.to_owned(), order }]
         }

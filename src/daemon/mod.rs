@@ -7,12 +7,12 @@
 pub mod effect;
 pub mod event;
 pub mod handler;
+pub mod keep;
 pub mod keeper;
 mod outbox;
 mod perform;
 pub mod project;
 pub mod registry;
-pub mod running;
 pub mod serve;
 pub mod state;
 mod talk;

@@ -1,7 +1,6 @@
 //! Carrying out effects: the thin edge between what was decided and the world.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
@@ -10,14 +9,16 @@ use tokio::task::JoinHandle;
 
 use super::effect::Effect;
 use super::event::{ClientId, Event};
+use super::keep::{self, Begin, Options};
 use super::outbox::{Frame, NotTaken, Outbox, outbox};
-use super::project::{self, Begin, ProjectEvent, ProjectOrder, Told};
+use super::project::{ProjectEvent, ProjectOrder, Told};
 use super::serve::Journal;
 use super::state::{Now, State};
 use super::talk;
 use crate::base::error::{ErrorKind, Fault};
 use crate::ipc::frame;
 use crate::ipc::message::{FromService, Response};
+use crate::sys::dirs::Dirs;
 use crate::sys::process;
 use crate::sys::real::RealSystem;
 
@@ -29,8 +30,7 @@ const FLUSH: Duration = Duration::from_millis(500);
 
 /// What the service holds of the world.
 pub struct Performer {
-    /// The state directory.
-    pub state_dir: PathBuf,
+    dirs: Dirs,
     /// Where the log goes.
     pub journal: Journal,
     events: mpsc::Sender<Event>,
@@ -50,8 +50,8 @@ pub enum Flow {
 
 impl Performer {
     /// With nothing yet; what happens is told to `events`.
-    pub fn new(state_dir: PathBuf, journal: Journal, events: mpsc::Sender<Event>) -> Self {
-        Self { state_dir, journal, events, clients: BTreeMap::new(), projects: BTreeMap::new(), next: 0 }
+    pub fn new(dirs: Dirs, journal: Journal, events: mpsc::Sender<Event>) -> Self {
+        Self { dirs, journal, events, clients: BTreeMap::new(), projects: BTreeMap::new(), next: 0 }
     }
 
     /// Begins to serve a connection.
@@ -85,19 +85,10 @@ impl Performer {
                 }
             }
             Effect::SaveRegistry { registry, client } => {
-                let result = registry.save(&RealSystem, &self.state_dir).map_err(Fault::from);
+                let result = registry.save(&RealSystem, &self.dirs.state).map_err(Fault::from);
                 follows = Some(Event::Saved { registry, client, result });
             }
-            Effect::SaveRunning(running) => {
-                if let Err(error) = running.save(&RealSystem, &self.state_dir) {
-                    self.journal.line(&format!("cannot write down which runs are under way: {error}"));
-                }
-            }
-            Effect::StartProject { root, env, interrupted } => {
-                let begin =
-                    Begin { root: root.clone().into(), env, interrupted, state: self.state_dir.clone() };
-                self.start_project(root, begin);
-            }
+            Effect::StartProject { root, env, attached } => self.start_project(root, env, attached),
             Effect::Order { root, order } => follows = self.order(root, order),
             Effect::Log(text) => self.journal.line(&text),
             Effect::Finish => return (Flow::End, None),
@@ -126,15 +117,16 @@ impl Performer {
         }
     }
 
-    fn start_project(&mut self, root: String, begin: Begin) {
-        let (orders, receiver) = mpsc::unbounded_channel();
+    fn start_project(&mut self, root: String, env: BTreeMap<String, String>, attached: bool) {
         let told = Told::new(root.clone(), self.events.clone());
-        self.projects.insert(root, orders);
-        tokio::spawn(async move {
-            let task = tokio::spawn(project::keep(begin, receiver, told.clone()));
-            let why = task.await.err().map(|error| format!("it failed: {error}"));
-            told.tell(ProjectEvent::Ended(why)).await;
-        });
+        let begin = Begin {
+            dirs: self.dirs.clone(),
+            root: root.clone().into(),
+            env,
+            attached,
+            options: Options::default(),
+        };
+        self.projects.insert(root, keep::start(begin, told));
     }
 
     /// A task that has just ended takes no order; its end is on its way to the loop.

@@ -4,14 +4,12 @@
 //! that it started has ended. Telling waits while the loop is behind, so that what a stage prints never piles up here.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
-use crate::base::error::{ErrorKind, Fault};
 use crate::daemon::event::{ClientId, Event};
-use crate::ipc::message::{OfStage, ProjectPhase, Response};
-use crate::run::event::{RunEvent, RunId};
+use crate::ipc::message::{ProjectPhase, Response};
+use crate::run::event::RunEvent;
 
 /// What the loop tells a project's task. Every order with an asker is answered by [`ProjectEvent::Answer`], once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +22,10 @@ pub enum ProjectOrder {
         stages: Vec<String>,
         /// Though nothing has changed.
         force: bool,
+        /// Only what has changed since it ran last.
+        catch_up: bool,
+        /// The environment of whoever asks, when it is another one.
+        env: Option<BTreeMap<String, String>>,
     },
     /// End the run that is under way.
     Cancel {
@@ -35,20 +37,13 @@ pub enum ProjectOrder {
         /// Who asks.
         by: ClientId,
     },
-    /// What a stage wrote.
-    Logs {
-        /// Who asks.
-        by: ClientId,
-        /// Which stage.
-        of: OfStage,
+    /// Somebody looks at it from now on: a person who sees what it says.
+    Attached {
+        /// The environment of that person.
+        env: BTreeMap<String, String>,
     },
-    /// Why a stage ran or did not.
-    Why {
-        /// Who asks.
-        by: ClientId,
-        /// Which stage.
-        of: OfStage,
-    },
+    /// Nobody looks at it any more.
+    Detached,
     /// End everything, then yourself.
     Stop,
 }
@@ -57,12 +52,8 @@ impl ProjectOrder {
     /// Who waits for its answer.
     pub fn asker(&self) -> Option<ClientId> {
         match self {
-            Self::Run { by, .. }
-            | Self::Cancel { by }
-            | Self::Reload { by }
-            | Self::Logs { by, .. }
-            | Self::Why { by, .. } => Some(*by),
-            Self::Stop => None,
+            Self::Run { by, .. } | Self::Cancel { by } | Self::Reload { by } => Some(*by),
+            Self::Attached { .. } | Self::Detached | Self::Stop => None,
         }
     }
 }
@@ -81,23 +72,10 @@ pub enum ProjectEvent {
         /// The answer.
         response: Response,
     },
-    /// A line for the log.
-    Note(String),
+    /// A line for whoever looks, and for the log.
+    Said(String),
     /// The task has ended; why, when nobody told it to.
     Ended(Option<String>),
-}
-
-/// What a project's task begins with.
-#[derive(Clone, Debug)]
-pub struct Begin {
-    /// The project's directory: absolute, links followed.
-    pub root: PathBuf,
-    /// The environment of its stages.
-    pub env: BTreeMap<String, String>,
-    /// Its runs that an earlier service began and did not end: to be recorded as interrupted.
-    pub interrupted: Vec<RunId>,
-    /// The state directory.
-    pub state: PathBuf,
 }
 
 /// Where a project's task tells what happens; may be cloned, and used by threads.
@@ -108,7 +86,8 @@ pub struct Told {
 }
 
 impl Told {
-    pub(super) fn new(root: String, events: mpsc::Sender<Event>) -> Self {
+    /// For the project at `root`.
+    pub fn new(root: String, events: mpsc::Sender<Event>) -> Self {
         Self { root, events }
     }
 
@@ -117,22 +96,8 @@ impl Told {
         let _ = self.events.send(Event::Project { root: self.root.clone(), event }).await;
     }
 
-    /// Tells the loop, from a thread that is no task's.
-    pub fn tell_blocking(&self, event: ProjectEvent) {
+    /// Tells the loop, from a thread that has nothing else to do.
+    pub fn tell_last(&self, event: ProjectEvent) {
         let _ = self.events.blocking_send(Event::Project { root: self.root.clone(), event });
-    }
-}
-
-/// Keeps one project until it is told to stop, or nobody can tell it any more.
-pub async fn keep(begin: Begin, mut orders: mpsc::UnboundedReceiver<ProjectOrder>, told: Told) {
-    let Begin { root, interrupted, .. } = begin;
-    for run in interrupted {
-        told.tell(ProjectEvent::Note(format!("{}: run {} was interrupted", root.display(), run.0))).await;
-    }
-    told.tell(ProjectEvent::Phase(ProjectPhase::Idle, Some("runs are not made yet".into()))).await;
-    while let Some(order) = orders.recv().await {
-        let Some(by) = order.asker() else { return };
-        let fault = Fault::new(ErrorKind::Failed, "the service does not run pipelines yet");
-        told.tell(ProjectEvent::Answer { to: by, response: Response::Failed(fault.into()) }).await;
     }
 }

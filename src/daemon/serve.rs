@@ -1,7 +1,6 @@
 //! The loop: wait for what happens, decide, do.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt;
@@ -12,7 +11,6 @@ use super::effect::Effect;
 use super::event::Event;
 use super::perform::{Flow, Performer};
 use super::registry::Registry;
-use super::running::Running;
 use super::state::{Identity, Now, State};
 use super::update::{begin, update};
 use crate::base::error::{ErrorKind, Fault};
@@ -22,6 +20,7 @@ use crate::ipc::conn::our_hello;
 use crate::ipc::listener::{Listening, Seat, admit};
 use crate::ipc::place::Place;
 use crate::sys::capped_log::CappedLog;
+use crate::sys::dirs::Dirs;
 use crate::sys::real::RealSystem;
 use crate::sys::{clock, process, signal, socket};
 
@@ -38,8 +37,8 @@ const QUEUE: usize = 256;
 pub struct Settings {
     /// Where it is found.
     pub place: Place,
-    /// The state directory; it exists.
-    pub state_dir: PathBuf,
+    /// The directories of the home; that of the state exists.
+    pub dirs: Dirs,
     /// How long it goes on with nothing to do.
     pub idle_limit: Duration,
     /// Called once when it listens.
@@ -70,8 +69,7 @@ impl Journal {
 pub fn serve(settings: Settings) -> Result<(), Fault> {
     process::keep_memory_private();
     let seat = Seat::take(&settings.place)?;
-    let loaded = Registry::load(&RealSystem, &settings.state_dir)?;
-    let interrupted = Running::load(&RealSystem, &settings.state_dir);
+    let loaded = Registry::load(&RealSystem, &settings.dirs.state)?;
     let listening = seat.listen()?;
     let log = settings.place.log();
     if let Some(dir) = log.parent() {
@@ -91,20 +89,20 @@ pub fn serve(settings: Settings) -> Result<(), Fault> {
         started: clock::now(),
         idle_limit: settings.idle_limit,
     };
-    let state = State::new(identity, loaded.registry, interrupted);
+    let state = State::new(identity, loaded.registry);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()
         .map_err(|error| Fault::new(ErrorKind::Failed, "cannot start the service's loop").cause(error))?;
-    runtime.block_on(run(listening, state, journal, settings.state_dir, settings.ready))
+    runtime.block_on(run(listening, state, journal, settings.dirs, settings.ready))
 }
 
 async fn run(
     listening: Listening,
     state: State,
     journal: Journal,
-    state_dir: PathBuf,
+    dirs: Dirs,
     ready: Box<dyn FnOnce()>,
 ) -> Result<(), Fault> {
     let unusable =
@@ -113,7 +111,7 @@ async fn run(
     let mut signals = signal::requests().and_then(UnixStream::from_std).map_err(unusable)?;
     let (sender, mut receiver) = mpsc::channel(QUEUE);
     let mut served =
-        Served { started: Instant::now(), state, performer: Performer::new(state_dir, journal, sender) };
+        Served { started: Instant::now(), state, performer: Performer::new(dirs, journal, sender) };
     let mut flow = served.begin();
     (ready)();
     socket::tell_supervisor("READY=1");

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::base::time::Timestamp;
 use crate::daemon::event::ClientId;
-use crate::daemon::registry::Registry;
-use crate::daemon::running::Running;
+use crate::daemon::registry::{Registered, Registry};
 use crate::ipc::message::{Hello, ProjectPhase, ProjectStatus, Status};
 
 /// How long what is being ended has: longer than a stage has between the polite signal and the final one.
@@ -45,10 +44,8 @@ pub struct State {
     pub registry: Registry,
     /// Those that have a task.
     pub projects: BTreeMap<String, Project>,
-    /// The runs that are under way.
-    pub running: Running,
-    /// Runs that an earlier service did not end.
-    pub interrupted: Running,
+    /// Projects that are kept only as long as somebody looks at them.
+    pub guests: BTreeMap<String, Registered>,
     /// The connections.
     pub clients: BTreeMap<ClientId, Client>,
     /// What is still to be done, in words; as long as there is something the service goes on.
@@ -75,17 +72,18 @@ pub struct Client {
     pub hello: Hello,
     /// Whether it is told what happens, and of which project alone.
     pub follows: Option<Option<String>>,
+    /// The project that is kept at least as long as it is here.
+    pub keeps: Option<String>,
 }
 
 impl State {
     /// At the start.
-    pub fn new(identity: Identity, registry: Registry, interrupted: Running) -> Self {
+    pub fn new(identity: Identity, registry: Registry) -> Self {
         Self {
             identity,
             registry,
             projects: BTreeMap::new(),
-            running: Running::default(),
-            interrupted,
+            guests: BTreeMap::new(),
             clients: BTreeMap::new(),
             waiting: BTreeSet::new(),
             idle_since: None,
@@ -116,21 +114,38 @@ impl State {
         self.clients.iter().filter(|(_, client)| follows(client)).map(|(id, _)| *id).collect()
     }
 
-    /// How a registered project is.
+    /// A project that is to be kept, and whether only for now.
+    pub fn wanted(&self, root: &str) -> Option<(&Registered, bool)> {
+        let lasting = self.registry.projects.get(root).map(|registered| (registered, false));
+        lasting.or_else(|| self.guests.get(root).map(|guest| (guest, true)))
+    }
+
+    /// Whether somebody keeps a project by looking at it.
+    pub fn is_attached(&self, root: &str) -> bool {
+        self.clients.values().any(|client| client.keeps.as_deref() == Some(root))
+    }
+
+    /// How a project is.
     pub fn project_status(&self, root: &str) -> Option<ProjectStatus> {
-        let registered = self.registry.projects.get(root)?;
+        let (registered, guest) = self.wanted(root)?;
         let project = self.projects.get(root);
         Some(ProjectStatus {
             root: root.to_owned(),
             added: registered.added,
             phase: project.map_or(ProjectPhase::Failed, |project| project.phase),
             note: project.and_then(|project| project.note.clone()),
+            guest,
         })
     }
 
     /// How all projects are.
     pub fn project_statuses(&self) -> Vec<ProjectStatus> {
-        self.registry.projects.keys().filter_map(|root| self.project_status(root)).collect()
+        self.registry
+            .projects
+            .keys()
+            .chain(self.guests.keys())
+            .filter_map(|root| self.project_status(root))
+            .collect()
     }
 
     /// How the service is.

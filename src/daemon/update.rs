@@ -9,14 +9,11 @@ use crate::daemon::project::{ProjectEvent, ProjectOrder};
 use crate::daemon::registry::Registry;
 use crate::daemon::state::{Client, ENDING, Now, Project, State};
 use crate::ipc::message::{self, ProjectPhase, Response};
-use crate::run::event::RunEvent;
 
 /// What has to be done first: every project gets its task.
 pub fn begin(state: &mut State, now: Now) -> Vec<Effect> {
     let roots: Vec<String> = state.registry.projects.keys().cloned().collect();
-    let mut effects: Vec<Effect> = roots.iter().flat_map(|root| start_project(state, root)).collect();
-    // Runs of projects that are kept no longer are nobody's.
-    effects.push(Effect::SaveRunning(state.running.clone()));
+    let effects: Vec<Effect> = roots.iter().flat_map(|root| start_project(state, root)).collect();
     note_idleness(state, now);
     effects
 }
@@ -25,7 +22,7 @@ pub fn begin(state: &mut State, now: Now) -> Vec<Effect> {
 pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     let effects = match event {
         Event::Connected { client, hello } => {
-            state.clients.insert(client, Client { hello, follows: None });
+            state.clients.insert(client, Client { hello, follows: None, keeps: None });
             Vec::new()
         }
         Event::Asked { client, request } => handler::handle(state, client, request, now),
@@ -38,8 +35,10 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
             vec![respond(client, Response::Failed(fault.cause(printable(&why)).into()))]
         }
         Event::Gone { client, why } => {
-            state.clients.remove(&client);
-            why.map(Effect::Log).into_iter().collect()
+            let kept = state.clients.remove(&client).and_then(|client| client.keeps);
+            let mut effects: Vec<Effect> = why.map(Effect::Log).into_iter().collect();
+            effects.extend(kept.map_or_else(Vec::new, |root| looked_away(state, root)));
+            effects
         }
         Event::Noted(text) => vec![Effect::Log(text)],
         Event::Project { root, event } => in_project(state, &root, event),
@@ -95,28 +94,42 @@ pub(super) fn end(state: &mut State, replace: bool, why: &str, now: Now) -> Vec<
 
 /// Gives a registered project its task, unless it has one.
 pub(super) fn start_project(state: &mut State, root: &str) -> Vec<Effect> {
-    let Some(registered) = state.registry.projects.get(root) else { return Vec::new() };
+    let Some((registered, _)) = state.wanted(root) else { return Vec::new() };
     if state.projects.contains_key(root) {
         return Vec::new();
     }
     let env = registered.env.clone();
     state.projects.insert(root.to_owned(), Project { phase: ProjectPhase::Starting, note: None });
-    let interrupted = state.interrupted.take(root);
-    vec![Effect::StartProject { root: root.to_owned(), env, interrupted }]
+    vec![Effect::StartProject { root: root.to_owned(), env, attached: state.is_attached(root) }]
+}
+
+/// A client that kept a project has gone. A guest goes with the last who looked at it.
+fn looked_away(state: &mut State, root: String) -> Vec<Effect> {
+    if state.is_attached(&root) {
+        return Vec::new();
+    }
+    let was_guest = state.guests.remove(&root).is_some();
+    match state.projects.get_mut(&root) {
+        Some(project) if matches!(project.phase, ProjectPhase::Stopping) => Vec::new(),
+        Some(project) if project.phase == ProjectPhase::Failed => {
+            if was_guest {
+                state.projects.remove(&root);
+            }
+            Vec::new()
+        }
+        Some(project) if was_guest => {
+            project.phase = ProjectPhase::Stopping;
+            vec![Effect::Order { root, order: ProjectOrder::Stop }]
+        }
+        Some(_) => vec![Effect::Order { root, order: ProjectOrder::Detached }],
+        None => Vec::new(),
+    }
 }
 
 fn in_project(state: &mut State, root: &str, event: ProjectEvent) -> Vec<Effect> {
     match event {
         ProjectEvent::Run(event) => {
             let mut effects = Vec::new();
-            match &event {
-                RunEvent::RunStarted { run, .. } => state.running.begin(root, *run),
-                RunEvent::RunFinished { run, .. } => state.running.end(root, *run),
-                _ => {}
-            }
-            if matches!(event, RunEvent::RunStarted { .. } | RunEvent::RunFinished { .. }) {
-                effects.push(Effect::SaveRunning(state.running.clone()));
-            }
             let clients = state.followers(root);
             if !clients.is_empty()
                 && let Ok(event) = serde_json::to_value(&event)
@@ -135,12 +148,20 @@ fn in_project(state: &mut State, root: &str, event: ProjectEvent) -> Vec<Effect>
             tell_project(state, root)
         }
         ProjectEvent::Answer { to, response } => vec![respond(to, response)],
-        ProjectEvent::Note(text) => vec![Effect::Log(printable(&text))],
+        ProjectEvent::Said(text) => {
+            let mut effects = vec![Effect::Log(printable(&format!("{root}: {text}")))];
+            let clients = state.followers(root);
+            if !clients.is_empty() {
+                let said = message::Said { root: root.to_owned(), text };
+                effects.push(Effect::Tell { clients, event: message::Event::Said(said) });
+            }
+            effects
+        }
         ProjectEvent::Ended(why) => ended(state, root, why),
     }
 }
 
-fn tell_project(state: &State, root: &str) -> Vec<Effect> {
+pub(super) fn tell_project(state: &State, root: &str) -> Vec<Effect> {
     let clients = state.followers(root);
     match state.project_status(root) {
         Some(status) if !clients.is_empty() => {
@@ -153,11 +174,7 @@ fn tell_project(state: &State, root: &str) -> Vec<Effect> {
 fn ended(state: &mut State, root: &str, why: Option<String>) -> Vec<Effect> {
     let Some(project) = state.projects.get(root) else { return Vec::new() };
     let was_told = project.phase == ProjectPhase::Stopping;
-    let left = state.running.take(root);
     let mut effects = Vec::new();
-    if !left.is_empty() {
-        effects.push(Effect::SaveRunning(state.running.clone()));
-    }
     if was_told {
         state.projects.remove(root);
         if state.ending.is_some() {
@@ -191,7 +208,16 @@ fn saved(state: &mut State, registry: Registry, client: ClientId, result: Result
     let mut effects = vec![respond(client, Response::Done)];
     let removed: Vec<String> =
         before.projects.into_keys().filter(|root| !state.registry.projects.contains_key(root)).collect();
+    // What was kept for now is kept for good.
+    let State { guests, registry, .. } = state;
+    guests.retain(|root, _| !registry.projects.contains_key(root));
     for root in removed {
+        state.guests.remove(&root);
+        state
+            .clients
+            .values_mut()
+            .filter(|client| client.keeps.as_ref() == Some(&root))
+            .for_each(|client| client.keeps = None);
         effects.push(Effect::Log(format!("{}: removed", printable(&root))));
         let event = message::Event::Removed(message::OfProject { root: root.clone() });
         effects.push(Effect::Tell { clients: state.followers(&root), event });

@@ -9,11 +9,11 @@ use crate::daemon::effect::Effect;
 use crate::daemon::event::{ClientId, Event};
 use crate::daemon::project::{ProjectEvent, ProjectOrder};
 use crate::daemon::registry::{MOST, Registered, Registry};
-use crate::daemon::running::Running;
 use crate::daemon::state::{ENDING, Identity, Now, State};
 use crate::daemon::update::{begin, update};
 use crate::ipc::message::{
-    self, AddProject, Hello, OfProject, PROTOCOL, ProjectPhase, Request, Response, Run, Stop, Subscribe,
+    self, AddProject, Attach, Hello, OfProject, PROTOCOL, ProjectPhase, Request, Response, Run, Stop,
+    Subscribe,
 };
 use crate::run::event::{RunEvent, RunId, Trigger, Verdict};
 
@@ -42,7 +42,7 @@ fn service(roots: &[&str]) -> State {
         started: Timestamp(0),
         idle_limit: Duration::from_secs(60),
     };
-    let mut state = State::new(identity, registry(roots), Running::default());
+    let mut state = State::new(identity, registry(roots));
     begin(&mut state, at(0));
     connect(&mut state, ONE, "0.2.0");
     state
@@ -134,8 +134,9 @@ fn a_removed_project_is_told_to_stop_and_may_come_back_meanwhile() {
 #[test]
 fn orders_reach_the_project_and_answers_come_back() {
     let mut state = service(&["/p"]);
-    let run = Run { root: "/p".into(), stages: vec!["test".into()], force: true };
-    let order = ProjectOrder::Run { by: ONE, stages: vec!["test".into()], force: true };
+    let run = Run { root: "/p".into(), stages: vec!["test".into()], force: true, catch_up: false, env: None };
+    let order =
+        ProjectOrder::Run { by: ONE, stages: vec!["test".into()], force: true, catch_up: false, env: None };
     assert_eq!(ask(&mut state, ONE, Request::Run(run)), [Effect::Order { root: "/p".into(), order }]);
     let answer = ProjectEvent::Answer { to: ONE, response: Response::Done };
     assert_eq!(
@@ -194,20 +195,66 @@ fn subscribers_are_told_of_what_they_asked_for_and_of_nothing_else() {
     assert!(failure(&ask(&mut state, ONE, bad)).contains("no project"));
 }
 
+fn attach(root: &str) -> Request {
+    Request::Attach(Attach { root: root.into(), env: BTreeMap::new() })
+}
+
+fn begins(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::StartProject { .. }))
+}
+
 #[test]
-fn runs_under_way_are_written_down_and_a_later_service_hands_them_over() {
-    let mut state = service(&["/p"]);
-    happens(&mut state, "/p", started(7));
-    let effects = happens(&mut state, "/p", started(8));
-    let Some(Effect::SaveRunning(left)) = effects.first().cloned() else { panic!("{effects:?}") };
-    happens(&mut state, "/p", finished(7));
-    happens(&mut state, "/p", finished(8));
-    assert!(state.running.is_empty());
-    let mut next = State::new(state.identity.clone(), registry(&["/p"]), left);
-    let effects = begin(&mut next, at(0));
-    let interrupted = vec![RunId(7), RunId(8)];
-    assert_eq!(effects[0], Effect::StartProject { root: "/p".into(), env: BTreeMap::new(), interrupted });
-    assert_eq!(effects[1], Effect::SaveRunning(Running::default()));
+fn a_guest_is_kept_as_long_as_somebody_looks_at_it() {
+    let mut state = service(&[]);
+    connect(&mut state, TWO, "0.2.0");
+    let effects = ask(&mut state, ONE, attach("/g"));
+    assert_eq!(effects[0], Effect::Respond { client: ONE, response: Response::Done });
+    assert!(begins(&effects));
+    assert!(!begins(&ask(&mut state, TWO, attach("/g"))), "two tasks of one");
+    assert!(state.project_status("/g").is_some_and(|status| status.guest));
+    assert_eq!(update(&mut state, Event::Gone { client: ONE, why: None }, at(2)), []);
+    let stop = Effect::Order { root: "/g".into(), order: ProjectOrder::Stop };
+    assert_eq!(update(&mut state, Event::Gone { client: TWO, why: None }, at(2)), [stop]);
+    assert_eq!(happens(&mut state, "/g", ProjectEvent::Ended(None)), []);
+    assert!(state.is_idle());
+    for bad in ["", "p", "/a/../b"] {
+        connect(&mut state, ONE, "0.2.0");
+        assert!(failure(&ask(&mut state, ONE, attach(bad))).contains("no absolute path"), "{bad}");
+    }
+}
+
+#[test]
+fn a_guest_that_is_added_stays_and_one_that_is_removed_goes() {
+    let mut state = service(&[]);
+    ask(&mut state, ONE, attach("/g"));
+    let add = Request::AddProject(AddProject { root: "/g".into(), env: BTreeMap::new() });
+    let effects = ask(&mut state, ONE, add);
+    assert!(!begins(&save(&mut state, effects, Ok(()))));
+    assert!(state.project_status("/g").is_some_and(|status| !status.guest));
+    connect(&mut state, TWO, "0.2.0");
+    let detached = Effect::Order { root: "/g".into(), order: ProjectOrder::Detached };
+    assert_eq!(update(&mut state, Event::Gone { client: ONE, why: None }, at(2)), [detached]);
+    connect(&mut state, ONE, "0.2.0");
+    let effects = ask(&mut state, ONE, attach("/g"));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Order { order: ProjectOrder::Attached { .. }, .. }))
+    );
+    let effects = ask(&mut state, ONE, Request::RemoveProject(of("/g")));
+    let after = save(&mut state, effects, Ok(()));
+    assert!(after.contains(&Effect::Order { root: "/g".into(), order: ProjectOrder::Stop }));
+    assert_eq!(happens(&mut state, "/g", ProjectEvent::Ended(None)), [], "who still looks has been told");
+}
+
+#[test]
+fn what_is_looked_at_again_while_it_ends_begins_anew() {
+    let mut state = service(&[]);
+    ask(&mut state, ONE, attach("/g"));
+    update(&mut state, Event::Gone { client: ONE, why: None }, at(2));
+    connect(&mut state, TWO, "0.2.0");
+    assert!(!begins(&ask(&mut state, TWO, attach("/g"))));
+    assert!(begins(&happens(&mut state, "/g", ProjectEvent::Ended(None))));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::conn::{Conn, ConnError, our_hello};
+use super::conn::{Conn, ConnError, Writer, our_hello};
 use super::message::{Event, FromClient, FromService, Hello, PROTOCOL, Request, Response};
 use super::place::Place;
 use crate::base::error::{ErrorKind, Fault};
@@ -85,6 +85,11 @@ impl Client {
         self.conn.send(&FromClient::Request(request))
     }
 
+    /// What asks while another thread reads by [`Client::next`].
+    pub fn asker(&self) -> Result<Asker, ConnError> {
+        self.conn.writer().map(Asker)
+    }
+
     /// The next event or response after [`Request::Subscribe`]; `None` when nothing came within `limit`.
     ///
     /// # Errors
@@ -112,6 +117,17 @@ impl Client {
                 Err(_) => return Ok(()),
             }
         }
+    }
+}
+
+/// Asks; the answers come to whoever reads.
+#[derive(Debug)]
+pub struct Asker(Writer);
+
+impl Asker {
+    /// Asks without waiting for the response.
+    pub fn send(&mut self, request: Request) -> Result<(), ConnError> {
+        self.0.send(&FromClient::Request(request))
     }
 }
 

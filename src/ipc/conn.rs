@@ -108,8 +108,12 @@ impl Conn {
 
     /// Sends a message.
     pub fn send<T: Serialize>(&mut self, message: &T) -> Result<(), ConnError> {
-        let bytes = frame::encode(message, frame::REQUEST).map_err(ConnError::Frame)?;
-        self.stream.write_all(&bytes).map_err(at(HANDSHAKE))
+        send(&mut self.stream, message)
+    }
+
+    /// The end that is written to, beside this one that goes on reading.
+    pub fn writer(&self) -> Result<Writer, ConnError> {
+        self.stream.try_clone().map(Writer).map_err(ConnError::Io)
     }
 
     /// The next message, when it comes within `limit` as a whole.
@@ -133,6 +137,22 @@ impl Conn {
             }
         }
     }
+}
+
+/// The end of a connection that is only written to.
+#[derive(Debug)]
+pub struct Writer(UnixStream);
+
+impl Writer {
+    /// Sends a message.
+    pub fn send<T: Serialize>(&mut self, message: &T) -> Result<(), ConnError> {
+        send(&mut self.0, message)
+    }
+}
+
+fn send<T: Serialize>(stream: &mut UnixStream, message: &T) -> Result<(), ConnError> {
+    let bytes = frame::encode(message, frame::REQUEST).map_err(ConnError::Frame)?;
+    stream.write_all(&bytes).map_err(at(HANDSHAKE))
 }
 
 fn at(limit: Duration) -> impl Fn(io::Error) -> ConnError {

@@ -173,11 +173,6 @@ impl Launch {
     }
 }
 
-/// The variables that a project's stages begin with, out of ours: where things are and how text is read.
-pub fn base_environment() -> std::collections::BTreeMap<String, String> {
-    KEPT.iter().filter_map(|name| Some(((*name).to_owned(), env::var(name)?))).collect()
-}
-
 /// A connection to a service that is not older than we are; it is started or replaced where that is needed. The state
 /// directory exists.
 ///

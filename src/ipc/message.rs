@@ -77,7 +77,7 @@ pub enum Request {
     RemoveProject(OfProject),
     /// Which projects it keeps. → [`Response::Projects`]
     ListProjects,
-    /// Run stages of a project. → [`Response::Accepted`]
+    /// Run stages of a project; the next run that begins is the one. → [`Response::Done`]
     Run(Run),
     /// End the run of a project that is under way. → [`Response::Done`]
     Cancel(OfProject),
@@ -85,10 +85,9 @@ pub enum Request {
     Reload(OfProject),
     /// Tell this connection what happens, from now on. → [`Response::Done`], then [`FromService::Event`]s
     Subscribe(Subscribe),
-    /// What a stage wrote. → [`Response::Text`]
-    Logs(OfStage),
-    /// Why a stage ran or did not. → [`Response::Text`]
-    Why(OfStage),
+    /// Keep a project at least as long as this connection lasts, and tell it what happens there. → [`Response::Done`],
+    /// then [`FromService::Event`]s
+    Attach(Attach),
 }
 
 /// End.
@@ -123,8 +122,24 @@ pub struct OfProject {
     pub root: String,
 }
 
+/// Keep a project as long as somebody looks at it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attach {
+    /// Its directory: absolute, links followed.
+    pub root: String,
+    /// The environment of whoever looks. It is held in memory, and given to stages as far as they declare it.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Attach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Attach({:?}, {} variables)", self.root, self.env.len())
+    }
+}
+
 /// Run stages of a project.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// The project's directory.
     pub root: String,
@@ -134,6 +149,20 @@ pub struct Run {
     /// Run them though nothing has changed.
     #[serde(default)]
     pub force: bool,
+    /// Only what has changed since it ran last, as when the service begins.
+    #[serde(default)]
+    pub catch_up: bool,
+    /// The environment of whoever asks, as for [`Attach`]; `None`: the one that is known.
+    #[serde(default)]
+    pub env: Option<BTreeMap<String, String>>,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { root, stages, force, catch_up, env } = self;
+        let env = env.as_ref().map(BTreeMap::len);
+        write!(f, "Run({root:?}, {stages:?}, force {force}, catch up {catch_up}, variables {env:?})")
+    }
 }
 
 /// Tell what happens.
@@ -142,19 +171,6 @@ pub struct Subscribe {
     /// Only of this project.
     #[serde(default)]
     pub root: Option<String>,
-}
-
-/// A stage of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OfStage {
-    /// The project's directory.
-    pub root: String,
-    /// The stage; none means all.
-    #[serde(default)]
-    pub stage: Option<String>,
-    /// The run; none means the last one.
-    #[serde(default)]
-    pub run: Option<u64>,
 }
 
 /// What the service answers.
@@ -169,10 +185,6 @@ pub enum Response {
     Status(Status),
     /// The projects.
     Projects(Vec<ProjectStatus>),
-    /// A run will be made.
-    Accepted(Accepted),
-    /// A text.
-    Text(Text),
 }
 
 /// How the service is.
@@ -212,6 +224,9 @@ pub struct ProjectStatus {
     /// A sentence where that does not say it.
     #[serde(default)]
     pub note: Option<String>,
+    /// Whether it is kept only as long as somebody looks at it.
+    #[serde(default)]
+    pub guest: bool,
 }
 
 /// What a project does.
@@ -224,6 +239,8 @@ pub enum ProjectPhase {
     Idle,
     /// A run is under way.
     Running,
+    /// It waits for a person: its `devboot.toml` is wrong, or not trusted as it is.
+    Blocked,
     /// It cannot go on by itself.
     Failed,
     /// It is being ended.
@@ -239,29 +256,12 @@ impl ProjectPhase {
             Self::Starting => "starting",
             Self::Idle => "idle",
             Self::Running => "running",
+            Self::Blocked => "blocked",
             Self::Failed => "failed",
             Self::Stopping => "stopping",
             Self::Unwatched => "unwatched",
         }
     }
-}
-
-/// A run will be made.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Accepted {
-    /// Its number, where it is known already.
-    #[serde(default)]
-    pub run: Option<u64>,
-}
-
-/// A text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Text {
-    /// The text.
-    pub text: String,
-    /// Whether its beginning was left out for its size.
-    #[serde(default)]
-    pub cut: bool,
 }
 
 /// Why something could not be done.
@@ -314,10 +314,21 @@ pub enum Event {
     Run(RunNews),
     /// A project was added, or does something else now.
     Project(ProjectStatus),
+    /// A line about a project: how it is watched, what is wrong with its file.
+    Said(Said),
     /// A project is kept no longer.
     Removed(OfProject),
     /// The service ends.
     Stopping(Stop),
+}
+
+/// A line about a project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The project's directory.
+    pub root: String,
+    /// The line.
+    pub text: String,
 }
 
 /// Something that happened in a run.

@@ -29,6 +29,7 @@ fn project() -> ProjectStatus {
         added: Timestamp(0),
         phase: ProjectPhase::Idle,
         note: Some("a note".into()),
+        guest: true,
     }
 }
 
@@ -36,21 +37,26 @@ fn project() -> ProjectStatus {
 fn requests_keep_their_form() {
     let root = || "/home/a/ml".to_owned();
     let of = || OfProject { root: root() };
-    let stage = || OfStage { root: root(), stage: Some("test".into()), run: Some(7) };
     let env = BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]);
+    let run = Run {
+        root: root(),
+        stages: vec!["test".into()],
+        force: true,
+        catch_up: true,
+        env: Some(env.clone()),
+    };
     golden("client-hello", &FromClient::Hello(hello()));
     for (name, request) in [
         ("status", Request::Status),
         ("stop", Request::Stop(Stop { replace: true })),
-        ("add-project", Request::AddProject(AddProject { root: root(), env })),
+        ("add-project", Request::AddProject(AddProject { root: root(), env: env.clone() })),
         ("remove-project", Request::RemoveProject(of())),
         ("list-projects", Request::ListProjects),
-        ("run", Request::Run(Run { root: root(), stages: vec!["test".into()], force: true })),
+        ("run", Request::Run(run)),
         ("cancel", Request::Cancel(of())),
         ("reload", Request::Reload(of())),
         ("subscribe", Request::Subscribe(Subscribe { root: Some(root()) })),
-        ("logs", Request::Logs(stage())),
-        ("why", Request::Why(stage())),
+        ("attach", Request::Attach(Attach { root: root(), env: env.clone() })),
     ] {
         golden(&format!("request-{name}"), &FromClient::Request(request));
     }
@@ -82,8 +88,6 @@ fn responses_and_events_keep_their_form() {
         ("failed", Response::Failed(failure)),
         ("status", Response::Status(status)),
         ("projects", Response::Projects(vec![project()])),
-        ("accepted", Response::Accepted(Accepted { run: Some(7) })),
-        ("text", Response::Text(Text { text: "a\nb".into(), cut: true })),
     ] {
         golden(&format!("response-{name}"), &FromService::Response(response));
     }
@@ -91,6 +95,7 @@ fn responses_and_events_keep_their_form() {
     for (name, event) in [
         ("run", Event::Run(news)),
         ("project", Event::Project(project())),
+        ("said", Event::Said(Said { root: "/home/a/ml".into(), text: "a line".into() })),
         ("removed", Event::Removed(OfProject { root: "/home/a/ml".into() })),
         ("stopping", Event::Stopping(Stop { replace: false })),
     ] {
@@ -109,8 +114,15 @@ fn unknown_fields_are_ignored_and_missing_ones_have_their_defaults() {
 #[test]
 fn values_of_the_environment_are_not_shown() {
     let env = BTreeMap::from([("TOKEN".to_owned(), "hunter2".to_owned())]);
-    let request = FromClient::Request(Request::AddProject(AddProject { root: "/p".into(), env }));
-    assert!(!format!("{request:?}").contains("hunter2"));
+    let root = || "/p".to_owned();
+    let run = Run { root: root(), stages: Vec::new(), force: false, catch_up: false, env: Some(env.clone()) };
+    for request in [
+        Request::AddProject(AddProject { root: root(), env: env.clone() }),
+        Request::Attach(Attach { root: root(), env }),
+        Request::Run(run),
+    ] {
+        assert!(!format!("{:?}", FromClient::Request(request)).contains("hunter2"));
+    }
 }
 
 #[test]

@@ -201,3 +201,18 @@ pub enum RunEvent {
         milliseconds: u64,
     },
 }
+
+impl RunEvent {
+    /// The run that it belongs to.
+    pub fn run(&self) -> RunId {
+        match self {
+            Self::RunStarted { run, .. }
+            | Self::StageStarted { run, .. }
+            | Self::Output { run, .. }
+            | Self::ServiceReady { run, .. }
+            | Self::ServiceEnded { run, .. }
+            | Self::StageFinished { run, .. }
+            | Self::RunFinished { run, .. } => *run,
+        }
+    }
+}

@@ -4,6 +4,7 @@
 pub mod decide;
 mod desk;
 pub mod places;
+pub mod read;
 pub mod turn;
 mod work;
 

@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::text::printable;
 use crate::cli::context::Context;
-use crate::cli::project_load;
+use crate::cli::link::{Link, Wanted};
 use crate::cli::run_view::{Options, RunView};
-use crate::cli::view;
+use crate::cli::{project_dir, project_load, view};
+use crate::daemon::project::ProjectEvent;
+use crate::ipc::message::Response;
 use crate::project::model::{Action, StageId};
 use crate::run::event::{RunEvent, Trigger, Verdict};
 use crate::run::feed::feed;
@@ -43,10 +46,19 @@ pub struct Args {
     /// Trust the project's devboot.toml as it is now
     #[arg(long)]
     trust: bool,
+    /// Run in this process, even if the service keeps the project
+    #[arg(long)]
+    no_service: bool,
 }
 
 /// Runs stages.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    if !args.no_service
+        && !args.dry_run
+        && let Some(exit) = in_service(context, args)?
+    {
+        return Ok(exit);
+    }
     let project = project_load::project(context, args.dir.as_deref())?;
     let stages = project.stages(&args.stages)?;
     if args.dry_run {
@@ -54,12 +66,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         let asked = Asked { trigger: Trigger::Request, force: args.force };
         return reasons(context, &session.reasons(&stages, asked));
     }
-    project.trusted(context, args.trust)?;
+    project.trusted(context, args.trust, "--trust")?;
     let session = project.session(context, Access::Write)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Fault::new(ErrorKind::Failed, "cannot begin to run").cause(error))?;
+    let runtime = runtime()?;
     let order = Order {
         trigger: Trigger::Request,
         generation: 0,
@@ -70,11 +79,95 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let verdict = runtime.block_on(carried_out(context, &session, order));
     // Nobody waits for a thread that reads a file of a hung disk.
     runtime.shutdown_background();
+    Ok(exit(verdict))
+}
+
+fn runtime() -> Result<Runtime, Fault> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::new(ErrorKind::Failed, "cannot begin to run").cause(error))
+}
+
+fn exit(verdict: Verdict) -> Exit {
     match verdict {
-        Verdict::Passed | Verdict::Flaky => Ok(Exit::Done),
-        Verdict::NotStarted => Ok(Exit::Failed),
-        Verdict::Interrupted => Ok(Exit::Interrupted),
-        _ => Ok(Exit::Differs),
+        Verdict::Passed | Verdict::Flaky => Exit::Done,
+        Verdict::NotStarted => Exit::Failed,
+        Verdict::Interrupted => Exit::Interrupted,
+        _ => Exit::Differs,
+    }
+}
+
+/// The service that keeps the project runs it, so that two runs never meet; `None` when it does not keep it.
+fn in_service(context: &Context, args: &Args) -> Result<Option<Exit>, Fault> {
+    let root = project_dir::root(args.dir.as_deref())?;
+    let Some(mut link) = root.to_str().and_then(|root| Link::kept(context, root)) else { return Ok(None) };
+    let runtime = runtime()?;
+    let wanted = || Wanted { stages: args.stages.clone(), force: args.force, catch_up: false };
+    if args.trust {
+        project_load::project(context, args.dir.as_deref())?.approve(context)?;
+        link.reload()?;
+        runtime.block_on(answer(&mut link))?;
+    }
+    link.run(wanted())?;
+    match runtime.block_on(answer(&mut link)) {
+        Err(fault) if fault.kind == ErrorKind::Refused => {
+            project_load::project(context, args.dir.as_deref())?.trusted(context, args.trust, "--trust")?;
+            link.reload()?;
+            runtime.block_on(answer(&mut link))?;
+            link.run(wanted())?;
+            runtime.block_on(answer(&mut link))?;
+        }
+        answered => answered?,
+    }
+    runtime.block_on(followed(context, &mut link)).map(|verdict| Some(exit(verdict)))
+}
+
+/// The answer to what was asked last.
+async fn answer(link: &mut Link) -> Result<(), Fault> {
+    loop {
+        match link.next().await {
+            ProjectEvent::Answer { response: Response::Failed(failure), .. } => return Err(failure.into()),
+            ProjectEvent::Answer { .. } => return Ok(()),
+            ProjectEvent::Ended(why) => return Err(lost(why)),
+            _ => {}
+        }
+    }
+}
+
+fn lost(why: Option<String>) -> Fault {
+    let fault = Fault::new(ErrorKind::Failed, "the service does not go on with the run");
+    why.into_iter().fold(fault, Fault::cause).hint("devboot run --no-service runs it here")
+}
+
+/// The next run that was asked for, from its beginning to its end.
+async fn followed(context: &Context, link: &mut Link) -> Result<Verdict, Fault> {
+    let mut shown = Shown::new(context);
+    let (mut ours, mut cancelled) = (None, false);
+    loop {
+        let event = tokio::select! {
+            event = link.next() => event,
+            () = signal::wait(), if !cancelled => {
+                cancelled = true;
+                link.cancel()?;
+                continue;
+            }
+        };
+        let event = match event {
+            ProjectEvent::Run(event) => event,
+            ProjectEvent::Ended(why) => return Err(lost(why)),
+            _ => continue,
+        };
+        if let RunEvent::RunStarted { run, trigger: Trigger::Request, .. } = &event {
+            ours = ours.or(Some(*run));
+        }
+        if ours != Some(event.run()) {
+            continue;
+        }
+        shown.event(&event);
+        if let RunEvent::RunFinished { verdict, .. } = event {
+            return Ok(if cancelled { Verdict::Interrupted } else { verdict });
+        }
     }
 }
 

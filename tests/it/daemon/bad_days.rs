@@ -4,22 +4,39 @@ use super::*;
 use crate::full_disk::{Disk, privileged};
 
 #[test]
-fn after_a_kill_the_next_one_starts_and_has_the_projects() {
+fn killed_in_the_middle_of_a_run_it_leaves_no_orphan_and_the_next_one_catches_up() {
     let served = Served::started();
-    let _ = served.devboot(["project", "add"]).exits(0);
+    let mark = served.world.outside().join("pid");
+    let stage =
+        format!("[stage.long]\nrun = 'echo $$ > {0}.new; mv {0}.new {0}; exec sleep 300'\n", mark.display());
+    served.world.write("ml/devboot.toml", &stage);
+    let _ = served.devboot(["project", "add", "ml"]).exits(0).says("trusted");
+    until("run", || mark.exists());
+    let child: u32 = fs::read_to_string(&mark).unwrap().trim().parse().unwrap();
+    assert!(lives(child));
     let (pid, socket) = served.address();
     kill(pid, "-KILL");
     until("death", || !lives(pid));
+    until("end of what it ran", || !lives(child));
     assert!(socket.exists(), "nothing is stale");
     let _ = served.devboot(["daemon", "status"]).exits(1);
     let _ = served.devboot(["project", "list"]).exits(0).says("unwatched");
-    fs::write(served.state("running.json"), format!("{{\"{}\":[7]}}", served.world.home().display()))
-        .unwrap();
+    fs::remove_file(&mark).unwrap();
     let _ = served.devboot(["daemon", "start"]).exits(0);
     assert_ne!(served.pid(), pid);
-    let _ = served.devboot(["project", "list"]).exits(0).says("~");
-    served.wait_for_log("run 7 was interrupted");
-    assert!(!served.state("running.json").exists());
+    until("run of the next one", || mark.exists());
+    let history = served
+        .world
+        .command(DEVBOOT)
+        .args(["history"])
+        .current_dir(served.world.path("ml"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&history.stdout).into_owned();
+    assert!(text.contains("interrupted"), "{text}");
+    let child: u32 = fs::read_to_string(&mark).unwrap().trim().parse().unwrap();
+    let _ = served.devboot(["daemon", "stop"]).exits(0);
+    until("end in order", || !lives(child));
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         let detached = args.detached;
         serve(Settings {
             place: super::place(context),
-            state_dir: context.dirs.state.clone(),
+            dirs: context.dirs.clone(),
             idle_limit: Duration::from_secs(args.idle_exit),
             ready: Box::new(move || {
                 if detached {

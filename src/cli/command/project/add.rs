@@ -1,10 +1,10 @@
 //! `devboot project add`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Keeper, change, keeper, name, written};
+use super::{Keeper, change, keeper, loaded, name, written};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::path::display;
@@ -12,16 +12,18 @@ use crate::base::text::printable;
 use crate::cli::context::Context;
 use crate::cli::view;
 use crate::daemon::registry::Registered;
-use crate::ipc::launch::base_environment;
 use crate::ipc::message::{AddProject, Request};
-use crate::sys::clock;
+use crate::project::environment::lasting;
+use crate::project::load::root_of;
+use crate::project::trust::{self, Subject};
 use crate::sys::real::real_path;
 use crate::sys::system::{FileKind, ReadSystem};
+use crate::sys::{clock, env};
 
 /// Options.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  devboot project add\n  devboot project add ~/ml\n\n\
-                        Its stages begin with PATH, HOME, the language and the proxies of this shell, and with nothing else of it.")]
+                        Its devboot.toml is trusted as it is now. Its stages begin with PATH, HOME, the language and the proxies of this shell, and with nothing else of it.")]
 pub struct Args {
     /// The project's directory, instead of this one
     dir: Option<PathBuf>,
@@ -33,6 +35,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let shown = printable(&path.to_string_lossy());
     let real = real_path(&path)
         .map_err(|error| Fault::new(ErrorKind::Usage, format!("cannot use {shown}")).cause(error))?;
+    let real = root_of(&context.system, &real);
     if !matches!(context.system.meta(&real), Ok(Some(meta)) if meta.kind == FileKind::Dir) {
         return Err(Fault::new(ErrorKind::Usage, format!("{shown} is not a directory")));
     }
@@ -41,7 +44,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         .list(&real)
         .map_err(|error| Fault::new(ErrorKind::Failed, format!("cannot read {shown}")).cause(error))?;
     let root = name(&real)?;
-    let env = base_environment();
+    let trusted = consent(context, &real)?;
+    let env = lasting(&env::vars());
     let runs = match keeper(context)? {
         Keeper::Service(mut client) => {
             client.ask(Request::AddProject(AddProject { root: root.clone(), env }))?;
@@ -61,10 +65,27 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         return Ok(Exit::Done);
     }
     context.printer.say(&format!("added {}", display(&real, &context.dirs.home)));
+    if trusted {
+        context
+            .printer
+            .say("  its devboot.toml is trusted as it is now; `devboot project show` prints what it runs");
+    }
     if !runs {
         context
             .printer
             .say("  the service does not run now; the next shell or `devboot daemon start` starts it");
     }
     Ok(Exit::Done)
+}
+
+/// Who adds a project by hand trusts it; says whether it has a `devboot.toml`. A wrong one is refused.
+fn consent(context: &Context, root: &Path) -> Result<bool, Fault> {
+    let loaded = loaded(context, root)?;
+    let Some(text) = &loaded.text else { return Ok(false) };
+    context.own_home()?;
+    context.prepare_state()?;
+    trust::approve(&context.system, &context.dirs, Subject { root, text: Some(text) }).map_err(|error| {
+        Fault::new(ErrorKind::Failed, "cannot remember that the project is trusted").cause(error)
+    })?;
+    Ok(true)
 }

@@ -72,6 +72,7 @@ fn unwatched(context: &Context) -> Result<Vec<ProjectStatus>, Fault> {
         added: registered.added,
         phase: ProjectPhase::Unwatched,
         note: None,
+        guest: false,
     };
     Ok(registry.projects.into_iter().map(of).collect())
 }

@@ -5,6 +5,7 @@ mod check;
 mod list;
 mod remove;
 mod show;
+mod trust;
 
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,8 @@ enum Verb {
     Check(check::Args),
     /// Print the JSON Schema of devboot.toml, for editors
     Schema,
+    /// Trust a project's devboot.toml as it is now
+    Trust(trust::Args),
     /// Keep a project from now on: run what a save affects
     Add(add::Args),
     /// Which projects are kept, and what they do
@@ -62,6 +65,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         Verb::Add(args) => add::run(context, args),
         Verb::List(args) => list::run(context, args),
         Verb::Remove(args) => remove::run(context, args),
+        Verb::Trust(args) => trust::run(context, args),
         Verb::Show(args) => show::run(context, args),
         Verb::Check(args) => check::run(context, args),
         Verb::Schema => {

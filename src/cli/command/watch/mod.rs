@@ -40,6 +40,9 @@ pub struct Args {
     /// Do not run before the first change
     #[arg(short, long)]
     postpone: bool,
+    /// Watch in this process alone, without the service; --ignore and --poll do so, too
+    #[arg(long, conflicts_with = "command")]
+    no_service: bool,
     /// Trust the project's devboot.toml as it is now
     #[arg(long, conflicts_with = "command")]
     trust: bool,

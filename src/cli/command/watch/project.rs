@@ -1,59 +1,65 @@
 //! A project's pipeline on every save, with what happens live.
 
-use std::collections::BTreeSet;
-use std::future::Future;
-use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::{Args, unwatchable};
-use crate::base::error::Fault;
+use super::Args;
+use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
-use crate::base::text::counted;
 use crate::cli::command::run::json_line;
 use crate::cli::context::Context;
+use crate::cli::link::{self, Link, Wanted};
 use crate::cli::live::{Incoming, Live, Wish};
 use crate::cli::project_load;
 use crate::cli::run_view::{self, Options as ViewOptions};
-use crate::project::FILE;
-use crate::project::contents::Contents;
-use crate::run::dispatcher::{Order as RunOrder, RunRecord};
-use crate::run::event::{RunEvent, RunId, Trigger, Verdict};
-use crate::run::feed::{Feed, Follower, feed};
+use crate::cli::view;
+use crate::daemon::keep::Options;
+use crate::daemon::project::ProjectEvent;
+use crate::ipc::message::Response;
+use crate::run::event::{RunEvent, RunId};
 use crate::run::logs::Logs;
-use crate::session::turn::{Effect, Event, Order, Turn};
-use crate::session::{Access, Session};
+use crate::session::places::Places;
 use crate::sys::keyboard::{self, Keyboard};
 use crate::sys::{signal, terminal};
 use crate::ui::footer::{self, Footer};
 use crate::ui::printer::Level;
-use crate::watch::edge::Edge;
-use crate::watch::watcher::{Cause, ChangeSet, Options, Watcher};
 
-type Running = Pin<Box<dyn Future<Output = RunRecord>>>;
+/// How often in a row a lost service is looked for again.
+const TRIES: u32 = 3;
 
 /// Watches until it is interrupted or told to quit.
 pub(super) fn watch(context: &Context, args: &Args, runtime: &Runtime) -> Result<Exit, Fault> {
     let project = project_load::project(context, args.dir.as_deref())?;
-    project.trusted(context, args.trust)?;
-    let root = project.root.clone();
-    let mut ignore = project.pipeline.ignore.clone();
-    ignore.extend(args.ignore.iter().cloned());
-    let session = Arc::new(project.session(context, Access::Write)?);
+    project.trusted(context, args.trust, "--trust")?;
+    context.prepare_state()?;
     runtime.block_on(async {
-        let options = Options { ignore, places: session.places(), poll: args.poll };
-        let contents = Arc::new(Mutex::new(Contents::new(&root)));
-        let watcher = Watcher::new(&root, options, contents).map_err(|error| unwatchable(&root, &error))?;
-        let edge = Edge::new(watcher).map_err(|error| unwatchable(&root, &error))?;
-        let mut desk = Desk::new(context, args, root, session, edge);
+        let link = linked(context, args, &project.root)?;
+        let mut desk = Desk::new(context, args, project.root.clone(), link);
         let exit = desk.work().await;
         desk.leave().await;
         exit
     })
+}
+
+/// The service keeps the project, unless it is asked for otherwise or cannot be had.
+fn linked(context: &Context, args: &Args, root: &Path) -> Result<Link, Fault> {
+    let options = Options { ignore: args.ignore.clone(), poll: args.poll };
+    let own_terms = args.no_service || args.poll || !args.ignore.is_empty();
+    let Some(name) = root.to_str().filter(|_| !own_terms) else {
+        return Ok(Link::own(context, root, options));
+    };
+    match Link::service(context, name) {
+        Ok(link) => Ok(link),
+        Err(fault) if fault.kind == ErrorKind::Refused => Err(fault),
+        Err(fault) => {
+            context.printer.warn(&format!("without the service: {}", fault.one_line()));
+            Ok(Link::own(context, root, options))
+        }
+    }
 }
 
 /// Everything that the loop holds.
@@ -61,157 +67,92 @@ struct Desk<'a> {
     context: &'a Context,
     args: &'a Args,
     root: PathBuf,
-    session: Arc<Session>,
-    edge: Edge,
-    turn: Turn,
-    running: Option<Running>,
-    orders: Option<UnboundedSender<RunOrder>>,
+    link: Option<Link>,
     run: Option<RunId>,
-    feed: Feed,
-    follower: Follower,
     keys: Option<UnboundedReceiver<char>>,
     screen: Screen,
-    seeded: bool,
-    reload: bool,
+    lost: u32,
 }
 
 impl<'a> Desk<'a> {
-    fn new(context: &'a Context, args: &'a Args, root: PathBuf, session: Arc<Session>, edge: Edge) -> Self {
-        let (feed, follower) = feed();
-        let coverage = edge.watcher.coverage();
-        let idle = format!("watching {}", counted(coverage.files, "file"));
+    fn new(context: &'a Context, args: &'a Args, root: PathBuf, link: Link) -> Self {
         let keys = keys(context);
-        let mut screen = Screen::new(context, args, idle, keys.is_some());
-        if let Some(why) = coverage.polled {
-            screen.say(&format!("files are compared from time to time: {why}"));
-        }
-        Self {
-            context,
-            args,
-            root,
-            session,
-            edge,
-            turn: Turn::default(),
-            running: None,
-            orders: None,
-            run: None,
-            feed,
-            follower,
-            keys,
-            screen,
-            seeded: false,
-            reload: false,
-        }
+        let screen = Screen::new(context, args, keys.is_some());
+        Self { context, args, root, link: Some(link), run: None, keys, screen, lost: 0 }
     }
 
     async fn work(&mut self) -> Result<Exit, Fault> {
         if !self.args.postpone {
-            self.happened(Event::Asked { trigger: Trigger::Start, stages: BTreeSet::new(), force: false });
+            self.ask(Wanted { catch_up: true, ..Wanted::default() });
         }
         self.screen.draw(Vec::new());
         loop {
             tokio::select! {
                 biased;
                 () = signal::wait() => return Ok(Exit::Interrupted),
-                Some(event) = self.follower.next() => self.event(&event),
-                record = over(&mut self.running) => self.over(&record).await,
+                event = next(&mut self.link) => if let Some(done) = self.happened(event) {
+                    return done;
+                },
                 key = key(&mut self.keys) => if self.key(key) {
                     return Ok(self.screen.exit());
                 },
-                set = self.edge.next() => {
-                    self.changed(set.map_err(|error| unwatchable(&self.root, &error))?);
-                    if self.edge.watcher.is_gone() {
-                        return Err(unwatchable(&self.root, &std::io::ErrorKind::NotFound.into()));
-                    }
-                }
                 () = tokio::time::sleep(Duration::from_secs(1)), if self.screen.ticks() => self.screen.draw(Vec::new()),
             }
         }
     }
 
-    fn event(&mut self, event: &RunEvent) {
+    /// What ends it, if anything does.
+    fn happened(&mut self, event: ProjectEvent) -> Option<Result<Exit, Fault>> {
         match event {
-            RunEvent::RunStarted { run, .. } => self.run = Some(*run),
-            RunEvent::StageStarted { stage, .. } => self.happened(Event::Began(stage.clone())),
-            RunEvent::StageFinished { stage, .. } => self.happened(Event::Ended(stage.clone())),
-            _ => {}
-        }
-        self.screen.event(event);
-    }
-
-    fn changed(&mut self, set: ChangeSet) {
-        let paths: BTreeSet<String> = set.changes.into_iter().map(|change| change.path).collect();
-        if paths.contains(FILE) {
-            if set.cause == Cause::Git {
-                self.screen.say(
-                    "devboot.toml came with git: `devboot watch` asks about it when it is started again",
-                );
-            } else {
-                self.reload = true;
+            ProjectEvent::Run(event) => {
+                if let RunEvent::RunStarted { run, .. } = &event {
+                    self.run = Some(*run);
+                    self.lost = 0;
+                }
+                self.screen.event(&event);
             }
-        }
-        let affected = self.session.affected(&paths);
-        self.happened(Event::Changed { generation: set.generation, paths, affected });
-        self.reload_if_idle();
-    }
-
-    /// The last good pipeline stays until the next one is good.
-    fn reload_if_idle(&mut self) {
-        if !self.reload || self.running.is_some() {
-            return;
-        }
-        self.reload = false;
-        let loaded = project_load::project(self.context, Some(&self.root))
-            .and_then(|project| project.approve(self.context).map(|()| project))
-            .and_then(|project| project.session(self.context, Access::Write));
-        match loaded {
-            Ok(session) => {
-                let old = std::mem::replace(&mut self.session, Arc::new(session));
-                self.screen.say("devboot.toml is read again");
-                self.running = Some(Box::pin(replaced(old)));
-            }
-            Err(fault) => {
-                self.screen.say(&format!("devboot.toml: {} (the last good one stays)", fault.one_line()))
-            }
-        }
-    }
-
-    fn happened(&mut self, event: Event) {
-        for effect in self.turn.on(event) {
-            match effect {
-                Effect::Start(order) => self.start(order),
-                Effect::Cancel(stages) => {
-                    if let Some(orders) = &self.orders {
-                        let _ = orders.send(RunOrder::Cancel(stages.into_iter().collect()));
-                    }
+            ProjectEvent::Said(text) => self.screen.say(&text),
+            ProjectEvent::Phase(_, note) => {
+                if let Some(note) = note {
+                    self.screen.idle(&note);
                 }
             }
+            ProjectEvent::Answer { response: Response::Failed(failure), .. } => {
+                self.screen.say(&Fault::from(failure).one_line());
+            }
+            ProjectEvent::Answer { .. } => {}
+            ProjectEvent::Ended(why) => return self.ended(&why.unwrap_or_else(|| "it has ended".into())),
+        }
+        None
+    }
+
+    /// A service that was replaced, or died, is there again at once.
+    fn ended(&mut self, why: &str) -> Option<Result<Exit, Fault>> {
+        let failed = |why: &str| {
+            let shown = self.root.display();
+            Some(Err(Fault::new(ErrorKind::Failed, format!("{shown} is not watched any more")).cause(why)))
+        };
+        if !matches!(why, link::REPLACED | link::LOST) || self.lost >= TRIES {
+            return failed(why);
+        }
+        self.lost += 1;
+        self.screen.say(&format!("{why}; connecting again"));
+        let name = self.root.to_str()?;
+        match Link::service(self.context, name) {
+            Ok(link) => {
+                self.link = Some(link);
+                self.ask(Wanted { catch_up: true, ..Wanted::default() });
+                None
+            }
+            Err(fault) => failed(&fault.one_line()),
         }
     }
 
-    fn start(&mut self, order: Order) {
-        // What happened up to this moment belongs to this run; what is left to be told comes with the next.
-        self.edge.watcher.drain(Instant::now());
-        self.session.set_files(self.edge.watcher.listing());
-        let (sender, mut orders) = unbounded_channel();
-        self.orders = Some(sender);
-        let (session, feed) = (Arc::clone(&self.session), self.feed.clone());
-        self.running = Some(Box::pin(async move { session.run(order, &mut orders, &feed).await }));
-    }
-
-    async fn over(&mut self, record: &RunRecord) {
-        (self.running, self.orders) = (None, None);
-        while let Some(event) = self.follower.try_next() {
-            self.event(&event);
+    fn ask(&mut self, wanted: Wanted) {
+        let asked = self.link.as_mut().map_or(Ok(()), |link| link.run(wanted));
+        if let Err(fault) = asked {
+            self.screen.say(&fault.one_line());
         }
-        if !self.seeded {
-            self.seeded = true;
-            self.edge.watcher.seed(&self.session.contents(), Instant::now());
-        }
-        let cancelled = record.stages.iter().any(|(_, end)| end.verdict == Verdict::Cancelled);
-        self.happened(Event::Over { cancelled });
-        self.reload_if_idle();
-        self.screen.draw(Vec::new());
     }
 
     /// Whether the key ends it.
@@ -222,11 +163,12 @@ impl<'a> Desk<'a> {
             match wish {
                 Wish::Quit => return true,
                 Wish::Run(stages) => {
-                    self.happened(Event::Asked { trigger: Trigger::Request, stages, force: true });
+                    let stages = stages.into_iter().map(|stage| stage.0).collect();
+                    self.ask(Wanted { stages, force: true, catch_up: false });
                 }
                 Wish::Log(stage) => {
-                    let text = self.run.and_then(|run| Logs::new(&self.session.logs()).read(run, &stage));
-                    let lines = text.unwrap_or_default();
+                    let logs = Logs::new(&Places::of(&self.context.dirs, &self.root).logs);
+                    let lines = self.run.and_then(|run| logs.read(run, &stage)).unwrap_or_default();
                     let colours = self.context.printer.out_colours();
                     self.screen.draw(lines.lines().map(|line| run_view::shown(line, colours)).collect());
                 }
@@ -238,32 +180,16 @@ impl<'a> Desk<'a> {
 
     async fn leave(&mut self) {
         self.screen.end();
-        if let Some(orders) = &self.orders {
-            let _ = orders.send(RunOrder::CancelAll(Verdict::Interrupted));
-        }
-        if let Some(running) = self.running.take() {
+        if let Some(link) = self.link.take() {
             // A second Ctrl-C ends us at once, and the guards end what is left.
-            let _ = tokio::time::timeout(Duration::from_secs(10), running).await;
+            link.leave().await;
         }
-        self.session.stop_services().await;
     }
 }
 
-/// The services of a pipeline that is no longer the present one end before the next run begins.
-async fn replaced(old: Arc<Session>) -> RunRecord {
-    old.stop_services().await;
-    RunRecord {
-        run: RunId(0),
-        verdict: Verdict::Passed,
-        started: crate::sys::clock::now(),
-        milliseconds: 0,
-        stages: Vec::new(),
-    }
-}
-
-async fn over(running: &mut Option<Running>) -> RunRecord {
-    match running {
-        Some(running) => running.await,
+async fn next(link: &mut Option<Link>) -> ProjectEvent {
+    match link {
+        Some(link) => link.next().await,
         None => std::future::pending().await,
     }
 }
@@ -306,7 +232,7 @@ struct Screen {
 }
 
 impl Screen {
-    fn new(context: &Context, args: &Args, idle: String, interactive: bool) -> Self {
+    fn new(context: &Context, args: &Args, interactive: bool) -> Self {
         let options = ViewOptions {
             colours: context.printer.out_colours(),
             output: context.printer.level() == Level::Verbose,
@@ -314,7 +240,7 @@ impl Screen {
         };
         let json = context.global.json;
         Self {
-            live: Live::new(options, idle),
+            live: Live::new(options, "watching".into()),
             footer: interactive.then(|| Footer::new(terminal::width().unwrap_or(80))),
             json,
             quiet: context.printer.level() == Level::Quiet,
@@ -357,8 +283,19 @@ impl Screen {
     }
 
     fn say(&mut self, line: &str) {
-        if !self.json {
-            let shown = self.live.on(Incoming::Said(line.to_owned()), Instant::now());
+        if self.json {
+            let said = json!({ "schema": view::SCHEMA, "event": "said", "text": line });
+            footer::put(&format!("{said}\n"));
+            return;
+        }
+        let shown = self.live.on(Incoming::Said(line.to_owned()), Instant::now());
+        self.draw(shown.lines);
+    }
+
+    /// What stands at the bottom while nothing runs.
+    fn idle(&mut self, words: &str) {
+        let shown = self.live.on(Incoming::Idle(words.to_owned()), Instant::now());
+        if self.footer.is_some() {
             self.draw(shown.lines);
         }
     }

@@ -1,0 +1,525 @@
+//! Keeping one project: its files are watched, what a save affects is run, and whoever asks is answered. A thread of its
+//! own each: a project of many files keeps neither the service nor other projects waiting.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::event::ClientId;
+use super::project::{ProjectEvent, ProjectOrder, Told};
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::text::counted;
+use crate::ipc::message::{ProjectPhase, Response};
+use crate::project::FILE;
+use crate::project::contents::Contents;
+use crate::project::trust::{self, Subject, Trust};
+use crate::run::dispatcher::{Order as RunOrder, RunRecord};
+use crate::run::event::{RunEvent, RunId, Trigger, Verdict};
+use crate::run::feed::{Feed, Follower, feed};
+use crate::session::read::{Found, named, read};
+use crate::session::turn::{Effect, Event, Order, Turn};
+use crate::session::{Access, Session};
+use crate::sys::clock;
+use crate::sys::dirs::Dirs;
+use crate::sys::real::RealSystem;
+use crate::watch::edge::Edge;
+use crate::watch::watcher::{Cause, ChangeKind, ChangeSet, Options as WatchOptions, Watcher};
+
+/// How long what runs has to end once the project is kept no longer; less than the service itself has.
+const ENDING: Duration = Duration::from_secs(8);
+
+/// Files beside which another pipeline may be inferred, when they are at the root.
+const MARKS: &[&str] = &[
+    "pyproject.toml",
+    "setup.cfg",
+    "tox.ini",
+    "noxfile.py",
+    "Makefile",
+    "makefile",
+    "GNUmakefile",
+    "Cargo.toml",
+    "package.json",
+    "go.mod",
+    "dvc.yaml",
+];
+
+/// What keeping a project begins with.
+#[derive(Clone, Debug)]
+pub struct Begin {
+    /// The home's directories.
+    pub dirs: Dirs,
+    /// The project's root: absolute, links followed.
+    pub root: PathBuf,
+    /// The environment that its stages begin with.
+    pub env: BTreeMap<String, String>,
+    /// Whether somebody looks at it, and says what to run first. Otherwise what has changed meanwhile is caught up with.
+    pub attached: bool,
+    /// How it is watched.
+    pub options: Options,
+}
+
+/// How a project is watched.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Patterns that are left out besides, as in a `.gitignore` at the root.
+    pub ignore: Vec<String>,
+    /// Compare files from time to time and rely on no events.
+    pub poll: bool,
+}
+
+/// Begins to keep a project. Orders go into what is returned; the last thing told is [`ProjectEvent::Ended`].
+pub fn start(begin: Begin, told: Told) -> UnboundedSender<ProjectOrder> {
+    let (orders, receiver) = unbounded_channel();
+    let last = told.clone();
+    let thread = std::thread::Builder::new().name("project".into()).spawn(move || {
+        let ended = keep(begin, receiver, told.clone());
+        told.tell_last(ProjectEvent::Ended(ended.err()));
+    });
+    if let Err(error) = thread {
+        let why = format!("no thread could be started: {error}");
+        // The loop waits for no thread that there is not, so nobody is kept from reading this.
+        tokio::spawn(async move { last.tell(ProjectEvent::Ended(Some(why))).await });
+    }
+    orders
+}
+
+fn keep(begin: Begin, orders: UnboundedReceiver<ProjectOrder>, told: Told) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot begin to watch: {error}"))?;
+    let done = runtime.block_on(async {
+        let mut keep = Keep::new(begin, told)?;
+        let done = keep.work(orders).await;
+        keep.leave().await;
+        done
+    });
+    // Nobody waits for a thread that reads a file of a hung disk.
+    runtime.shutdown_background();
+    done
+}
+
+type Running = Pin<Box<dyn Future<Output = RunRecord>>>;
+
+/// Everything that the loop holds.
+struct Keep {
+    begin: Begin,
+    told: Told,
+    /// The last good one.
+    session: Option<Arc<Session>>,
+    /// Why there is none, or why it is not the one that the files say.
+    problem: Option<Fault>,
+    /// The environment that stages are given, as far as they declare it.
+    caller: BTreeMap<String, String>,
+    /// Whether somebody looks at it.
+    attached: bool,
+    phase: Option<(ProjectPhase, Option<String>)>,
+    /// What is to be said once the loop runs.
+    said: Vec<String>,
+    edge: Edge,
+    /// Counted on when the watcher is made anew.
+    generations: u64,
+    turn: Turn,
+    running: Option<Running>,
+    cancels: Option<UnboundedSender<RunOrder>>,
+    feed: Feed,
+    follower: Follower,
+    last: Option<(RunId, Verdict)>,
+    seeded: bool,
+    /// The pipeline is to be read again; whether a save asks for it, and not git.
+    reload: Option<bool>,
+}
+
+impl Keep {
+    fn new(begin: Begin, told: Told) -> Result<Self, String> {
+        let (feed, follower) = feed();
+        let (session, problem, mut said) = match opened(&begin, begin.env.clone(), false) {
+            Ok((session, said)) => (Some(Arc::new(session)), None, said),
+            Err(fault) => (None, Some(fault), Vec::new()),
+        };
+        let edge = watched(&begin, session.as_deref())?;
+        said.extend(problem.as_ref().map(Fault::one_line));
+        let polled = edge.watcher.coverage().polled;
+        said.extend(polled.map(|why| format!("files are compared from time to time: {why}")));
+        Ok(Self {
+            caller: begin.env.clone(),
+            attached: begin.attached,
+            phase: None,
+            said,
+            begin,
+            told,
+            session,
+            problem,
+            edge,
+            generations: 0,
+            turn: Turn::default(),
+            running: None,
+            cancels: None,
+            feed,
+            follower,
+            last: None,
+            seeded: false,
+            reload: None,
+        })
+    }
+
+    async fn work(&mut self, mut orders: UnboundedReceiver<ProjectOrder>) -> Result<(), String> {
+        for said in std::mem::take(&mut self.said) {
+            self.told.tell(ProjectEvent::Said(said)).await;
+        }
+        if !self.attached {
+            self.catch_up();
+        }
+        loop {
+            self.tell_phase().await;
+            tokio::select! {
+                biased;
+                Some(event) = self.follower.next() => {
+                    self.event(event).await;
+                    while let Some(event) = self.follower.try_next() {
+                        self.event(event).await;
+                    }
+                }
+                record = over(&mut self.running) => self.over(&record).await,
+                order = orders.recv() => match order {
+                    None | Some(ProjectOrder::Stop) => return Ok(()),
+                    Some(order) => self.ordered(order).await,
+                },
+                set = self.edge.next() => {
+                    let set = set.map_err(|error| format!("cannot watch it any more: {error}"))?;
+                    self.changed(set, false).await;
+                    if self.edge.watcher.is_gone() {
+                        return Err("the directory is gone".into());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn event(&mut self, event: RunEvent) {
+        match &event {
+            RunEvent::StageStarted { stage, .. } => self.happened(Event::Began(stage.clone())),
+            RunEvent::StageFinished { stage, .. } => self.happened(Event::Ended(stage.clone())),
+            RunEvent::RunFinished { run, verdict, .. } => self.last = Some((*run, *verdict)),
+            _ => {}
+        }
+        self.told.tell(ProjectEvent::Run(event)).await;
+    }
+
+    /// What it does now, and a sentence about it.
+    async fn tell_phase(&mut self) {
+        let (phase, note) = match (&self.session, &self.problem) {
+            (None, problem) => (ProjectPhase::Blocked, problem.as_ref().map(Fault::one_line)),
+            (Some(_), _) if self.turn.is_running() => (ProjectPhase::Running, None),
+            (Some(_), problem) => (ProjectPhase::Idle, Some(self.note(problem.as_ref()))),
+        };
+        if self.phase.as_ref().is_none_or(|told| (told.0, &told.1) != (phase, &note)) {
+            self.phase = Some((phase, note.clone()));
+            self.told.tell(ProjectEvent::Phase(phase, note)).await;
+        }
+    }
+
+    fn note(&self, problem: Option<&Fault>) -> String {
+        let coverage = self.edge.watcher.coverage();
+        let mut note = format!("watching {}", counted(coverage.files, "file"));
+        if coverage.polled.is_some() {
+            note.push_str(" by comparing them");
+        }
+        if let Some((run, verdict)) = self.last {
+            let word = if verdict.is_success() { "green" } else { "red" };
+            note.push_str(&format!(", {word} since run {}", run.0));
+        }
+        if let Some(problem) = problem {
+            note.push_str(&format!("; {}", problem.one_line()));
+        }
+        note
+    }
+
+    async fn changed(&mut self, set: ChangeSet, asked_for_all: bool) {
+        let saved = set.cause != Cause::Git;
+        let is_other = |change: &crate::watch::watcher::Change| {
+            change.path == FILE
+                || change.kind != ChangeKind::Modified && self.is_inferred()
+                || MARKS.contains(&change.path.as_str()) && self.is_inferred()
+        };
+        if set.changes.iter().any(is_other) {
+            // What git brought is not what somebody saved, whatever else was saved meanwhile.
+            self.reload = Some(saved && self.reload.unwrap_or(true));
+        }
+        let generation = self.generations + set.generation;
+        let paths: BTreeSet<String> = set.changes.into_iter().map(|change| change.path).collect();
+        let affected = match &self.session {
+            // Whoever asked gets a run of all that there is.
+            Some(_) if asked_for_all => BTreeSet::new(),
+            Some(session) => session.affected(&paths),
+            None => BTreeSet::new(),
+        };
+        self.happened(Event::Changed { generation, paths, affected });
+        self.reload_if_idle().await;
+    }
+
+    fn is_inferred(&self) -> bool {
+        self.session.as_ref().is_none_or(|session| session.pipeline().is_inferred())
+    }
+
+    /// Reads the pipeline again, when that is due and nothing runs. The last good one stays until the next one is good.
+    async fn reload_if_idle(&mut self) {
+        let Some(saved) = self.reload.filter(|_| self.running.is_none()) else { return };
+        self.reload = None;
+        // Who looks at a project and saves its file trusts it; what came with git, or behind one's back, waits.
+        match opened(&self.begin, self.caller.clone(), saved && self.attached) {
+            Ok((session, _))
+                if self.session.as_ref().is_some_and(|old| old.pipeline() == session.pipeline()) =>
+            {
+                self.problem = None;
+            }
+            Ok((session, said)) => match watched(&self.begin, Some(&session)) {
+                Ok(edge) => {
+                    self.generations += self.edge.watcher.generation();
+                    (self.edge, self.seeded) = (edge, false);
+                    self.problem = None;
+                    let old = self.session.replace(Arc::new(session));
+                    for said in said.into_iter().chain(["the pipeline is read again".to_owned()]) {
+                        self.told.tell(ProjectEvent::Said(said)).await;
+                    }
+                    if let Some(old) = old {
+                        // Services of a pipeline that is no longer the present one end before the next run begins.
+                        old.stop_services().await;
+                    }
+                    self.catch_up();
+                }
+                Err(why) => self.problem = Some(Fault::new(ErrorKind::Failed, why)),
+            },
+            Err(fault) => {
+                let stays = if self.session.is_some() && !self.is_revoked() {
+                    " (the last good one stays)"
+                } else {
+                    ""
+                };
+                self.told.tell(ProjectEvent::Said(format!("{}{stays}", fault.one_line()))).await;
+                self.problem = Some(fault);
+                if self.is_revoked()
+                    && let Some(session) = self.session.take()
+                {
+                    session.stop_services().await;
+                }
+            }
+        }
+    }
+
+    /// Whether nothing of the project is trusted any more.
+    fn is_revoked(&self) -> bool {
+        let subject = Subject { root: &self.begin.root, text: Some("") };
+        !self.is_inferred() && trust::state(&RealSystem, &self.begin.dirs, subject) == Trust::New
+    }
+
+    fn catch_up(&mut self) {
+        if self.session.is_none() {
+            return;
+        }
+        self.happened(Event::Asked { trigger: Trigger::Start, stages: BTreeSet::new(), force: false });
+    }
+
+    async fn ordered(&mut self, order: ProjectOrder) {
+        match order {
+            ProjectOrder::Run { by, stages, force, catch_up, env } => {
+                self.asked(by, &stages, force, catch_up, env).await;
+            }
+            ProjectOrder::Cancel { by } => {
+                if let Some(cancels) = &self.cancels {
+                    let _ = cancels.send(RunOrder::CancelAll(Verdict::Interrupted));
+                }
+                self.answer(by, Ok(())).await;
+            }
+            ProjectOrder::Reload { by } => {
+                self.reload = Some(false);
+                self.answer(by, Ok(())).await;
+                self.reload_if_idle().await;
+            }
+            ProjectOrder::Attached { env } => {
+                self.attached = true;
+                self.set_caller(env);
+            }
+            ProjectOrder::Detached => {
+                self.attached = false;
+                self.set_caller(self.begin.env.clone());
+            }
+            ProjectOrder::Stop => {}
+        }
+    }
+
+    fn set_caller(&mut self, env: BTreeMap<String, String>) {
+        if let Some(session) = &self.session {
+            session.set_caller(env.clone());
+        }
+        self.caller = env;
+    }
+
+    async fn asked(
+        &mut self,
+        by: ClientId,
+        stages: &[String],
+        force: bool,
+        catch_up: bool,
+        env: Option<BTreeMap<String, String>>,
+    ) {
+        // What was saved up to now belongs to this run.
+        if let Some(set) = self.edge.watcher.flush(Instant::now()) {
+            self.changed(set, stages.is_empty()).await;
+        }
+        if let Some(env) = env {
+            self.set_caller(env);
+        }
+        let meant = match (&self.session, &self.problem) {
+            (_, Some(problem)) => Err(problem.clone()),
+            (Some(session), None) => named(session.pipeline(), stages),
+            (None, None) => Err(Fault::new(ErrorKind::Failed, "the project is not read yet")),
+        };
+        let meant = match meant {
+            Ok(meant) => meant,
+            Err(fault) => return self.answer(by, Err(fault)).await,
+        };
+        self.answer(by, Ok(())).await;
+        let trigger = if catch_up { Trigger::Start } else { Trigger::Request };
+        self.happened(Event::Asked { trigger, stages: meant, force });
+    }
+
+    async fn answer(&self, to: ClientId, result: Result<(), Fault>) {
+        let response = match result {
+            Ok(()) => Response::Done,
+            Err(fault) => Response::Failed(fault.into()),
+        };
+        self.told.tell(ProjectEvent::Answer { to, response }).await;
+    }
+
+    fn happened(&mut self, event: Event) {
+        for effect in self.turn.on(event) {
+            match effect {
+                Effect::Start(order) => self.start(order),
+                Effect::Cancel(stages) => {
+                    if let Some(cancels) = &self.cancels {
+                        let _ = cancels.send(RunOrder::Cancel(stages.into_iter().collect()));
+                    }
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, order: Order) {
+        let Some(session) = self.session.clone() else {
+            self.running = Some(Box::pin(async { nothing() }));
+            return;
+        };
+        // What happened up to this moment belongs to this run; what is left to be told comes with the next.
+        self.edge.watcher.drain(Instant::now());
+        session.set_files(self.edge.watcher.listing());
+        let (sender, mut cancels) = unbounded_channel();
+        self.cancels = Some(sender);
+        let feed = self.feed.clone();
+        self.running = Some(Box::pin(async move { session.run(order, &mut cancels, &feed).await }));
+    }
+
+    async fn over(&mut self, record: &RunRecord) {
+        (self.running, self.cancels) = (None, None);
+        while let Some(event) = self.follower.try_next() {
+            self.event(event).await;
+        }
+        if let Some(session) = self.session.as_ref().filter(|_| !self.seeded) {
+            self.seeded = true;
+            self.edge.watcher.seed(&session.contents(), Instant::now());
+        }
+        let cancelled = record.stages.iter().any(|(_, end)| end.verdict == Verdict::Cancelled);
+        self.happened(Event::Over { cancelled });
+        self.reload_if_idle().await;
+    }
+
+    async fn leave(&mut self) {
+        if let Some(cancels) = &self.cancels {
+            let _ = cancels.send(RunOrder::CancelAll(Verdict::Interrupted));
+        }
+        if let Some(mut running) = self.running.take() {
+            let ended = async {
+                loop {
+                    tokio::select! {
+                        biased;
+                        Some(event) = self.follower.next() => self.told.tell(ProjectEvent::Run(event)).await,
+                        _ = &mut running => return,
+                    }
+                }
+            };
+            // What does not end in time is ended by its guards.
+            let _ = tokio::time::timeout(ENDING, ended).await;
+            while let Some(event) = self.follower.try_next() {
+                self.told.tell(ProjectEvent::Run(event)).await;
+            }
+        }
+        if let Some(session) = &self.session {
+            session.stop_services().await;
+        }
+    }
+}
+
+/// The project as its files are now, when it may be run; with what is not as it should be.
+fn opened(
+    begin: &Begin,
+    caller: BTreeMap<String, String>,
+    approve: bool,
+) -> Result<(Session, Vec<String>), Fault> {
+    let found = read(&RealSystem, &begin.root, &caller)?;
+    if approve {
+        found.approve(&RealSystem, &begin.dirs)?;
+    }
+    trusted(&found, begin)?;
+    found.session(&begin.dirs, caller, Access::Write)
+}
+
+fn trusted(found: &Found, begin: &Begin) -> Result<(), Fault> {
+    let what = match found.trust(&RealSystem, &begin.dirs) {
+        Trust::Trusted => return Ok(()),
+        Trust::New => "is not trusted yet",
+        Trust::Changed { .. } => "has changed since it was trusted",
+    };
+    Err(Fault::new(ErrorKind::Refused, format!("{FILE} {what}")).hint("look at it: devboot project trust"))
+}
+
+/// A watcher for the project, that of a project without a session for its `devboot.toml` alone.
+fn watched(begin: &Begin, session: Option<&Session>) -> Result<Edge, String> {
+    let mut ignore = session.map_or_else(Vec::new, |session| session.pipeline().ignore.clone());
+    ignore.extend(begin.options.ignore.iter().cloned());
+    let places = session.map_or_else(Vec::new, Session::places);
+    let options = WatchOptions { ignore, places, poll: begin.options.poll };
+    let contents = Arc::new(Mutex::new(Contents::new(&begin.root)));
+    let unwatchable = |error: std::io::Error| {
+        let more = match error.raw_os_error() {
+            Some(code) if code == rustix::io::Errno::MFILE.raw_os_error() => {
+                "; too many programs watch files: raise fs.inotify.max_user_instances, or end one of them"
+            }
+            _ => "",
+        };
+        format!("it cannot be watched: {error}{more}")
+    };
+    Watcher::new(&begin.root, options, contents).and_then(Edge::new).map_err(unwatchable)
+}
+
+/// The record of a run without stages.
+fn nothing() -> RunRecord {
+    RunRecord {
+        run: RunId(0),
+        verdict: Verdict::Passed,
+        started: clock::now(),
+        milliseconds: 0,
+        stages: Vec::new(),
+    }
+}
+
+async fn over(running: &mut Option<Running>) -> RunRecord {
+    match running {
+        Some(running) => running.await,
+        None => std::future::pending().await,
+    }
+}
