@@ -386,9 +386,12 @@ pub fn identity(id: u32) -> Option<String> {
     #[cfg(target_os = "linux")]
     {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        // The name stands in brackets and may hold anything, brackets too; proc(5): the start is field 22.
-        let start = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
-        Some(format!("{id} {start}"))
+        // The name stands in brackets and may hold anything, brackets too; proc(5): the state is field 3, the start is
+        // field 22. In a container it may be that nobody collects the dead.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let is_dead = matches!(fields.next()?, "Z" | "X");
+        let start = fields.nth(18)?;
+        (!is_dead).then(|| format!("{id} {start}"))
     }
     #[cfg(not(target_os = "linux"))]
     {
