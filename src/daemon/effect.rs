@@ -52,6 +52,8 @@ pub enum Effect {
         /// What.
         order: ProjectOrder,
     },
+    /// Look at the home, if it is ours to keep.
+    LookAtHome,
     /// A line for the log.
     Log(String),
     /// End now.

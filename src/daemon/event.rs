@@ -1,6 +1,7 @@
 //! Everything that can happen to the service.
 
 use crate::base::error::Fault;
+use crate::daemon::home::HomeNews;
 use crate::daemon::project::ProjectEvent;
 use crate::daemon::registry::Registry;
 use crate::ipc::message::{Hello, Request};
@@ -58,6 +59,8 @@ pub enum Event {
         /// How it went.
         result: Result<(), Fault>,
     },
+    /// Something about the home.
+    Home(HomeNews),
     /// A signal asks us to end.
     Signal,
     /// The time of [`super::state::State::deadline`] has come.

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::ipc::message::Home;
+
 /// Something that one of devboot's own commands does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Task {
@@ -58,24 +60,11 @@ pub enum HomeEffect {
     Say(String),
 }
 
-/// What is known of the home.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct HomeState {
-    /// Changes to the user's own files that wait for `devboot apply`, by path.
-    pub waiting: BTreeSet<String>,
-    /// Files that the user has changed since devboot wrote them.
-    pub drifted: BTreeSet<String>,
-    /// What is postponed, and why.
-    pub postponed: BTreeMap<String, String>,
-    /// Why the profile cannot be used now; the last good one stays.
-    pub problem: Option<String>,
-}
-
 /// The keeper.
 #[derive(Clone, Debug, Default)]
 pub struct Keeper {
     /// What is known.
-    pub state: HomeState,
+    pub state: Home,
     sources: BTreeSet<PathBuf>,
     managed: BTreeSet<PathBuf>,
     running: Option<Task>,
@@ -160,9 +149,15 @@ impl Keeper {
         effects
     }
 
-    /// Whether something is under way or waits for the network: a reason for the service to stay.
-    pub fn is_busy(&self) -> bool {
-        self.running.is_some() || !self.state.postponed.is_empty()
+    /// Why the service has to stay for the home, in words; `None` when it need not.
+    pub fn reason_to_stay(&self) -> Option<String> {
+        if self.running.is_some() {
+            return Some("the home is being looked at".into());
+        }
+        if !self.state.postponed.is_empty() {
+            return Some("something is postponed".into());
+        }
+        (!self.sources.is_empty()).then(|| "a profile may be saved".into())
     }
 
     fn ended(&mut self, task: Task, result: Result<String, String>) -> Vec<HomeEffect> {
@@ -313,7 +308,7 @@ mod tests {
         keeper.on(HomeEvent::Begun);
         let postponed = r#"{"or":"no network"}"#;
         assert_eq!(keeper.on(status(NOTHING, postponed)), [HomeEffect::WakeIn(RETRY)]);
-        assert!(keeper.is_busy());
+        assert_eq!(keeper.reason_to_stay().as_deref(), Some("something is postponed"));
         assert_eq!(keeper.on(HomeEvent::Woken), [HomeEffect::Run(Task::Postponed)]);
         assert_eq!(
             keeper.on(HomeEvent::Ended(Task::Postponed, Ok("{}".into()))),
@@ -323,7 +318,7 @@ mod tests {
         assert_eq!(keeper.on(HomeEvent::NetworkChanged), [HomeEffect::Run(Task::Postponed)]);
         keeper.on(HomeEvent::Ended(Task::Postponed, Ok("{}".into())));
         assert_eq!(keeper.on(status(NOTHING, "{}")), []);
-        assert!(!keeper.is_busy());
+        assert_eq!(keeper.reason_to_stay().as_deref(), Some("a profile may be saved"));
     }
 
     #[test]

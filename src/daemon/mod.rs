@@ -7,6 +7,7 @@
 pub mod effect;
 pub mod event;
 pub mod handler;
+pub mod home;
 pub mod keep;
 pub mod keeper;
 mod outbox;

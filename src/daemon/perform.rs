@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::effect::Effect;
 use super::event::{ClientId, Event};
+use super::home::{self, HomeOrder, Own};
 use super::keep::{self, Begin, Options};
 use super::outbox::{Frame, NotTaken, Outbox, outbox};
 use super::project::{ProjectEvent, ProjectOrder, Told};
@@ -18,9 +19,11 @@ use super::talk;
 use crate::base::error::{ErrorKind, Fault};
 use crate::ipc::frame;
 use crate::ipc::message::{FromService, Response};
+use crate::ipc::place::MARK;
 use crate::sys::dirs::Dirs;
 use crate::sys::process;
 use crate::sys::real::RealSystem;
+use crate::sys::system::ReadSystem;
 
 /// The most connections at a time.
 const MOST: usize = 64;
@@ -36,6 +39,8 @@ pub struct Performer {
     events: mpsc::Sender<Event>,
     clients: BTreeMap<ClientId, (Outbox, JoinHandle<()>)>,
     projects: BTreeMap<String, mpsc::UnboundedSender<ProjectOrder>>,
+    home: Option<mpsc::UnboundedSender<HomeOrder>>,
+    own: Own,
     next: u64,
 }
 
@@ -50,8 +55,17 @@ pub enum Flow {
 
 impl Performer {
     /// With nothing yet; what happens is told to `events`.
-    pub fn new(dirs: Dirs, journal: Journal, events: mpsc::Sender<Event>) -> Self {
-        Self { dirs, journal, events, clients: BTreeMap::new(), projects: BTreeMap::new(), next: 0 }
+    pub fn new(dirs: Dirs, own: Own, journal: Journal, events: mpsc::Sender<Event>) -> Self {
+        Self {
+            dirs,
+            journal,
+            events,
+            clients: BTreeMap::new(),
+            projects: BTreeMap::new(),
+            home: None,
+            own,
+            next: 0,
+        }
     }
 
     /// Begins to serve a connection.
@@ -90,6 +104,7 @@ impl Performer {
             }
             Effect::StartProject { root, env, attached } => self.start_project(root, env, attached),
             Effect::Order { root, order } => follows = self.order(root, order),
+            Effect::LookAtHome => self.look_at_home(),
             Effect::Log(text) => self.journal.line(&text),
             Effect::Finish => return (Flow::End, None),
         }
@@ -114,6 +129,16 @@ impl Performer {
             let why = Some("a client does not read; its connection is closed".to_owned());
             let events = self.events.clone();
             tokio::spawn(async move { events.send(Event::Gone { client, why }).await });
+        }
+    }
+
+    /// Only a home whose profile wants a service is kept by one.
+    fn look_at_home(&mut self) {
+        if self.home.is_none() && matches!(RealSystem.meta(&self.dirs.state.join(MARK)), Ok(Some(_))) {
+            self.home = Some(home::start(self.own.clone(), self.events.clone()));
+        }
+        if let Some(orders) = &self.home {
+            let _ = orders.send(HomeOrder::Look);
         }
     }
 

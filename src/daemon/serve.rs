@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::effect::Effect;
 use super::event::Event;
+use super::home::Own;
 use super::perform::{Flow, Performer};
 use super::registry::Registry;
 use super::state::{Identity, Now, State};
@@ -39,6 +40,8 @@ pub struct Settings {
     pub place: Place,
     /// The directories of the home; that of the state exists.
     pub dirs: Dirs,
+    /// How devboot's own commands are run.
+    pub own: Own,
     /// How long it goes on with nothing to do.
     pub idle_limit: Duration,
     /// Called once when it listens.
@@ -95,14 +98,14 @@ pub fn serve(settings: Settings) -> Result<(), Fault> {
         .enable_time()
         .build()
         .map_err(|error| Fault::new(ErrorKind::Failed, "cannot start the service's loop").cause(error))?;
-    runtime.block_on(run(listening, state, journal, settings.dirs, settings.ready))
+    runtime.block_on(run(listening, state, journal, (settings.dirs, settings.own), settings.ready))
 }
 
 async fn run(
     listening: Listening,
     state: State,
     journal: Journal,
-    dirs: Dirs,
+    (dirs, own): (Dirs, Own),
     ready: Box<dyn FnOnce()>,
 ) -> Result<(), Fault> {
     let unusable =
@@ -111,7 +114,7 @@ async fn run(
     let mut signals = signal::requests().and_then(UnixStream::from_std).map_err(unusable)?;
     let (sender, mut receiver) = mpsc::channel(QUEUE);
     let mut served =
-        Served { started: Instant::now(), state, performer: Performer::new(dirs, journal, sender) };
+        Served { started: Instant::now(), state, performer: Performer::new(dirs, own, journal, sender) };
     let mut flow = served.begin();
     (ready)();
     socket::tell_supervisor("READY=1");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::base::time::Timestamp;
 use crate::daemon::event::ClientId;
 use crate::daemon::registry::{Registered, Registry};
-use crate::ipc::message::{Hello, ProjectPhase, ProjectStatus, Status};
+use crate::ipc::message::{Hello, Home, ProjectPhase, ProjectStatus, Status};
 
 /// How long what is being ended has: longer than a stage has between the polite signal and the final one.
 pub const ENDING: Duration = Duration::from_secs(10);
@@ -50,6 +50,8 @@ pub struct State {
     pub clients: BTreeMap<ClientId, Client>,
     /// What is still to be done, in words; as long as there is something the service goes on.
     pub waiting: BTreeSet<String>,
+    /// The home, where it is kept.
+    pub home: Option<Home>,
     /// Since when there has been nothing to do.
     pub idle_since: Option<Duration>,
     /// When the service is ending: until when what it started has time.
@@ -86,6 +88,7 @@ impl State {
             guests: BTreeMap::new(),
             clients: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            home: None,
             idle_since: None,
             ending: None,
         }
@@ -159,6 +162,7 @@ impl State {
             log: self.identity.log.clone(),
             memory,
             projects: self.project_statuses(),
+            home: self.home.clone(),
             clients: self.clients.len(),
             subscribers: self.clients.values().filter(|client| client.follows.is_some()).count(),
         }

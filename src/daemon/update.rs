@@ -5,6 +5,7 @@ use crate::base::text::printable;
 use crate::daemon::effect::Effect;
 use crate::daemon::event::{ClientId, Event};
 use crate::daemon::handler;
+use crate::daemon::home::HomeNews;
 use crate::daemon::project::{ProjectEvent, ProjectOrder};
 use crate::daemon::registry::Registry;
 use crate::daemon::state::{Client, ENDING, Now, Project, State};
@@ -13,7 +14,8 @@ use crate::ipc::message::{self, ProjectPhase, Response};
 /// What has to be done first: every project gets its task.
 pub fn begin(state: &mut State, now: Now) -> Vec<Effect> {
     let roots: Vec<String> = state.registry.projects.keys().cloned().collect();
-    let effects: Vec<Effect> = roots.iter().flat_map(|root| start_project(state, root)).collect();
+    let mut effects: Vec<Effect> = roots.iter().flat_map(|root| start_project(state, root)).collect();
+    effects.push(Effect::LookAtHome);
     note_idleness(state, now);
     effects
 }
@@ -43,6 +45,11 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         Event::Noted(text) => vec![Effect::Log(text)],
         Event::Project { root, event } => in_project(state, &root, event),
         Event::Saved { registry, client, result } => saved(state, registry, client, result),
+        Event::Home(HomeNews::Said(text)) => vec![Effect::Log(printable(&format!("the home: {text}")))],
+        Event::Home(HomeNews::Is(home, reason)) => {
+            (state.home, state.waiting) = (Some(home), reason.into_iter().collect());
+            Vec::new()
+        }
         Event::Signal => end(state, false, "a signal asks to end", now),
         Event::Deadline => deadline(state, now),
     };

@@ -4,7 +4,7 @@
 //! [`PROTOCOL`] changes when a message changes its meaning. The hello and the request to stop keep their form for ever:
 //! with them a service of any version can be replaced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,8 @@ pub enum Request {
     Run(Run),
     /// End the run of a project that is under way. → [`Response::Done`]
     Cancel(OfProject),
+    /// Look at the home again: a command has changed what is to be kept of it. → [`Response::Done`]
+    LookAtHome,
     /// Read a project's pipeline again. → [`Response::Done`]
     Reload(OfProject),
     /// Tell this connection what happens, from now on. → [`Response::Done`], then [`FromService::Event`]s
@@ -206,10 +208,27 @@ pub struct Status {
     pub memory: Option<u64>,
     /// Its projects.
     pub projects: Vec<ProjectStatus>,
+    /// The home, where it is kept.
+    #[serde(default)]
+    pub home: Option<Home>,
     /// How many connections it has, the asking one among them.
     pub clients: usize,
     /// How many of them are told what happens.
     pub subscribers: usize,
+}
+
+/// What is known of the home.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Home {
+    /// Changes to the user's own files that wait for `devboot apply`, by path.
+    pub waiting: BTreeSet<String>,
+    /// Files that the user has changed since devboot wrote them.
+    pub drifted: BTreeSet<String>,
+    /// What is postponed, and why.
+    pub postponed: BTreeMap<String, String>,
+    /// Why the profile cannot be used now; the last good one stays.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 /// How a project is.

@@ -23,6 +23,15 @@ fn hello() -> Hello {
     Hello { protocol: 1, version: "0.1.0".into(), build: 1_700_000_000_000_000_000, pid: 42 }
 }
 
+fn home() -> Home {
+    Home {
+        waiting: ["~/.vimrc".to_owned()].into(),
+        drifted: ["~/.bashrc".to_owned()].into(),
+        postponed: [("repo a".to_owned(), "no network".to_owned())].into(),
+        problem: Some("a problem".into()),
+    }
+}
+
 fn project() -> ProjectStatus {
     ProjectStatus {
         root: "/home/a/ml".into(),
@@ -53,6 +62,7 @@ fn requests_keep_their_form() {
         ("remove-project", Request::RemoveProject(of())),
         ("list-projects", Request::ListProjects),
         ("run", Request::Run(run)),
+        ("look-at-home", Request::LookAtHome),
         ("cancel", Request::Cancel(of())),
         ("reload", Request::Reload(of())),
         ("subscribe", Request::Subscribe(Subscribe { root: Some(root()) })),
@@ -80,6 +90,7 @@ fn responses_and_events_keep_their_form() {
         log: "/home/a/.local/state/devboot/logs/daemon.log".into(),
         memory: Some(5_000_000),
         projects: vec![project()],
+        home: Some(home()),
         clients: 2,
         subscribers: 1,
     };

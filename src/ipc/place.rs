@@ -17,6 +17,9 @@ use crate::sys::dirs::Dirs;
 use crate::sys::system::ReadSystem;
 use crate::sys::{env, socket};
 
+/// A file in the state directory: the service is wanted, and a shell that finds it starts one that does not run.
+pub const MARK: &str = "service";
+
 /// An address file is longer than this only when it is not ours.
 const LARGEST: u64 = 8 << 10;
 

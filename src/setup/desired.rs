@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use super::service::MARK;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::path::HomePath;
 use crate::home::entry::{Block, Entry, EntryKind, Position};
+use crate::ipc::place::MARK;
 use crate::profile::{self, Profile};
 use crate::shell::{self, Alias, Function, PerShell, RcFacts, Shell, ShellSpec, Slot, Snippet};
 

@@ -14,8 +14,10 @@ use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::path::HomePath;
 use crate::base::text::printable;
 use crate::host::Capabilities;
+use crate::ipc::client::{Probe, probe};
 use crate::ipc::launch;
-use crate::ipc::place::Place;
+use crate::ipc::message::Request;
+use crate::ipc::place::{MARK, Place};
 use crate::sys::dirs::Dirs;
 use crate::sys::process::{self, CommandSpec};
 use crate::sys::system::{FileKind, ReadSystem, WriteSystem, replace};
@@ -23,9 +25,6 @@ use crate::sys::tree;
 
 /// The name of the unit.
 pub const UNIT: &str = "devboot.service";
-
-/// A file in the state directory: the service is wanted, and a shell that finds it starts one that does not run.
-pub const MARK: &str = "service";
 
 /// How long systemd or launchd has for one act; starting includes that the service is ready.
 const ACT: Duration = Duration::from_secs(20);
@@ -300,6 +299,10 @@ pub fn put_in_place(
     install(system, dirs, record, wish)?;
     let hook = "a shell that starts, or a command that needs it, starts it";
     if wish.starter == Starter::Hook {
+        // One that runs already keeps the home from now on.
+        if let Ok(Probe::Ready(mut client)) = probe(&Place::of(dirs)) {
+            let _ = client.ask(Request::LookAtHome);
+        }
         return Ok(hook.to_owned());
     }
     // One that runs already would keep the session's from its place.

@@ -2,6 +2,7 @@
 
 mod bad_clients;
 mod bad_days;
+mod home;
 mod install;
 mod life;
 mod projects;

@@ -8,11 +8,14 @@ mod status;
 mod stop;
 pub mod uninstall;
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::cli::context::Context;
+use crate::daemon::home::Own;
 use crate::host::Capabilities;
 use crate::ipc::client::Client;
 use crate::ipc::launch::{self, Launch};
@@ -72,12 +75,22 @@ pub fn launch(context: &Context) -> Result<Launch, Fault> {
     Ok(Launch::ours(context.global.home.as_ref().map(|_| context.dirs.home.clone()))?)
 }
 
+/// How the service runs devboot's own commands.
+pub fn own(context: &Context) -> Result<Own, Fault> {
+    let home = context.global.home.as_ref().map(|_| context.dirs.home.clone().into_os_string());
+    let arguments = home.map_or_else(Vec::new, |home| vec!["--home".into(), home]);
+    Ok(Own { program: program()?, arguments })
+}
+
+fn program() -> Result<PathBuf, Fault> {
+    env::current_exe().map_err(|error| {
+        Fault::new(ErrorKind::Failed, "cannot find the program that is running").cause(error)
+    })
+}
+
 /// How this home's service would be installed.
 pub fn wish(context: &Context, can: &Capabilities) -> Result<Wish, Fault> {
-    let program = env::current_exe().map_err(|error| {
-        Fault::new(ErrorKind::Failed, "cannot find the program that is running").cause(error)
-    })?;
-    Ok(Wish { starter: Starter::of(can, context.global.home.is_some()), program })
+    Ok(Wish { starter: Starter::of(can, context.global.home.is_some()), program: program()? })
 }
 
 /// A connection to this home's service, which is started if it does not run.

@@ -31,6 +31,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         serve(Settings {
             place: super::place(context),
             dirs: context.dirs.clone(),
+            own: super::own(context)?,
             idle_limit: Duration::from_secs(args.idle_exit),
             ready: Box::new(move || {
                 if detached {

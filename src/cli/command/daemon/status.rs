@@ -13,7 +13,7 @@ use crate::cli::context::Context;
 use crate::cli::view;
 use crate::ipc::client::{Client, Probe, probe};
 use crate::ipc::conn::our_hello;
-use crate::ipc::message::{Request, Response, Status};
+use crate::ipc::message::{Home, Request, Response, Status};
 use crate::ui::table;
 
 /// Options.
@@ -84,8 +84,29 @@ fn show(context: &Context, status: &Status) -> Result<(), Fault> {
             format!("{}  {}{note}", shown(&project.root), project.phase.word()),
         ]);
     }
+    let home = status.home.as_ref();
+    rows.extend(home.map_or_else(Vec::new, of_home).into_iter().map(|line| vec!["home".to_owned(), line]));
     for line in table::columns(&rows) {
         context.printer.data(&format!("{line}\n"))?;
     }
     Ok(())
+}
+
+/// What is to be known of the home, a line each.
+fn of_home(home: &Home) -> Vec<String> {
+    let list = |names: Vec<&String>| printable(&names.into_iter().cloned().collect::<Vec<_>>().join(", "));
+    let mut lines: Vec<String> = home.problem.iter().map(|problem| printable(problem)).collect();
+    if !home.waiting.is_empty() {
+        lines.push(format!("waits for `devboot apply`: {}", list(home.waiting.iter().collect())));
+    }
+    if !home.drifted.is_empty() {
+        lines.push(format!("not as devboot wrote it: {}", list(home.drifted.iter().collect())));
+    }
+    if !home.postponed.is_empty() {
+        lines.push(format!("postponed: {}", list(home.postponed.keys().collect())));
+    }
+    if lines.is_empty() {
+        lines.push("as it should be; a saved profile is followed".into());
+    }
+    lines
 }
