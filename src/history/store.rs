@@ -196,8 +196,25 @@ impl Store {
 
     fn project(&self, root: &Path) -> Result<i64, rusqlite::Error> {
         let root = root.to_string_lossy();
+        let find = || {
+            let mut find = self.connection.prepare("SELECT id FROM project WHERE root = ?1")?;
+            find.query_row([&root], |row| row.get(0)).optional()
+        };
+        if let Some(id) = find()? {
+            return Ok(id);
+        }
         self.connection.execute("INSERT OR IGNORE INTO project (root) VALUES (?1)", [&root])?;
-        self.connection.query_row("SELECT id FROM project WHERE root = ?1", [&root], |row| row.get(0))
+        find()?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+    }
+
+    /// Does some work as one change of the file: what is written in it costs as much as one thing.
+    pub fn together(&self, work: impl FnOnce()) {
+        // Without the bracket every statement is a change of its own, and nothing is lost but time.
+        let begun = self.connection.execute_batch("BEGIN IMMEDIATE").is_ok();
+        work();
+        if begun && self.connection.execute_batch("COMMIT").is_err() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
     }
 
     /// The number for the next run of a project.
@@ -219,34 +236,17 @@ impl Store {
         let find = |run: &RunId| -> Result<Option<i64>, rusqlite::Error> {
             let project = self.project(root)?;
             let sql = "SELECT id FROM run WHERE project = ?1 AND number = ?2";
-            self.connection.query_row(sql, params![project, run.0], |row| row.get(0)).optional()
+            let mut find = self.connection.prepare(sql)?;
+            find.query_row(params![project, run.0], |row| row.get(0)).optional()
         };
         match event {
             RunEvent::RunStarted { run, trigger, generation, changed, changes, stages } => {
-                let whole = self.connection.unchecked_transaction()?;
-                let project = self.project(root)?;
-                self.connection.execute(
-                    "INSERT INTO run (project, number, kind, generation, changes, changed, started, owner)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                    params![
-                        project,
-                        run.0,
-                        word(trigger),
-                        generation,
-                        changes,
-                        json(changed),
-                        now.0,
-                        self.owner
-                    ],
-                )?;
-                let id = self.connection.last_insert_rowid();
-                let mut add = self
-                    .connection
-                    .prepare("INSERT OR IGNORE INTO stage (run, name, position) VALUES (?1, ?2, ?3)")?;
-                for (position, stage) in stages.iter().enumerate() {
-                    add.execute(params![id, stage.0, position])?;
-                }
-                whole.commit()?;
+                let began = (word(trigger), *generation, json(changed), *changes);
+                self.connection.execute_batch("SAVEPOINT started")?;
+                let done = self.begin(root, *run, began, stages, now);
+                let end =
+                    if done.is_ok() { "RELEASE started" } else { "ROLLBACK TO started; RELEASE started" };
+                self.connection.execute_batch(end).and(done)?;
             }
             RunEvent::StageStarted { run, stage, why, .. } => {
                 if let Some(id) = find(run)? {
@@ -266,6 +266,29 @@ impl Store {
                 }
             }
             RunEvent::Output { .. } | RunEvent::ServiceReady { .. } | RunEvent::ServiceEnded { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn begin(
+        &self,
+        root: &Path,
+        run: RunId,
+        (kind, generation, changed, changes): (String, u64, String, u64),
+        stages: &[StageId],
+        now: Timestamp,
+    ) -> Result<(), rusqlite::Error> {
+        let project = self.project(root)?;
+        self.connection.execute(
+            "INSERT INTO run (project, number, kind, generation, changes, changed, started, owner)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![project, run.0, kind, generation, changes, changed, now.0, self.owner],
+        )?;
+        let id = self.connection.last_insert_rowid();
+        let sql = "INSERT OR IGNORE INTO stage (run, name, position) VALUES (?1, ?2, ?3)";
+        let mut add = self.connection.prepare(sql)?;
+        for (position, stage) in stages.iter().enumerate() {
+            add.execute(params![id, stage.0, position])?;
         }
         Ok(())
     }

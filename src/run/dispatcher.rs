@@ -61,6 +61,9 @@ pub struct RunRecord {
     pub stages: Vec<(StageId, StageEnd)>,
 }
 
+/// Old logs are removed with every so many runs.
+const PRUNE: u64 = 16;
+
 /// How many paths an event names.
 const PATHS: usize = 100;
 
@@ -98,8 +101,10 @@ pub async fn execute(
     let mut ends = running.ends;
     let milliseconds = millis(clock.elapsed());
     feed.send(RunEvent::RunFinished { run: job.run, verdict, milliseconds });
-    let logs = tools.logs.clone();
-    tokio::task::spawn_blocking(move || logs.prune());
+    if job.run.0.is_multiple_of(PRUNE) {
+        let logs = tools.logs.clone();
+        tokio::task::spawn_blocking(move || logs.prune());
+    }
     let stages = job.stages.iter().filter_map(|stage| ends.remove_entry(&stage.id)).collect();
     RunRecord { run: job.run, verdict, started, milliseconds, stages }
 }

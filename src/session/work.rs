@@ -26,6 +26,12 @@ use crate::sys::dirs::Dirs;
 use crate::sys::real::RealSystem;
 use crate::sys::{clock, tree};
 
+/// The most events that become one change of the history.
+const TOGETHER: usize = 256;
+
+/// Old runs are forgotten with every so many new ones.
+const PRUNE: u64 = 16;
+
 /// One project at work.
 pub struct Session {
     places: Places,
@@ -194,33 +200,49 @@ impl Session {
             loop {
                 tokio::select! {
                     record = &mut running => break record,
-                    Some(event) = follower.next() => self.pass_on(run, event, out),
+                    Some(event) = follower.next() => self.pass_on(run, event, &mut follower, out),
                 }
             }
         };
-        self.drain(run, &mut follower, out);
-        self.keep();
+        while let Some(event) = follower.try_next() {
+            self.pass_on(run, event, &mut follower, out);
+        }
+        self.keep(run);
         record
     }
 
-    fn drain(&self, run: RunId, follower: &mut Follower, out: &Feed) {
-        while let Some(event) = follower.try_next() {
-            self.pass_on(run, event, out);
+    /// An event and those behind it: into the history as one change, then to whoever follows.
+    fn pass_on(&self, run: RunId, event: RunEvent, follower: &mut Follower, out: &Feed) {
+        let mut events = vec![event];
+        while events.len() < TOGETHER
+            && let Some(event) = follower.try_next()
+        {
+            events.push(event);
         }
+        let is_output = |event: &RunEvent| matches!(event, RunEvent::Output { .. });
+        if !events.iter().all(is_output) {
+            let history = lock(&self.desk.history);
+            let note = || events.iter().for_each(|event| self.note(history.as_ref(), run, event));
+            match history.as_ref() {
+                Some(store) => store.together(note),
+                None => note(),
+            }
+        }
+        events.into_iter().for_each(|event| out.send(event));
     }
 
-    fn pass_on(&self, run: RunId, event: RunEvent, out: &Feed) {
-        if let RunEvent::ServiceReady { stage, .. } = &event {
+    fn note(&self, history: Option<&Store>, run: RunId, event: &RunEvent) {
+        if let RunEvent::ServiceReady { stage, .. } = event {
             *lock(&self.desk.state).starts.entry(stage.clone()).or_default() += 1;
         }
-        let now = match &event {
+        let now = match event {
             RunEvent::StageFinished { stage, .. } => lock(&self.desk.state).fingerprints.get(stage).cloned(),
             _ => None,
         };
-        if let Some(store) = lock(&self.desk.history).as_ref() {
+        if let Some(store) = history {
             // The history never stops a run.
-            let _ = store.note(self.root(), &event, clock::now());
-            if let (RunEvent::StageFinished { stage, end, .. }, Some(now)) = (&event, now)
+            let _ = store.note(self.root(), event, clock::now());
+            if let (RunEvent::StageFinished { stage, end, .. }, Some(now)) = (event, now)
                 && end.verdict != Verdict::Skipped
             {
                 let fingerprint = now.digest();
@@ -231,7 +253,6 @@ impl Session {
                 let _ = store.remember(self.root(), stage, &last);
             }
         }
-        out.send(event);
     }
 
     fn next_run(&self) -> RunId {
@@ -243,7 +264,7 @@ impl Session {
     }
 
     /// Keeps what the next session can use.
-    fn keep(&self) {
+    fn keep(&self, run: RunId) {
         let mut contents = lock(&self.desk.contents);
         if contents.reads() > 0 {
             // It can be made again.
@@ -251,7 +272,9 @@ impl Session {
             contents.forget_reads();
         }
         drop(contents);
-        if let Some(store) = lock(&self.desk.history).as_ref() {
+        if run.0.is_multiple_of(PRUNE)
+            && let Some(store) = lock(&self.desk.history).as_ref()
+        {
             let _ = store.prune(Keep::default(), clock::now());
         }
     }
