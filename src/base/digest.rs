@@ -35,10 +35,19 @@ impl Digest {
 
     /// The first twelve digits: enough for a person, and for names of folders.
     pub fn short(&self) -> String {
-        let mut text = self.to_string();
-        text.truncate(12);
-        text
+        self.0[..6].iter().flat_map(|byte| hexadecimal(*byte)).collect()
     }
+
+    /// The bytes themselves.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn hexadecimal(byte: u8) -> [char; 2] {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
 /// A digest in the making.
@@ -65,7 +74,8 @@ impl Hasher {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // In one piece: fingerprints show thousands of digests.
+        f.write_str(&self.0.iter().flat_map(|byte| hexadecimal(*byte)).collect::<String>())
     }
 }
 
@@ -120,6 +130,9 @@ mod tests {
     fn text_form_round_trips() {
         let digest = Digest::of(b"devboot");
         assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert!(digest.to_string().starts_with(&digest.short()) && digest.short().len() == 12);
+        let hexadecimal: String = digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest.to_string(), hexadecimal);
         assert_eq!("zz".parse::<Digest>(), Err(NotADigest));
         assert!("+f".repeat(32).parse::<Digest>().is_err(), "signs are not digits");
     }

@@ -130,6 +130,8 @@ struct Keep {
     feed: Feed,
     follower: Follower,
     last: Option<(RunId, Verdict)>,
+    /// Outputs that changed while a run went on: who wrote them is known when it is over.
+    held: BTreeSet<String>,
     seeded: bool,
     /// The pipeline is to be read again; whether a save asks for it, and not git.
     reload: Option<bool>,
@@ -163,6 +165,7 @@ impl Keep {
             feed,
             follower,
             last: None,
+            held: BTreeSet::new(),
             seeded: false,
             reload: None,
         })
@@ -252,7 +255,13 @@ impl Keep {
             self.reload = Some(saved && self.reload.unwrap_or(true));
         }
         let generation = self.generations + set.generation;
-        let paths: BTreeSet<String> = set.changes.into_iter().map(|change| change.path).collect();
+        let mut paths: BTreeSet<String> = set.changes.into_iter().map(|change| change.path).collect();
+        if let Some(session) = &self.session {
+            let is_held = |path: &String| self.running.is_some() && session.is_output(path);
+            let (made, others) = paths.into_iter().partition(is_held);
+            self.held.extend::<BTreeSet<String>>(made);
+            paths = session.foreign(others);
+        }
         let affected = match &self.session {
             // Whoever asked gets a run of all that there is.
             Some(_) if asked_for_all => BTreeSet::new(),
@@ -316,6 +325,17 @@ impl Keep {
     fn is_revoked(&self) -> bool {
         let subject = Subject { root: &self.begin.root, text: Some("") };
         !self.is_inferred() && trust::state(&RealSystem, &self.begin.dirs, subject) == Trust::New
+    }
+
+    /// What a stage wrote itself concerns nobody; what somebody else wrote in its place does.
+    fn hold_no_more(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        let Some(session) = &self.session else { return };
+        let paths = session.foreign(held);
+        let affected = session.affected(&paths);
+        if !affected.is_empty() {
+            self.happened(Event::Changed { generation: self.turn.generation(), paths, affected });
+        }
     }
 
     fn catch_up(&mut self) {
@@ -433,6 +453,7 @@ impl Keep {
             self.seeded = true;
             self.edge.watcher.seed(&session.contents(), Instant::now());
         }
+        self.hold_no_more();
         let cancelled = record.stages.iter().any(|(_, end)| end.verdict == Verdict::Cancelled);
         self.happened(Event::Over { cancelled });
         self.reload_if_idle().await;

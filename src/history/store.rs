@@ -78,8 +78,6 @@ pub struct Last {
     pub verdict: Verdict,
     /// The digest of its fingerprint.
     pub fingerprint: Digest,
-    /// The fingerprint's items, in the form of who wrote them.
-    pub items: Vec<u8>,
 }
 
 /// The history.
@@ -317,7 +315,14 @@ impl Store {
     }
 
     /// Remembers what a stage was in a run, for the next comparison.
-    pub fn remember(&self, root: &Path, stage: &StageId, last: &Last) -> Result<(), HistoryError> {
+    /// `items` are the fingerprint's, in the form of who wrote them.
+    pub fn remember(
+        &self,
+        root: &Path,
+        stage: &StageId,
+        last: &Last,
+        items: &[u8],
+    ) -> Result<(), HistoryError> {
         let write = || {
             let project = self.project(root)?;
             self.connection.execute(
@@ -329,7 +334,7 @@ impl Store {
                     last.run.0,
                     word(last.verdict),
                     last.fingerprint.to_string(),
-                    last.items
+                    items
                 ],
             )
         };
@@ -338,22 +343,30 @@ impl Store {
 
     /// What a stage was when it last ran; `None` when it never did.
     pub fn last(&self, root: &Path, stage: &StageId) -> Result<Option<Last>, HistoryError> {
-        let sql =
-            "SELECT last.run, verdict, fingerprint, items FROM last JOIN project ON project.id = last.project
+        let sql = "SELECT last.run, verdict, fingerprint FROM last JOIN project ON project.id = last.project
                    WHERE root = ?1 AND stage = ?2";
         let row = self
             .connection
             .query_row(sql, params![root.to_string_lossy(), stage.0], |row| {
                 let (run, verdict): (u64, String) = (row.get(0)?, row.get(1)?);
-                Ok((run, verdict, row.get::<_, String>(2)?, row.get(3)?))
+                Ok((run, verdict, row.get::<_, String>(2)?))
             })
             .optional()
             .map_err(self.failed())?;
         // A row that makes no sense is as good as none.
-        Ok(row.and_then(|(run, verdict, fingerprint, items)| {
+        Ok(row.and_then(|(run, verdict, fingerprint)| {
             let (verdict, fingerprint) = (of_word(&verdict)?, fingerprint.parse().ok()?);
-            Some(Last { run: RunId(run), verdict, fingerprint, items })
+            Some(Last { run: RunId(run), verdict, fingerprint })
         }))
+    }
+
+    /// The items of a stage's last fingerprint; `None` when there are none.
+    pub fn items(&self, root: &Path, stage: &StageId) -> Result<Option<Vec<u8>>, HistoryError> {
+        let sql =
+            "SELECT items FROM last JOIN project ON project.id = last.project WHERE root = ?1 AND stage = ?2";
+        let found =
+            self.connection.query_row(sql, params![root.to_string_lossy(), stage.0], |row| row.get(0));
+        found.optional().map_err(self.failed())
     }
 
     /// Forgets a project with its runs.

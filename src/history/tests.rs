@@ -158,8 +158,9 @@ fn the_last_fingerprint_of_a_stage_is_kept() {
     let (store, root) = (open(dir.path()), Path::new(ROOT));
     assert_eq!(store.last(root, &id("test")).unwrap(), None);
     for (run, verdict) in [(1, Verdict::Failed), (2, Verdict::Passed)] {
-        let last = Last { run: RunId(run), verdict, fingerprint: Digest::of(b"x"), items: b"items".into() };
-        store.remember(root, &id("test"), &last).unwrap();
+        let last = Last { run: RunId(run), verdict, fingerprint: Digest::of(b"x") };
+        store.remember(root, &id("test"), &last, b"items").unwrap();
+        assert_eq!(store.items(root, &id("test")).unwrap().as_deref(), Some(&b"items"[..]));
         assert_eq!(store.last(root, &id("test")).unwrap(), Some(last));
     }
     store.forget(root).unwrap();

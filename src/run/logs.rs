@@ -40,6 +40,11 @@ impl Logs {
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// What a stage's log of a run holds from a byte on; nothing where there is none.
+    pub fn read_from(&self, run: RunId, stage: &StageId, offset: u64) -> Vec<u8> {
+        crate::sys::log::read_from(&self.path(run, stage), offset).unwrap_or_default()
+    }
+
     pub(super) fn open(&self, run: RunId, stage: &StageId) -> io::Result<Log> {
         let path = self.path(run, stage);
         tree::create_private(path.parent().unwrap_or(&self.dir))?;

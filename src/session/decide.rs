@@ -28,11 +28,11 @@ pub fn decide(
     asked: Asked,
     last: Option<&Last>,
     fingerprint: Digest,
-    difference: impl FnOnce(&Last) -> String,
+    difference: impl FnOnce() -> String,
 ) -> Decision {
     let Some(last) = last else { return Decision::Run("it has not run here before".into()) };
     if last.fingerprint != fingerprint {
-        return Decision::Run(difference(last));
+        return Decision::Run(difference());
     }
     if asked.force {
         return Decision::Run("it was asked for with --force".into());
@@ -58,11 +58,11 @@ mod tests {
     use super::*;
 
     fn last(verdict: Verdict) -> Last {
-        Last { run: RunId(7), verdict, fingerprint: Digest::of(b"now"), items: Vec::new() }
+        Last { run: RunId(7), verdict, fingerprint: Digest::of(b"now") }
     }
 
     fn words(trigger: Trigger, force: bool, last: Option<&Last>, now: &[u8]) -> String {
-        match decide(Asked { trigger, force }, last, Digest::of(now), |_| "a.py changed".into()) {
+        match decide(Asked { trigger, force }, last, Digest::of(now), || "a.py changed".into()) {
             Decision::Run(why) => why,
             Decision::Holds(run, verdict) => format!("{verdict:?} in {}", run.0),
         }

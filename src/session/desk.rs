@@ -40,7 +40,7 @@ pub(super) struct State {
     /// The stages that were asked for by name; none means all.
     pub(super) named: BTreeSet<StageId>,
     /// What each stage was when it was last prepared.
-    pub(super) fingerprints: BTreeMap<StageId, Fingerprint>,
+    pub(super) fingerprints: BTreeMap<StageId, Arc<Fingerprint>>,
     /// How often each service was started.
     pub(super) starts: BTreeMap<StageId, u64>,
     /// What stages wrote, and what it was when they had.
@@ -122,8 +122,11 @@ impl Desk {
     /// What has to be done about a stage that is this now.
     pub(super) fn decided(&self, stage: &Stage, now: &Fingerprint, asked: Asked) -> Decision {
         let last = self.last(&stage.id);
-        decide(asked, last.as_ref(), now.digest(), |last| {
-            let difference = Fingerprint::from_bytes(&last.items).and_then(|old| now.first_difference(&old));
+        decide(asked, last.as_ref(), now.digest(), || {
+            let store = lock(&self.history);
+            let items = store.as_ref().and_then(|store| store.items(&self.root, &stage.id).ok().flatten());
+            let old = items.and_then(|items| Fingerprint::from_bytes(&items));
+            let difference = old.and_then(|old| now.first_difference(&old));
             difference
                 .map_or_else(|| "something that it depends on changed".into(), |found| found.to_string())
         })
@@ -162,9 +165,10 @@ impl Desk {
 impl Site for Desk {
     fn prepare(&self, stage: &Stage) -> Result<Prepared, String> {
         let (now, env) = self.fingerprint(stage)?;
+        let now = Arc::new(now);
         let (asked, python) = {
             let mut state = lock(&self.state);
-            state.fingerprints.insert(stage.id.clone(), now.clone());
+            state.fingerprints.insert(stage.id.clone(), Arc::clone(&now));
             let asked = state.asked.unwrap_or(Asked { trigger: Trigger::Request, force: false });
             // What was not asked for by name need not run only because something else is forced.
             let force = asked.force && (state.named.is_empty() || state.named.contains(&stage.id));

@@ -143,24 +143,35 @@ impl Session {
         lock(&self.desk.state).caller = caller;
     }
 
-    /// The stages that depend on these paths. What a stage wrote and nobody has changed since concerns nobody: whoever
-    /// needs it has seen it in the same run.
-    pub fn affected(&self, paths: &BTreeSet<String>) -> BTreeSet<StageId> {
-        let written: Vec<(&String, _)> = {
+    /// Those of these paths that somebody else has changed. What a stage wrote and nobody has changed since concerns
+    /// nobody: whoever needs it has seen it in the same run.
+    pub fn foreign(&self, paths: BTreeSet<String>) -> BTreeSet<String> {
+        let written: BTreeMap<String, _> = {
             let state = lock(&self.desk.state);
-            paths.iter().filter_map(|path| Some((path, *state.written.get(path)?))).collect()
+            paths.iter().filter_map(|path| Some((path.clone(), *state.written.get(path)?))).collect()
         };
-        let ours: BTreeSet<&str> = written
-            .into_iter()
-            .filter(|(path, digest)| {
-                matches!(lock(&self.desk.contents).of(path), Content::File { digest: now, .. } if now == *digest)
-            })
-            .map(|(path, _)| path.as_str())
-            .collect();
+        let mut contents = lock(&self.desk.contents);
+        let mut is_ours = |path: &String| match written.get(path) {
+            Some(ours) => matches!(contents.of(path), Content::File { digest, .. } if digest == *ours),
+            None => false,
+        };
+        paths.into_iter().filter(|path| !is_ours(path)).collect()
+    }
+
+    /// The stages that depend on these paths.
+    pub fn affected(&self, paths: &BTreeSet<String>) -> BTreeSet<StageId> {
         let listing = Arc::clone(&lock(&self.desk.state).files);
         let is_ignored = |path: &String| listing.ignored.binary_search(path).is_ok();
-        let others = paths.iter().filter(|path| !ours.contains(path.as_str()));
-        others.flat_map(|path| self.desk.inputs.affected(path, is_ignored(path))).cloned().collect()
+        paths.iter().flat_map(|path| self.desk.inputs.affected(path, is_ignored(path))).cloned().collect()
+    }
+
+    /// Whether a stage makes this file.
+    pub fn is_output(&self, path: &str) -> bool {
+        let is_under = |made: &String| {
+            path.strip_prefix(made.trim_end_matches('/'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.pipeline().stages.iter().any(|stage| stage.outputs.iter().chain(&stage.metrics).any(is_under))
     }
 
     /// Carries out an order. What happens goes to `out` and into the history.
@@ -246,11 +257,12 @@ impl Session {
                 && end.verdict != Verdict::Skipped
             {
                 let fingerprint = now.digest();
-                // What was replayed from the history keeps the run that it is from: that is where its log is.
+                // What was replayed keeps the run that it is from: that is where its log is.
                 let last = store.last(self.root(), stage).ok().flatten().filter(|_| end.replayed);
-                let run = last.filter(|last| last.fingerprint == fingerprint).map_or(run, |last| last.run);
-                let last = Last { run, verdict: end.verdict, fingerprint, items: now.to_bytes() };
-                let _ = store.remember(self.root(), stage, &last);
+                if last.is_none_or(|last| last.fingerprint != fingerprint || last.verdict != end.verdict) {
+                    let last = Last { run, verdict: end.verdict, fingerprint };
+                    let _ = store.remember(self.root(), stage, &last, &now.to_bytes());
+                }
             }
         }
     }

@@ -4,6 +4,16 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+/// What a log holds from a byte on; nothing where there is no more.
+pub fn read_from(path: &Path, offset: u64) -> io::Result<Vec<u8>> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.take(2 * LOG).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// How large a log may grow; a run that prints for ever must not fill the disk.
 pub const LOG: u64 = 16 << 20;
 

@@ -1,6 +1,7 @@
 //! `devboot logs`: what a stage wrote in a run.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -9,18 +10,21 @@ use crate::base::exit::Exit;
 use crate::base::text::{nearest, printable};
 use crate::cli::command::history;
 use crate::cli::context::Context;
+use crate::cli::link::Link;
 use crate::cli::{project_dir, run_view, view};
+use crate::daemon::project::ProjectEvent;
 use crate::history::{Filter, Run, Stage};
 use crate::project::model::StageId;
-use crate::run::event::{RunId, Verdict};
+use crate::run::event::{RunEvent, RunId, Verdict};
 use crate::run::logs::Logs;
 use crate::session::places::Places;
+use crate::sys::signal;
 
 /// Options.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  devboot logs                 of the stage that failed in the last run\n  devboot logs test\n  \
-                        devboot logs train --run 12"
+                        devboot logs train --run 12\n  devboot logs -f              what is written from now on, as long as the service keeps the project"
 )]
 pub struct Args {
     /// The stage; without it the one that failed, or else the last one
@@ -28,6 +32,9 @@ pub struct Args {
     /// The number of the run; the last one in which the stage ran when not given
     #[arg(long, value_name = "NUMBER")]
     run: Option<u64>,
+    /// Go on with what is written from now on, until Ctrl-C
+    #[arg(short, long, conflicts_with = "run")]
+    follow: bool,
     /// The project; where you are when not given
     #[arg(short = 'C', long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -36,6 +43,9 @@ pub struct Args {
 /// Prints a log.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let root = project_dir::root(args.dir.as_deref())?;
+    if args.follow {
+        return follow(context, args, &root);
+    }
     let nothing = |what: &str| {
         Fault::new(ErrorKind::Usage, format!("{what} in {}", root.display()))
             .hint("devboot history lists what ran")
@@ -93,6 +103,70 @@ fn print(context: &Context, run: RunId, stage: &StageId, text: &str) -> Result<E
     }
     context.printer.data(&out)?;
     Ok(Exit::Done)
+}
+
+/// What stages write, as they write it. The service says when there is more; the logs say what.
+fn follow(context: &Context, args: &Args, root: &Path) -> Result<Exit, Fault> {
+    let Some(mut link) = root.to_str().and_then(|root| Link::kept(context, root)) else {
+        let what = format!("the service does not keep {}", root.display());
+        return Err(Fault::new(ErrorKind::Failed, what)
+            .hint("devboot watch shows what runs; devboot project add has the service keep it"));
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::new(ErrorKind::Failed, "cannot begin to follow").cause(error))?;
+    let mut tail =
+        Tail { logs: Logs::new(&Places::of(&context.dirs, root).logs), shown: BTreeMap::new(), last: None };
+    runtime.block_on(async {
+        loop {
+            let event = tokio::select! {
+                event = link.next() => event,
+                () = signal::wait() => return Ok(Exit::Interrupted),
+            };
+            match event {
+                ProjectEvent::Run(RunEvent::Output { run, stage, .. })
+                    if args
+                        .stage
+                        .as_ref()
+                        .is_none_or(|wanted| stage.0 == *wanted || stage.group() == wanted) =>
+                {
+                    tail.more(context, run, stage)?;
+                }
+                ProjectEvent::Ended(why) => {
+                    let fault = Fault::new(ErrorKind::Failed, "nothing more is written");
+                    return Err(why.into_iter().fold(fault, Fault::cause));
+                }
+                _ => {}
+            }
+        }
+    })
+}
+
+/// What has been shown of the logs.
+struct Tail {
+    logs: Logs,
+    shown: BTreeMap<(RunId, StageId), u64>,
+    last: Option<(RunId, StageId)>,
+}
+
+impl Tail {
+    fn more(&mut self, context: &Context, run: RunId, stage: StageId) -> Result<(), Fault> {
+        self.shown.retain(|(of, _), _| *of == run);
+        let which = (run, stage);
+        let offset = self.shown.get(&which).copied().unwrap_or(0);
+        let bytes = self.logs.read_from(run, &which.1, offset);
+        if self.last.as_ref() != Some(&which) {
+            context.printer.say(&format!("{} in run {}:", printable(&which.1.0), run.0));
+        }
+        self.last = Some(which.clone());
+        self.shown.insert(which, offset + bytes.len() as u64);
+        let colours = context.printer.out_colours();
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            context.printer.data(&format!("{}\n", run_view::shown(line, colours)))?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

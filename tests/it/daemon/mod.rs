@@ -6,6 +6,7 @@ mod home;
 mod install;
 mod life;
 mod projects;
+mod work;
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,0 +1,249 @@
+//! The service at work: what a save affects is run, whoever looks sees it, whoever asks is answered by it.
+
+use std::io::BufRead;
+use std::sync::mpsc::{Receiver, channel};
+
+use serde_json::Value;
+
+use super::*;
+
+const PIPELINE: &str = "[stage.count]\nrun = 'wc -l < rows.csv > count.txt && cat count.txt'\ninputs = ['rows.csv']\n\
+                        outputs = ['count.txt']\n\n[stage.few]\nrun = 'test $(cat count.txt) -lt 3'\ninputs = ['count.txt']\n\
+                        needs = ['count']\n";
+
+/// A project with one input, and the service that keeps it.
+fn kept() -> Served {
+    let served = Served::started();
+    served.world.write("ml/devboot.toml", PIPELINE).write("ml/rows.csv", "1\n2\n");
+    let _ = served.devboot(["project", "add", "ml"]).exits(0).says("trusted as it is now");
+    served.wait_for_project("green since run 1");
+    served
+}
+
+impl Served {
+    #[track_caller]
+    fn wait_for_project(&self, words: &str) {
+        until(words, || self.devboot(["project", "list"]).exits(0).stdout.contains(words));
+    }
+
+    #[must_use]
+    fn run(&self, args: &[&str]) -> Ran {
+        self.world.devboot([&["run", "-C", "ml"], args].concat())
+    }
+
+    fn history(&self) -> Vec<Value> {
+        let listed = self.devboot(["history", "-C", "ml", "--json"]).exits(0);
+        serde_json::from_str::<Value>(&listed.stdout).unwrap()["runs"].as_array().unwrap().clone()
+    }
+
+    fn rows(&self, text: &str) {
+        self.world.write("ml/rows.csv", text);
+    }
+}
+
+/// `devboot watch`, and the lines that it has written.
+struct Watching {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Watching {
+    fn start(served: &Served, args: &[&str]) -> Self {
+        let mut command = served.world.command(DEVBOOT);
+        command.arg("watch").arg("ml").args(args).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let output = std::io::BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Self { child, lines }
+    }
+
+    /// Waits for a line with these words.
+    #[track_caller]
+    fn says(&self, words: &str) -> String {
+        let mut seen = Vec::new();
+        loop {
+            match self.lines.recv_timeout(LONG) {
+                Ok(line) if line.contains(words) => return line,
+                Ok(line) => seen.push(line),
+                Err(_) => panic!("no {words:?} in {seen:#?}"),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn ends(&mut self, signal: &str) -> Option<i32> {
+        kill(self.child.id(), signal);
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_save_is_run_without_anybody_looking() {
+    let served = kept();
+    served.rows("1\n2\n3\n");
+    served.wait_for_project("red since run 2");
+    served.rows("1\n");
+    served.wait_for_project("green since run 3");
+    let runs = served.history();
+    assert_eq!(runs.len(), 3, "{runs:#?}");
+    assert_eq!(runs[0]["changed"], serde_json::json!(["rows.csv"]), "{runs:#?}");
+    assert_eq!(fs::read_to_string(served.world.path("ml/count.txt")).unwrap().trim(), "1");
+}
+
+#[test]
+fn what_changed_while_nothing_ran_is_caught_up_with() {
+    let served = kept();
+    let _ = served.devboot(["daemon", "stop"]).exits(0);
+    served.rows("1\n2\n3\n");
+    let _ = served.devboot(["daemon", "start"]).exits(0);
+    served.wait_for_project("red since run 2");
+}
+
+#[test]
+fn a_run_that_is_asked_for_goes_through_the_service() {
+    let served = kept();
+    let _ = served.run(&[]).exits(0).says("nothing had to run");
+    served.rows("1\n2\n3\n");
+    let _ = served.run(&[]).exits(2).says("RED in few");
+    served.rows("1\n2\n");
+    // Only this one, and what it needs.
+    let ran = served.run(&["count", "--force", "--json"]).exits(0);
+    let events: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events[0]["event"], "run-started");
+    assert_eq!(events[0]["stages"], serde_json::json!(["count"]));
+    assert_eq!(events.last().unwrap()["event"], "run-finished");
+    let _ = served.run(&["coutn"]).exits(64).says("did you mean 'count'?");
+    assert!(served.history().iter().all(|run| run["verdict"].is_string()));
+}
+
+#[test]
+fn a_changed_file_of_its_own_waits_for_trust() {
+    let served = kept();
+    served.world.write("ml/devboot.toml", PIPELINE.replace("-lt 3", "-lt 30"));
+    let _ = served.run(&[]).exits(4).says("has changed since it was trusted");
+    served.wait_for_project("has changed since it was trusted");
+    served.rows("1\n2\n3\n");
+    served.wait_for_project("red since run 2");
+    let _ = served.devboot(["project", "trust", "--yes", "ml"]).exits(0).says("is trusted as it is now");
+    served.wait_for_project("green since");
+    let _ = served.devboot(["project", "trust", "--revoke", "ml"]).exits(0);
+    served.wait_for_project("blocked");
+    let _ = served.run(&["--trust"]).exits(0);
+    served.world.write("ml/devboot.toml", "[stage.count]\nrum = 'true'\n");
+    served.wait_for_project("unknown key 'rum'");
+    let _ = served.run(&[]).exits(64).says("unknown key 'rum'");
+    let _ = served.devboot(["project", "add", "ml"]).exits(64).says("unknown key 'rum'");
+}
+
+#[test]
+fn a_guest_is_watched_as_long_as_somebody_looks() {
+    let served = Served::new();
+    served.world.write("ml/devboot.toml", PIPELINE).write("ml/rows.csv", "1\n2\n");
+    let mut one = Watching::start(&served, &["--trust"]);
+    one.says("GREEN");
+    let two = Watching::start(&served, &["--postpone"]);
+    until("second one", || {
+        served.devboot(["daemon", "status", "--json"]).stdout.contains("\"subscribers\": 2")
+    });
+    served.rows("1\n2\n3\n");
+    one.says("changed: rows.csv");
+    one.says("RED in few");
+    two.says("RED in few");
+    assert_eq!(one.ends("-INT"), Some(130));
+    served.rows("1\n");
+    two.says("GREEN");
+    drop(two);
+    until("end of the guest", || {
+        served.devboot(["project", "list"]).exits(0).stderr.contains("there are no projects")
+    });
+    assert!(!served.state("projects.json").exists());
+}
+
+#[test]
+fn who_looks_and_saves_devboot_toml_trusts_it_and_a_wrong_one_changes_nothing() {
+    let served = Served::new();
+    served.world.write("ml/devboot.toml", PIPELINE).write("ml/rows.csv", "1\n2\n3\n");
+    let one = Watching::start(&served, &["--trust"]);
+    one.says("RED in few");
+    served.world.write("ml/devboot.toml", "[stage.count]\nrum = 'true'\n");
+    assert!(one.says("unknown key 'rum'").contains("the last good one stays"));
+    served.rows("1\n");
+    one.says("GREEN");
+    served.world.write("ml/devboot.toml", PIPELINE.replace("-lt 3", "-gt 3"));
+    one.says("the pipeline is read again");
+    one.says("RED in few");
+}
+
+#[test]
+fn a_service_that_dies_or_is_replaced_is_there_again_and_one_that_is_stopped_is_said() {
+    let served = Served::new();
+    served.world.write("ml/devboot.toml", PIPELINE).write("ml/rows.csv", "1\n2\n");
+    let mut one = Watching::start(&served, &["--trust"]);
+    one.says("GREEN");
+    kill(served.pid(), "-KILL");
+    one.says("connecting again");
+    one.says("GREEN");
+    served.rows("1\n2\n3\n");
+    one.says("RED in few");
+    let _ = served.devboot(["daemon", "stop"]).exits(0);
+    assert_eq!(one.child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_project_that_is_gone_is_said_and_taken_up_again() {
+    let served = kept();
+    fs::rename(served.world.path("ml"), served.world.path("elsewhere")).unwrap();
+    served.wait_for_project("the directory is gone");
+    fs::rename(served.world.path("elsewhere"), served.world.path("ml")).unwrap();
+    let _ = served.run(&[]).exits(1).says("is not being kept");
+    let _ = served.devboot(["daemon", "restart"]).exits(0);
+    served.rows("1\n2\n3\n");
+    served.wait_for_project("red since");
+}
+
+#[test]
+fn logs_are_followed_across_runs() {
+    let served = kept();
+    let mut command = served.world.command(DEVBOOT);
+    command.args(["logs", "-f", "-C", "ml"]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    until("follower", || {
+        served.devboot(["daemon", "status", "--json"]).stdout.contains("\"subscribers\": 1")
+    });
+    for rows in ["1\n", "1\n2\n3\n4\n"] {
+        served.rows(rows);
+        assert_eq!(lines.next().unwrap().unwrap().trim(), rows.lines().count().to_string());
+    }
+    kill(child.id(), "-INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let _ = served.devboot(["project", "remove", "ml"]).exits(0);
+    let _ = served.devboot(["logs", "-f", "-C", "ml"]).exits(1).says("does not keep");
+}
+
+#[test]
+fn an_environment_is_given_to_the_stages_that_declare_it_and_stands_in_no_file() {
+    let served = Served::started();
+    let stage = "[stage.show]\nrun = 'echo \"[$DECLARED] [$OTHER]\"'\npass_env = ['DECLARED']\n";
+    served.world.write("ml/devboot.toml", stage);
+    let _ = served.devboot(["project", "add", "ml"]).exits(0);
+    served.wait_for_project("green since run 1");
+    let mut command = served.world.command(DEVBOOT);
+    command.args(["run", "-C", "ml"]).env("DECLARED", "hunter2").env("OTHER", "hunter3");
+    let output = command.output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("[hunter2] []"), "{output:?}");
+    for (name, file) in served.world.tree() {
+        let shown = format!("{file:?}");
+        assert!(!shown.contains("hunter3"), "{name:?}");
+    }
+}
