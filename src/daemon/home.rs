@@ -132,7 +132,7 @@ impl Desk {
                 self.carry_out(effect).await;
             }
             let is = (self.keeper.state.clone(), self.keeper.reason_to_stay());
-            if self.told.as_ref() != Some(&is) {
+            if self.keeper.has_looked() && self.told.as_ref() != Some(&is) {
                 self.told = Some(is.clone());
                 self.tell(HomeNews::Is(is.0, is.1)).await;
             }

@@ -70,6 +70,8 @@ pub struct Keeper {
     running: Option<Task>,
     wanted: BTreeSet<Task>,
     attempts: u32,
+    /// Whether there was a look.
+    looked: bool,
     /// Whether an apply has been tried since the files were last touched.
     applied: bool,
 }
@@ -139,6 +141,7 @@ impl Keeper {
             HomeEvent::Ended(task, result) => {
                 self.running = None;
                 self.applied |= task == Task::Apply;
+                self.looked |= task == Task::Look;
                 effects = self.ended(task, result);
             }
         }
@@ -147,6 +150,11 @@ impl Keeper {
             effects.extend(self.running.map(HomeEffect::Run));
         }
         effects
+    }
+
+    /// Whether [`Keeper::state`] says anything yet.
+    pub fn has_looked(&self) -> bool {
+        self.looked
     }
 
     /// Why the service has to stay for the home, in words; `None` when it need not.
@@ -214,6 +222,8 @@ impl Keeper {
         if status.sources != self.sources || status.managed != self.managed {
             (self.sources, self.managed) = (status.sources, status.managed);
             effects.push(HomeEffect::Watch(self.sources.union(&self.managed).cloned().collect()));
+            // What was saved between the look and the watch is seen by another look.
+            self.wanted.insert(Task::Look);
         }
         if self.state.postponed.is_empty() {
             self.attempts = 0;
@@ -255,7 +265,9 @@ mod tests {
     fn keeper() -> Keeper {
         let mut keeper = Keeper::default();
         assert_eq!(keeper.on(HomeEvent::Begun), [HomeEffect::Run(Task::Look)]);
-        assert_eq!(keeper.on(status(NOTHING, "{}")), [HomeEffect::Watch(paths(&["/p.toml", "/h/.vimrc"]))]);
+        let watch = HomeEffect::Watch(paths(&["/p.toml", "/h/.vimrc"]));
+        assert_eq!(keeper.on(status(NOTHING, "{}")), [watch, HomeEffect::Run(Task::Look)]);
+        assert_eq!(keeper.on(status(NOTHING, "{}")), []);
         keeper
     }
 
