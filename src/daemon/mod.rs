@@ -1,7 +1,7 @@
 //! The service: one process a home that keeps projects and tells subscribers what happens.
 //!
 //! Everything that can happen to it is an [`event::Event`]; [`update::update`] decides, purely, what follows, as a list
-//! of [`effect::Effect`]s; [`perform`] carries them out. One loop ([`serve`]) does one after the other. It wakes up for
+//! of [`effect::Effect`]s; `perform` carries them out. One loop ([`serve`]) does one after the other. It wakes up for
 //! events alone: without any it does nothing.
 
 pub mod effect;
