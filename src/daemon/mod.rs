@@ -4,6 +4,7 @@
 //! of [`effect::Effect`]s; `perform` carries them out. One loop ([`serve`]) does one after the other. It wakes up for
 //! events alone: without any it does nothing.
 
+pub mod begin;
 pub mod effect;
 pub mod event;
 pub mod handler;

@@ -7,10 +7,11 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::begin::{Begin, Options};
 use super::effect::Effect;
 use super::event::{ClientId, Event};
 use super::home::{self, HomeOrder, Own};
-use super::keep::{self, Begin, Options};
+use super::keep;
 use super::outbox::{Frame, NotTaken, Outbox, outbox};
 use super::project::{ProjectEvent, ProjectOrder, Told};
 use super::serve::Journal;

@@ -158,7 +158,7 @@ fn in_project(state: &mut State, root: &str, event: ProjectEvent) -> Vec<Effect>
         ProjectEvent::Said(text) => {
             let mut effects = vec![Effect::Log(printable(&format!("{root}: {text}")))];
             let clients = state.followers(root);
-            if !clients.is_empty() {
+            if !clients.is_empty() && state.wanted(root).is_some() {
                 let said = message::Said { root: root.to_owned(), text };
                 effects.push(Effect::Tell { clients, event: message::Event::Said(said) });
             }

@@ -11,6 +11,7 @@ mod full_disk;
 mod homes;
 mod install_sh;
 mod kill;
+mod pipeline;
 mod project;
 mod rc_files;
 mod repair;

@@ -34,7 +34,7 @@ pub struct Args {
     /// End the command and start it again when something changes while it runs
     #[arg(short, long, requires = "command")]
     restart: bool,
-    /// Wait for one change, run, and end as the command ended
+    /// Wait for one change, run, and end: with 0 if the command does, else with 1
     #[arg(long, requires = "command")]
     once: bool,
     /// Do not run before the first change

@@ -17,7 +17,7 @@ use crate::cli::live::{Incoming, Live, Wish};
 use crate::cli::project_load;
 use crate::cli::run_view::{self, Options as ViewOptions};
 use crate::cli::view;
-use crate::daemon::keep::Options;
+use crate::daemon::begin::Options;
 use crate::daemon::project::ProjectEvent;
 use crate::ipc::message::Response;
 use crate::run::event::{RunEvent, RunId};

@@ -1,0 +1,141 @@
+//! Stages run when what they depend on is another, and not otherwise; every reason is said.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use super::*;
+use crate::world::assert_same;
+
+const COUNT: &str = "[stage.count]\nrun = 'echo counting; wc -l < rows.csv > count.txt'\ninputs = ['rows.csv']\n\
+                     outputs = ['count.txt']\nparams = { 'params.json' = ['limit'] }\nenv = { MODE = 'fast' }\n\n\
+                     [stage.show]\nrun = 'echo shown: $(cat count.txt)'\ninputs = ['count.txt']\nneeds = ['count']\n";
+
+fn counted() -> Project {
+    let project = Project::new(COUNT);
+    project.write("rows.csv", "1\n2\n").write("params.json", "{\"limit\": 3, \"other\": 1}");
+    let _ = project.run(&[]).exits(0).says("counting").says("shown: 2");
+    project
+}
+
+#[test]
+fn an_unchanged_stage_replays_what_it_wrote() {
+    let project = counted();
+    let ran = project.run(&[]).exits(0).says("counting").says("shown: 2").says("nothing had to run");
+    assert_eq!(ran.stdout.matches("counting").count(), 1);
+    // A touch, a chmod for reading and the same bytes change nothing.
+    let rows = project.path("rows.csv");
+    fs::write(&rows, "1\n2\n").unwrap();
+    fs::set_permissions(&rows, fs::Permissions::from_mode(0o600)).unwrap();
+    project.write("params.json", "{\"other\": 2, \"limit\": 3}");
+    let _ = project.run(&[]).exits(0).says("nothing had to run");
+    let _ = project.run(&["--force"]).exits(0).says("asked for with --force");
+}
+
+#[test]
+fn the_first_thing_that_differs_is_named() {
+    let project = counted();
+    project.write("rows.csv", "1\n2\n3\n");
+    let _ = project.why().exits(0).says("rows.csv changed");
+    let _ = project.run(&["-n"]).exits(0).says("would run").says("rows.csv changed");
+    let _ = project.run(&[]).exits(0).says("rows.csv changed").says("shown: 3");
+    project.write("params.json", "{\"limit\": 4}");
+    let _ = project.run(&[]).exits(0).says("limit").says("3 → 4");
+    let changed = |from: &str, to: &str, says: &str| {
+        project.write("devboot.toml", &COUNT.replace(from, to));
+        let _ = project.run(&[]).exits(4).says("has changed since it was trusted");
+        let _ = project.run(&["--trust"]).exits(0).says(says);
+    };
+    changed("'fast'", "'slow'", "MODE");
+    changed("echo counting;", "echo anew;", "command");
+}
+
+#[test]
+fn outputs_come_back_from_the_cache() {
+    let project = counted();
+    fs::remove_file(project.path("count.txt")).unwrap();
+    let _ = project.run(&[]).exits(0).says("unchanged");
+    assert_eq!(project.text("count.txt").trim(), "2");
+    project.write("count.txt", "9\n");
+    let _ = project.run(&[]).exits(0);
+    assert_eq!(project.text("count.txt").trim(), "2", "what was edited by hand is what it should be again");
+    // There and back: both states are known.
+    project.write("rows.csv", "1\n");
+    let _ = project.run(&[]).exits(0).says("shown: 1");
+    project.write("rows.csv", "1\n2\n");
+    let _ = project.run(&[]).exits(0).says("shown: 2").says("nothing had to run");
+}
+
+#[test]
+fn an_output_that_comes_out_the_same_stops_there() {
+    let project = counted();
+    project.write("rows.csv", "a\nb\n");
+    let ran = project.run(&["--json"]).exits(0);
+    let events: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.iter().all(|event| event["schema"] == 1 && event["run"].is_u64()), "{events:#?}");
+    let replayed = |stage: &str| {
+        let of = |event: &&Value| event["event"] == "stage-finished" && event["stage"] == stage;
+        events.iter().find(of).unwrap()["end"]["replayed"].as_bool().unwrap()
+    };
+    assert!(!replayed("count") && replayed("show"), "{events:#?}");
+}
+
+#[test]
+fn a_failure_skips_what_needs_it_and_is_red() {
+    let project = Project::new(
+        "[stage.lint]\nrun = 'echo bad; exit 7'\n\n[stage.train]\nrun = 'echo trained'\nneeds = ['lint']\n",
+    );
+    let ran = project.run(&[]).exits(2).says("bad").says("skipped").says("RED in lint");
+    assert!(!ran.stdout.contains("trained"));
+    let _ = project.devboot(&["logs", "-C", "p"]).exits(0).says("bad");
+    let _ = project.devboot(&["logs", "-C", "p", "lnit"]).exits(64).says("did you mean 'lint'?");
+    let _ = project.devboot(&["history", "-C", "p"]).exits(0).says("failed");
+    let _ = project.run(&["trian"]).exits(64).says("did you mean 'train'?");
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let project = counted();
+    project.write("rows.csv", "1\n2\n3\n");
+    let before = project.world.tree();
+    let _ = project.run(&["-n"]).exits(0).says("would run");
+    let _ = project.why().exits(0);
+    let _ = project.devboot(&["history", "-C", "p"]).exits(0);
+    assert_same(&before, &project.world.tree(), "after a dry run");
+    let fresh = World::new();
+    fresh.write("p/devboot.toml", COUNT).write("p/rows.csv", "1\n").write("p/params.json", "{\"limit\": 1}");
+    let before = fresh.tree();
+    let _ = fresh.devboot(["run", "-n", "-C", "p"]).exits(0).says("has not run here before");
+    assert_same(&before, &fresh.tree(), "after the first dry run");
+}
+
+#[test]
+fn nothing_runs_untrusted() {
+    let world = World::new();
+    world.write("p/devboot.toml", "[stage.a]\nrun = 'touch ran'\n");
+    let _ = world.devboot(["run", "-C", "p"]).exits(4).says("is not trusted yet");
+    let _ = world.devboot(["watch", "--no-service", "p"]).exits(4).says("is not trusted yet");
+    assert!(!world.path("p/ran").exists());
+    let _ = world.devboot(["run", "--trust", "-C", "p"]).exits(0);
+    assert!(world.path("p/ran").exists());
+}
+
+#[test]
+fn what_is_wrong_with_a_pipeline_is_said_at_once() {
+    let world = World::new();
+    world.write(
+        "p/devboot.toml",
+        "[stage.a]\nrun = 'a'\nneeds = ['b']\n\n[stage.b]\nrun = 'b'\nneeds = ['a']\n",
+    );
+    let _ = world.devboot(["run", "--trust", "-C", "p"]).exits(64).says("stages need each other");
+    let _ = world.devboot(["run", "-C", "nowhere"]).exits(64).says("nowhere");
+    world.write("q/readme.txt", "");
+    let _ = world.devboot(["run", "-C", "q"]).exits(64).says("nothing to run");
+}
+
+#[test]
+fn no_test_ran_is_never_green() {
+    let project = Project::new("[stage.test]\nrun = 'pytest -q'\n");
+    project.write("test_none.py", "x = 1\n").write("pytest.ini", "[pytest]\n");
+    let _ = project.run(&[]).exits(2).says("no test ran");
+}
