@@ -67,7 +67,7 @@ pub(super) fn watched(begin: &Begin, session: Option<&Session>) -> Result<Edge, 
     let mut ignore = session.map_or_else(Vec::new, |session| session.pipeline().ignore.clone());
     ignore.extend(begin.options.ignore.iter().cloned());
     let places = session.map_or_else(Vec::new, Session::places);
-    let options = WatchOptions { ignore, places, poll: begin.options.poll };
+    let options = WatchOptions { ignore, places, poll: begin.options.poll, ..WatchOptions::default() };
     let contents = Arc::new(Mutex::new(Contents::new(&begin.root)));
     let unwatchable = |error: std::io::Error| {
         let more = match error.raw_os_error() {

@@ -62,7 +62,7 @@ pub fn digest(path: &Path) -> io::Result<(Stamp, Digest)> {
         if !before.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        let digest = of_file(&mut file)?;
+        let digest = of_file(&mut file, before.len())?;
         let (before, after) = (stamp(&before), stamp(&file.metadata()?));
         if before == after {
             return Ok((after, digest));
@@ -71,9 +71,13 @@ pub fn digest(path: &Path) -> io::Result<(Stamp, Digest)> {
     Err(io::Error::new(io::ErrorKind::ResourceBusy, "it changes while it is read"))
 }
 
-fn of_file(file: &mut File) -> io::Result<Digest> {
+/// Files are read by so many bytes at once.
+const PIECE: usize = 64 * 1024;
+
+fn of_file(file: &mut File, size: u64) -> io::Result<Digest> {
     let mut hasher = Digest::begin();
-    let mut buffer = vec![0; 64 * 1024];
+    // No more than is needed for a small file and its end: most are.
+    let mut buffer = vec![0; usize::try_from(size).map_or(PIECE, |size| size.saturating_add(1).min(PIECE))];
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(hasher.end()),

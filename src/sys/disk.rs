@@ -61,15 +61,20 @@ fn mount_type(path: &Path) -> Option<String> {
     best.map(|(_, kind)| kind.to_owned())
 }
 
-/// The type of the file system that holds `path`, when it is one on which others may write and nobody here is told:
-/// networks, and programs that stand in for a disk.
+/// The type of the file system that holds `path`, when nobody here is told of what is written on it.
 pub fn without_events(path: &Path) -> Option<String> {
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    mount_type(&real).filter(|kind| tells_nothing(kind))
+}
+
+/// Whether a file system of this type is one on which others may write and nobody here is told: networks, and programs
+/// that stand in for a disk.
+pub fn tells_nothing(kind: &str) -> bool {
     const KINDS: [&str; 14] = [
         "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "vboxsf", "afs", "ceph", "lustre", "gpfs",
         "fuse", "fuseblk",
     ];
-    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    mount_type(&real).filter(|kind| KINDS.contains(&kind.as_str()) || kind.starts_with("fuse."))
+    KINDS.contains(&kind) || kind.starts_with("fuse.")
 }
 
 /// Whether we may create files in a directory, by access(2): as root on a writable mount always true.

@@ -10,46 +10,13 @@ use std::path::Path;
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 
+use super::events::{Event, Happened};
+
 /// A queue with its watches.
 #[derive(Debug)]
 pub struct Inotify {
     file: OwnedFd,
     buffer: Vec<MaybeUninit<u8>>,
-}
-
-/// What happened to a name in a watched directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happened {
-    /// It came into being; what is to be in it may not be there yet.
-    Created,
-    /// It was closed after it had been open for writing.
-    Written,
-    /// It came from somewhere else, whole.
-    MovedHere,
-    /// It is gone, or has another name.
-    Gone,
-    /// The directory itself is gone, or somewhere else.
-    DirGone,
-    /// The kernel has dropped the watch.
-    Dropped,
-}
-
-/// One event.
-#[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
-    /// Something in a directory.
-    In {
-        /// The watch of the directory.
-        watch: i32,
-        /// The name in it; empty for the directory itself.
-        name: &'a OsStr,
-        /// What happened.
-        what: Happened,
-        /// Whether it is a directory.
-        is_dir: bool,
-    },
-    /// The queue was full, and events are lost.
-    Overflow,
 }
 
 /// Events are read by so many bytes at once: about four thousand of them.

@@ -11,7 +11,9 @@ pub mod content;
 pub mod detach;
 pub mod dirs;
 pub mod disk;
+pub mod elsewhere;
 pub mod env;
+pub mod events;
 pub mod fresh_tree;
 mod guard;
 pub mod http;
@@ -36,6 +38,8 @@ pub mod spool;
 pub mod stream;
 pub mod system;
 pub mod terminal;
+#[cfg(target_os = "linux")]
+pub mod timer;
 pub mod tree;
 pub mod walk;
 pub mod web;

@@ -6,15 +6,18 @@ use std::time::Instant;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::sleep_until;
 
 use super::watcher::{ChangeSet, Watcher};
+#[cfg(target_os = "linux")]
+use crate::sys::timer::Timer;
 
 /// A watcher that can be waited for.
 pub struct Edge {
     /// The watcher.
     pub watcher: Watcher,
     ready: AsyncFd<OwnedFd>,
+    #[cfg(target_os = "linux")]
+    timer: AsyncFd<Timer>,
 }
 
 impl Edge {
@@ -23,7 +26,15 @@ impl Edge {
         let file = watcher.file().try_clone_to_owned()?;
         // SAFETY: an `OwnedFd` is open as long as it lives, and nobody replaces it in here.
         let ready = unsafe { AsyncFd::register_with_interest(file, Interest::READABLE) }?;
-        Ok(Self { watcher, ready })
+        // SAFETY: the same holds for the timer's own descriptor.
+        #[cfg(target_os = "linux")]
+        let timer = unsafe { AsyncFd::register_with_interest(Timer::new()?, Interest::READABLE) }?;
+        Ok(Self {
+            watcher,
+            ready,
+            #[cfg(target_os = "linux")]
+            timer,
+        })
     }
 
     /// Waits for the next set. Giving up the wait loses nothing.
@@ -37,11 +48,36 @@ impl Edge {
             if let Some(set) = self.watcher.take(now) {
                 return Ok(set);
             }
+            if let Some(until) = self.watcher.nap(now) {
+                self.moment(until).await?;
+                continue;
+            }
             let due = self.watcher.due();
             tokio::select! {
                 ready = self.ready.readable() => ready?.clear_ready(),
-                () = sleep_until(due.unwrap_or(now).into()), if due.is_some() => {}
+                over = self.moment(due.unwrap_or(now)), if due.is_some() => over?,
             }
         }
+    }
+
+    /// Waits until then, to the microsecond.
+    #[cfg(target_os = "linux")]
+    async fn moment(&self, then: Instant) -> io::Result<()> {
+        let timer = &self.timer;
+        loop {
+            let left = then.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            timer.get_ref().set(left)?;
+            // What is left of an earlier wait makes it readable once too often.
+            timer.readable().await?.clear_ready();
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    async fn moment(&self, then: Instant) -> io::Result<()> {
+        tokio::time::sleep_until(then.into()).await;
+        Ok(())
     }
 }

@@ -3,11 +3,11 @@
 //! The kernel's events are only hints that a path may have changed ([`watcher`]); what is left out is not even watched
 //! ([`rules`]); when files are at rest is a decision of its own ([`settle`]), and what really changed is seen by looking.
 
-#[cfg(target_os = "linux")]
 pub mod edge;
+mod ground;
+pub mod poll;
 pub mod rules;
 pub mod settle;
-#[cfg(target_os = "linux")]
 pub mod watcher;
 
 #[cfg(all(test, target_os = "linux"))]

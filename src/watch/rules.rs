@@ -66,10 +66,27 @@ pub struct Rules {
     own: Gitignore,
     /// `.git/info/exclude` and the user's own list.
     outer: [Gitignore; 2],
-    /// Those of directories, read when first asked for.
-    dirs: HashMap<String, Option<Arc<Gitignore>>>,
+    /// What holds in directories, read when they are entered or first asked for.
+    dirs: HashMap<Box<str>, Here>,
     /// Paths that matter though a rule ignores them: stages name them.
     places: Vec<String>,
+}
+
+/// What holds in a directory.
+#[derive(Clone, Debug)]
+struct Here {
+    /// A rule of git's ignores the directory, or one that it is in.
+    ignored: bool,
+    /// The lists of the directory and of those above it, the nearest first.
+    lists: Arc<[Arc<List>]>,
+}
+
+/// The rules that one directory's files make.
+#[derive(Debug)]
+struct List {
+    /// How many bytes of a path lead to the directory.
+    lead: usize,
+    rules: Gitignore,
 }
 
 fn list(root: &Path, patterns: impl IntoIterator<Item = impl AsRef<str>>) -> Gitignore {
@@ -97,8 +114,7 @@ impl Rules {
 
     /// Whether a path (relative to the root) is left out. The directories above it are not.
     pub fn leave_out(&mut self, path: &str, is_dir: bool) -> bool {
-        let full = self.root.join(path);
-        if self.droppings.matched(&full, is_dir).is_ignore() || self.own.matched(&full, is_dir).is_ignore() {
+        if self.droppings.matched(path, is_dir).is_ignore() || self.own.matched(path, is_dir).is_ignore() {
             return true;
         }
         self.is_ignored(path, is_dir) && !self.is_named(path, is_dir)
@@ -106,38 +122,52 @@ impl Rules {
 
     /// Whether a rule of git's ignores a path or a directory that it is in; what stages name may be such.
     pub fn is_ignored(&mut self, path: &str, is_dir: bool) -> bool {
-        let ends = path.match_indices('/').map(|(at, _)| (&path[..at], true));
-        let all: Vec<(&str, bool)> = ends.chain([(path, is_dir)]).collect();
-        all.into_iter().any(|(path, is_dir)| self.matched(path, is_dir))
+        let here = self.here(above(path));
+        here.ignored || self.matched(&here.lists, path, is_dir)
     }
 
-    fn matched(&mut self, path: &str, is_dir: bool) -> bool {
-        let full = self.root.join(path);
-        let mut dir = path;
-        while !dir.is_empty() {
-            dir = dir.rsplit_once('/').map_or("", |(above, _)| above);
-            if let Some(rules) = self.of_dir(dir) {
-                let found = rules.matched(&full, is_dir);
-                if !found.is_none() {
-                    return found.is_ignore();
-                }
-            }
-        }
-        let found =
-            self.outer.iter().map(|rules| rules.matched(&full, is_dir)).find(|found| !found.is_none());
-        found.is_some_and(|found| found.is_ignore())
+    /// A directory is looked at, and its rules as they are now; `has_rules` says whether it has files of them.
+    pub fn enter(&mut self, dir: &str, has_rules: bool) {
+        let here = self.found(dir, has_rules);
+        self.dirs.insert(dir.into(), here);
     }
 
-    fn of_dir(&mut self, dir: &str) -> Option<Arc<Gitignore>> {
+    /// A directory is gone.
+    pub fn leave(&mut self, dir: &str) {
+        self.dirs.remove(dir);
+    }
+
+    fn matched(&self, lists: &[Arc<List>], path: &str, is_dir: bool) -> bool {
+        let near = lists.iter().map(|list| list.rules.matched(&path[list.lead..], is_dir));
+        let outer = self.outer.iter().map(|rules| rules.matched(path, is_dir));
+        near.chain(outer).find(|found| !found.is_none()).is_some_and(|found| found.is_ignore())
+    }
+
+    fn here(&mut self, dir: &str) -> Here {
         if let Some(known) = self.dirs.get(dir) {
             return known.clone();
         }
+        let here = self.found(dir, true);
+        self.dirs.insert(dir.into(), here.clone());
+        here
+    }
+
+    fn found(&mut self, dir: &str, has_rules: bool) -> Here {
+        let (ignored, lists) = match dir {
+            "" => (false, Arc::default()),
+            _ => (self.is_ignored(dir, true), self.here(above(dir)).lists),
+        };
         let full = self.root.join(dir);
-        let texts: Vec<String> = RULE_FILES.iter().map(|name| read(&full.join(name))).collect();
-        let rules = texts.iter().any(|text| !text.is_empty());
-        let rules = rules.then(|| Arc::new(list(&full, texts.iter().flat_map(|text| text.lines()))));
-        self.dirs.insert(dir.to_owned(), rules.clone());
-        rules
+        let texts: Vec<String> = match has_rules {
+            true => RULE_FILES.iter().map(|name| read(&full.join(name))).collect(),
+            false => Vec::new(),
+        };
+        if texts.iter().all(String::is_empty) {
+            return Here { ignored, lists };
+        }
+        let lead = if dir.is_empty() { 0 } else { dir.len() + 1 };
+        let own = List { lead, rules: list(&full, texts.iter().flat_map(|text| text.lines())) };
+        Here { ignored, lists: [Arc::new(own)].into_iter().chain(lists.iter().cloned()).collect() }
     }
 
     fn is_named(&self, path: &str, is_dir: bool) -> bool {
@@ -151,6 +181,11 @@ impl Rules {
     pub fn is_rule_file(path: &str) -> bool {
         RULE_FILES.contains(&path.rsplit('/').next().unwrap_or(path))
     }
+}
+
+/// The directory that a path is in.
+pub(super) fn above(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(dir, _)| dir)
 }
 
 /// A small text; empty when it cannot be read.

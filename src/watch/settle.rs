@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use super::rules::above;
+
 /// What is known of a path that was touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
@@ -11,6 +13,8 @@ pub enum Mark {
     Whole,
     /// It came into being, and is perhaps still being written.
     Begun,
+    /// It was written, and nobody will say when that is done.
+    Perhaps,
     /// It is gone, perhaps only until its new version has been put there.
     Gone,
 }
@@ -19,6 +23,10 @@ pub enum Mark {
 #[derive(Clone, Debug, Default)]
 pub struct Settle {
     pending: BTreeMap<String, Mark>,
+    /// How many of them are [`Mark::Begun`], [`Mark::Perhaps`] and [`Mark::Gone`].
+    begun: usize,
+    perhaps: usize,
+    gone: usize,
     first: Option<Instant>,
     last: Option<Instant>,
     /// When git began to change the work tree, or last touched it.
@@ -38,11 +46,13 @@ pub struct Settled {
 }
 
 /// After a single complete save: long enough to see that it is the first of many.
-const SINGLE: Duration = Duration::from_millis(1);
+const SINGLE: Duration = Duration::from_micros(1200);
 /// After the last of a few files.
 const FEW: Duration = Duration::from_millis(8);
 /// After the last of many files, or of files in several directories.
 const BURST: Duration = Duration::from_millis(40);
+/// In a burst events are taken this far apart: few enough for the kernel's queue at any speed of writing.
+const NAP: Duration = Duration::from_millis(20);
 /// What comes so soon after something went out is more of the same.
 const MORE: Duration = Duration::from_millis(100);
 /// More files than this are many.
@@ -62,12 +72,27 @@ const STALE: Duration = Duration::from_secs(2);
 impl Settle {
     /// A path was touched.
     pub fn touch(&mut self, path: String, mark: Mark, now: Instant) {
-        self.pending.insert(path, mark);
+        if let Some(count) = self.count(mark) {
+            *count += 1;
+        }
+        let before = self.pending.insert(path, mark);
+        if let Some(count) = before.and_then(|before| self.count(before)) {
+            *count -= 1;
+        }
         self.first.get_or_insert(now);
         self.last = Some(now);
         if self.git.is_some() {
             self.git = Some(now);
             self.git_worked = true;
+        }
+    }
+
+    fn count(&mut self, mark: Mark) -> Option<&mut usize> {
+        match mark {
+            Mark::Whole => None,
+            Mark::Begun => Some(&mut self.begun),
+            Mark::Perhaps => Some(&mut self.perhaps),
+            Mark::Gone => Some(&mut self.gone),
         }
     }
 
@@ -103,21 +128,35 @@ impl Settle {
         Some((last + wait).min(first + cap.max(wait)))
     }
 
+    /// Until when no event can make anything go out sooner, so that nobody need look at one: in a burst it is cheaper to
+    /// take many at a time.
+    pub fn nap(&self, now: Instant) -> Option<Instant> {
+        let due = self.due()?;
+        if self.pending.len() > FEW_FILES {
+            return Some(due.min(now + NAP));
+        }
+        (self.git.is_none() && self.begun == 0 && self.gone == 0).then_some(due)
+    }
+
     /// How long nothing must happen.
     fn quiet(&self) -> Duration {
-        let has = |mark| self.pending.values().any(|other| *other == mark);
-        let mut dirs = self.pending.keys().map(|path| path.rsplit_once('/').map_or("", |(dir, _)| dir));
-        let first = dirs.next();
-        let one_dir = self.pending.len() <= FEW_FILES && dirs.all(|dir| Some(dir) == first);
         let busy = match self.pending.len() {
             0 | 1 => SINGLE,
-            2..=FEW_FILES if one_dir => FEW,
+            2..=FEW_FILES if self.is_one_dir() => FEW,
             _ => BURST,
         };
-        if has(Mark::Begun) {
-            return UNCLOSED;
+        match self {
+            Self { begun: 1.., .. } => UNCLOSED,
+            Self { gone: 1.., .. } => MISSING.max(busy),
+            Self { perhaps: 1.., .. } => BURST.max(busy),
+            _ => busy,
         }
-        if has(Mark::Gone) { MISSING.max(busy) } else { busy }
+    }
+
+    fn is_one_dir(&self) -> bool {
+        let mut dirs = self.pending.keys().map(|path| above(path));
+        let first = dirs.next();
+        dirs.all(|dir| Some(dir) == first)
     }
 
     /// What has come to rest.
@@ -137,6 +176,7 @@ impl Settle {
         self.out = Some(now);
         self.git = None;
         (self.first, self.last) = (None, None);
+        (self.begun, self.perhaps, self.gone) = (0, 0, 0);
         let git = std::mem::take(&mut self.git_worked);
         let paths: BTreeSet<String> = std::mem::take(&mut self.pending).into_keys().collect();
         (!paths.is_empty()).then_some(Settled { paths, git })

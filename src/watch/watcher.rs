@@ -1,22 +1,23 @@
 //! The watcher of one project: which directories are watched, what is known of their files, what has changed. It has no
 //! thread and no clock of its own: whoever holds it waits for its file or its moment, and asks.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::ground::{Ground, below, inside};
+use super::poll::Rounds;
 use super::rules::Rules;
 use super::settle::{Mark, Settle, Settled};
+use crate::base::digest::Digest;
 use crate::project::contents::{Content, Contents};
 use crate::project::inputs::Listing;
 use crate::sys::content::{self, Look};
-use crate::sys::inotify::{Event, Happened, Inotify};
-use crate::sys::walk::{self, Kind};
-use crate::sys::{disk, real};
+use crate::sys::events::{Event, Happened, Queue, Teller};
+use crate::sys::{disk, real, walk, workers};
 
 /// What happened to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,9 @@ pub struct Coverage {
     pub watched: usize,
     /// Files.
     pub files: usize,
-    /// Why the files are compared from time to time instead; `None`: the kernel tells about all of them.
+    /// Directories whose files are compared from time to time instead.
+    pub compared: usize,
+    /// Why that is; `None`: the kernel tells about all of them.
     pub polled: Option<String>,
 }
 
@@ -80,101 +83,101 @@ pub struct Options {
     pub places: Vec<(String, bool)>,
     /// Compare files from time to time and rely on no events.
     pub poll: bool,
+    /// The type of the file system, as the mount table has it, instead of the one that is found there.
+    pub disk: Option<String>,
+    /// Who tells of changes.
+    pub teller: Teller,
 }
 
 /// The watcher.
 pub struct Watcher {
-    root: PathBuf,
+    ground: Ground,
     options: Options,
-    inotify: Inotify,
-    rules: Rules,
-    dirs: HashMap<i32, Arc<str>>,
-    watches: HashMap<Arc<str>, i32>,
     git: Option<i32>,
     /// Each file with the digest of its stamp.
-    known: HashMap<Box<str>, u64>,
+    known: BTreeMap<Box<str>, u64>,
     contents: Arc<Mutex<Contents>>,
     settle: Settle,
     generation: u64,
     rescan: bool,
-    polled: Option<String>,
-    next_poll: Option<Instant>,
+    rounds: Rounds,
+    /// Something that is pending was found by comparing.
+    compared: bool,
     gone: bool,
 }
 
-/// How often files are compared where there are no events, and how much longer than the comparison itself took.
-const POLL: Duration = Duration::from_millis(500);
-const POLL_SHARE: u32 = 50;
-
 impl Watcher {
     /// Begins to watch. `contents` knows what files held, so that a file that is written again with the same bytes
-    /// has not changed; it may be filled later.
+    /// has not changed; it may be filled later ([`Watcher::seed`]). Of a file that nobody had read before it was
+    /// touched, nobody can say what it held: its first touch counts as a change.
     ///
     /// # Errors
     /// The root cannot be read, or the system has no queue left.
     pub fn new(root: &Path, options: Options, contents: Arc<Mutex<Contents>>) -> io::Result<Self> {
         walk::list(root)?;
-        let places: Vec<(&str, bool)> =
-            options.places.iter().map(|(place, whole)| (place.as_str(), *whole)).collect();
+        let polled = if options.poll {
+            Some("it was asked for".to_owned())
+        } else {
+            let kind = match &options.disk {
+                Some(kind) => disk::tells_nothing(kind).then(|| kind.clone()),
+                None => disk::without_events(root),
+            };
+            kind.map(|kind| format!("{kind} tells nothing of what others write"))
+        };
+        let queue = Queue::new(options.teller, root)?;
         let mut this = Self {
-            root: root.to_owned(),
-            inotify: Inotify::new()?,
-            rules: Rules::new(root, &options.ignore, &places),
-            options: options.clone(),
-            dirs: HashMap::new(),
-            watches: HashMap::new(),
+            ground: Ground::new(root, queue, rules(root, &options), polled),
+            options,
             git: None,
-            known: HashMap::new(),
+            known: BTreeMap::new(),
             contents,
             settle: Settle::default(),
             generation: 0,
             rescan: false,
-            polled: None,
-            next_poll: None,
+            rounds: Rounds::default(),
+            compared: false,
             gone: false,
         };
-        if options.poll {
-            this.polled = Some("it was asked for".into());
-        } else if let Some(kind) = disk::without_events(root) {
-            this.polled = Some(format!("{kind} tells nothing of what others write"));
-        }
-        if this.polled.is_some() {
-            this.next_poll = Some(Instant::now() + POLL);
-        }
         if let Some(dir) = git_dir(root) {
-            this.git = this.inotify.add(&dir).ok();
+            this.git = this.ground.queue.add(&dir).ok();
         }
-        let mut files = Vec::new();
-        this.enter("", &mut files);
+        let found = this.ground.enter("");
         // The watches stand; only now are the files looked at, so that nothing falls between the two.
-        for file in files {
-            let stamp = this.stamp(&file);
-            if let Some(stamp) = stamp {
-                this.known.insert(file.into(), stamp);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let stamps = workers::each(&found, cores, |found| {
+            Some(found.files.iter().map(|file| this.ground.stamp(file)).collect::<Vec<_>>())
+        });
+        for (found, stamps) in found.into_iter().zip(stamps) {
+            for (file, stamp) in found.files.into_iter().zip(stamps.into_iter().flatten()) {
+                if let Some(stamp) = stamp {
+                    this.known.insert(file.into(), stamp);
+                }
             }
         }
+        this.begin_rounds(Instant::now());
         Ok(this)
     }
 
     /// What becomes readable when something happens.
     pub fn file(&self) -> BorrowedFd<'_> {
-        self.inotify.as_fd()
+        self.ground.queue.as_fd()
     }
 
     /// The project's files as they are known.
     pub fn listing(&mut self) -> Listing {
-        let mut names: Vec<String> = self.known.keys().map(|name| name.to_string()).collect();
-        names.sort_unstable();
+        let names = self.known.keys().map(|name| name.to_string());
         if self.options.places.is_empty() {
-            return Listing { files: names, ignored: Vec::new() };
+            return Listing { files: names.collect(), ignored: Vec::new() };
         }
-        let (ignored, files) = names.into_iter().partition(|name| self.rules.is_ignored(name, false));
+        let rules = &mut self.ground.rules;
+        let (ignored, files) = names.partition(|name| rules.is_ignored(name, false));
         Listing { files, ignored }
     }
 
     /// How the project is watched.
     pub fn coverage(&self) -> Coverage {
-        Coverage { watched: self.dirs.len(), files: self.known.len(), polled: self.polled.clone() }
+        let (watched, compared) = self.ground.counts();
+        Coverage { watched, files: self.known.len(), compared, polled: self.ground.why_polled() }
     }
 
     /// Whether the root is gone, or another directory has taken its place.
@@ -191,7 +194,7 @@ impl Watcher {
     pub fn drain(&mut self, now: Instant) {
         let mut events: Vec<(i32, Option<String>, Happened, bool)> = Vec::new();
         let mut overflow = false;
-        let drained = self.inotify.drain(|event| match event {
+        let drained = self.ground.queue.drain(|event| match event {
             Event::Overflow => overflow = true,
             // A name that is no UTF-8 cannot be an input: no pattern can name it.
             Event::In { watch, name, what, is_dir } => {
@@ -216,7 +219,12 @@ impl Watcher {
         if self.rescan {
             return Some(Instant::now());
         }
-        [self.settle.due(), self.next_poll].into_iter().flatten().min()
+        [self.settle.due(), self.rounds.due()].into_iter().flatten().min()
+    }
+
+    /// Until when no event can make anything due sooner, so that there is no need to look at one.
+    pub fn nap(&self, now: Instant) -> Option<Instant> {
+        if self.rescan { None } else { self.settle.nap(now) }
     }
 
     /// What has changed and is at rest.
@@ -235,85 +243,89 @@ impl Watcher {
     }
 
     fn rescan_if_due(&mut self, now: Instant) -> bool {
-        let poll = self.next_poll.is_some_and(|due| due <= now);
-        if !self.rescan && !poll {
-            return false;
+        let rescan = std::mem::take(&mut self.rescan);
+        if rescan {
+            self.compare(now);
+        } else if self.rounds.due().is_some_and(|due| due <= now) {
+            self.turn(now);
         }
-        self.rescan = false;
-        let begun = Instant::now();
-        self.compare(now);
-        if poll {
-            self.next_poll = Some(now + POLL.max(begun.elapsed() * POLL_SHARE));
-        }
-        true
+        rescan
     }
 
     /// Compares the whole tree with what is known, watches included.
     fn compare(&mut self, now: Instant) {
-        let places: Vec<(&str, bool)> =
-            self.options.places.iter().map(|(place, whole)| (place.as_str(), *whole)).collect();
-        self.rules = Rules::new(&self.root, &self.options.ignore, &places);
-        let mut files = Vec::new();
-        self.enter("", &mut files);
-        let mut old: BTreeMap<String, u64> =
-            self.known.iter().map(|(name, stamp)| (name.to_string(), *stamp)).collect();
-        for file in files {
-            let before = old.remove(&file);
-            if before.is_none() || self.stamp(&file) != before {
-                self.settle.touch(file, Mark::Whole, now);
+        self.ground.rules = rules(&self.ground.root, &self.options);
+        let found = self.ground.enter("");
+        let dirs: BTreeSet<&str> = found.iter().map(|found| &*found.dir).collect();
+        for dir in self.ground.others(&dirs) {
+            self.ground.leave(&dir);
+        }
+        let mut gone: BTreeSet<&str> = self.known.keys().map(|name| &**name).collect();
+        for file in found.iter().flat_map(|found| &found.files) {
+            let was_known = gone.remove(file.as_str());
+            if !was_known || self.ground.stamp(file) != self.known.get(file.as_str()).copied() {
+                self.settle.touch(file.clone(), Mark::Whole, now);
             }
         }
-        for file in old.into_keys() {
-            self.settle.touch(file, Mark::Gone, now);
+        for file in gone {
+            self.settle.touch(file.to_owned(), Mark::Gone, now);
+        }
+        self.begin_rounds(now);
+    }
+
+    fn begin_rounds(&mut self, now: Instant) {
+        if self.ground.counts().1 > 0 {
+            self.rounds.begin(now);
         }
     }
 
-    /// Watches a directory and all below it that matter, and collects their files.
-    fn enter(&mut self, dir: &str, files: &mut Vec<String>) {
-        let mut open = vec![dir.to_owned()];
-        while let Some(dir) = open.pop() {
-            let full = self.root.join(&dir);
-            self.watch(&dir, &full);
-            // A directory that is gone or closed to us has no files; its watch tells when that changes.
-            for entry in walk::list(&full).unwrap_or_default() {
-                let Some(name) = entry.name.to_str() else { continue };
-                let path = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
-                let is_dir = entry.kind == Kind::Dir;
-                if self.rules.leave_out(&path, is_dir) {
-                    continue;
-                }
-                match entry.kind {
-                    Kind::Dir => open.push(path),
-                    Kind::File | Kind::Link => files.push(path),
-                    Kind::Other => {}
-                }
+    /// Compares some of the directories of which nobody tells.
+    fn turn(&mut self, now: Instant) {
+        let begun = Instant::now();
+        let (dirs, least) = self.rounds.turn(&self.ground.polled());
+        let mut last = None;
+        for (at, dir) in dirs.into_iter().enumerate() {
+            if at >= least && begun.elapsed() >= Rounds::budget() {
+                break;
             }
+            if self.look_into(&dir, now) {
+                self.rounds.warm(&dir);
+                self.compared = true;
+            }
+            last = Some(dir);
         }
+        let is_any = self.ground.counts().1 > 0;
+        self.rounds.end(last, begun.elapsed(), is_any, now);
     }
 
-    fn watch(&mut self, dir: &str, full: &Path) {
-        if self.polled.is_some() {
-            return;
-        }
-        match self.inotify.add(full) {
-            Ok(watch) => {
-                let name: Arc<str> = dir.into();
-                if let Some(old) = self.watches.insert(Arc::clone(&name), watch)
-                    && old != watch
-                {
-                    self.dirs.remove(&old);
-                }
-                self.dirs.insert(watch, name);
+    /// Compares a directory with what is known of it; whether anything is another.
+    fn look_into(&mut self, dir: &str, now: Instant) -> bool {
+        let Some(entries) = self.ground.look(dir) else {
+            self.leave(dir, now);
+            return true;
+        };
+        let mut changed = false;
+        let mut gone: BTreeSet<String> =
+            inside(&self.known, dir).into_iter().filter(|name| !entries.files.contains(name)).collect();
+        for file in entries.files {
+            let stamp = self.ground.stamp(&file);
+            if stamp != self.known.get(file.as_str()).copied() {
+                gone.remove(&file);
+                self.touch(file, Mark::Perhaps, now);
+                changed = true;
             }
-            Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => {
-                self.polled = Some(format!(
-                    "the system allows no more than {} watched directories (fs.inotify.max_user_watches)",
-                    self.dirs.len()
-                ));
-                self.next_poll = Some(Instant::now() + POLL);
-            }
-            Err(_) => {}
         }
+        for new in entries.new_dirs {
+            self.enter(&new, now);
+            changed = true;
+        }
+        for old in entries.old_dirs {
+            self.leave(&old, now);
+            changed = true;
+        }
+        changed |= !gone.is_empty();
+        gone.into_iter().for_each(|file| self.settle.touch(file, Mark::Gone, now));
+        changed
     }
 
     fn event(&mut self, watch: i32, name: Option<&str>, what: Happened, is_dir: bool, now: Instant) {
@@ -327,85 +339,68 @@ impl Watcher {
             }
             return;
         }
-        let Some(dir) = self.dirs.get(&watch).cloned() else { return };
+        let Some(dir) = self.ground.dir(watch) else { return };
         match (what, name) {
-            (Happened::Dropped, _) => self.forget_watch(watch),
+            (Happened::Dropped, _) => self.ground.forget(watch),
             (Happened::DirGone, _) if dir.is_empty() => (self.gone, self.rescan) = (true, true),
+            (Happened::DirGone, _) if !self.ground.is_dir(&dir) => self.leave(&dir, now),
             (_, Some(name)) if !name.is_empty() => {
                 let path = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
-                if self.rules.leave_out(&path, is_dir) {
+                if self.ground.rules.leave_out(&path, is_dir) {
                     return;
                 }
                 match (is_dir, what) {
                     (true, Happened::Gone) => self.leave(&path, now),
-                    (true, _) => {
-                        let mut files = Vec::new();
-                        self.enter(&path, &mut files);
-                        files.into_iter().for_each(|file| self.settle.touch(file, Mark::Whole, now));
+                    (true, _) => self.enter(&path, now),
+                    (false, _) => {
+                        let mark = self.mark(&path, what);
+                        self.touch(path, mark, now);
                     }
-                    (false, _) => self.touch(path, what, now),
                 }
             }
             _ => {}
         }
     }
 
-    fn touch(&mut self, path: String, what: Happened, now: Instant) {
-        if Rules::is_rule_file(&path) {
-            self.rescan = true;
-        }
-        let mark = match what {
+    fn mark(&self, path: &str, what: Happened) -> Mark {
+        match what {
             Happened::Gone => Mark::Gone,
+            Happened::Created | Happened::Written if !self.ground.queue.says_when_closed() => Mark::Perhaps,
             // A link is whole when it is there, and so is another name of a file that is not new.
-            Happened::Created if walk::is_new_and_open(&self.root.join(&path)) => Mark::Begun,
+            Happened::Created if walk::is_new_and_open(&self.ground.root.join(path)) => Mark::Begun,
             _ => Mark::Whole,
-        };
+        }
+    }
+
+    fn touch(&mut self, path: String, mark: Mark, now: Instant) {
+        self.rescan |= Rules::is_rule_file(&path);
         self.settle.touch(path, mark, now);
+    }
+
+    /// A directory has come, with all that is in it.
+    fn enter(&mut self, dir: &str, now: Instant) {
+        for file in self.ground.enter(dir).into_iter().flat_map(|found| found.files) {
+            self.settle.touch(file, Mark::Whole, now);
+        }
+        self.begin_rounds(now);
     }
 
     /// A directory has gone, with all that was in it.
     fn leave(&mut self, dir: &str, now: Instant) {
-        let inside = format!("{dir}/");
-        let below: Vec<(Arc<str>, i32)> = self
-            .watches
-            .iter()
-            .filter(|(name, _)| &***name == dir || name.starts_with(&inside))
-            .map(|(name, watch)| (Arc::clone(name), *watch))
-            .collect();
-        for (name, watch) in below {
-            self.inotify.remove(watch);
-            self.watches.remove(&name);
-            self.dirs.remove(&watch);
-        }
-        let files: Vec<String> =
-            self.known.keys().filter(|name| name.starts_with(&inside)).map(|name| name.to_string()).collect();
+        self.ground.leave(dir);
+        let files: Vec<String> = below(&self.known, dir).map(|(name, _)| name.to_string()).collect();
         files.into_iter().for_each(|file| self.settle.touch(file, Mark::Gone, now));
-    }
-
-    fn forget_watch(&mut self, watch: i32) {
-        if let Some(name) = self.dirs.remove(&watch)
-            && self.watches.get(&name) == Some(&watch)
-        {
-            self.watches.remove(&name);
-        }
-    }
-
-    fn stamp(&self, file: &str) -> Option<u64> {
-        match content::look(&self.root.join(file)) {
-            Ok(Look::File(stamp)) => {
-                let mut hasher = DefaultHasher::new();
-                stamp.hash(&mut hasher);
-                Some(hasher.finish())
-            }
-            _ => None,
-        }
     }
 
     /// What of all that was touched is really another than before.
     fn set(&mut self, settled: Settled, rescanned: bool) -> Option<ChangeSet> {
         let mut changes = Vec::new();
         for path in settled.paths {
-            let (before, now) = (self.known.get(path.as_str()).copied(), self.stamp(&path));
+            if rescanned && self.ground.rules.leave_out(&path, false) {
+                self.known.remove(path.as_str());
+                continue;
+            }
+            let (before, now) = (self.known.get(path.as_str()).copied(), self.ground.stamp(&path));
             let kind = match (before, now) {
                 (None, None) => continue,
                 (Some(_), None) => ChangeKind::Removed,
@@ -417,15 +412,15 @@ impl Watcher {
                 Some(now) => drop(self.known.insert(path.as_str().into(), now)),
                 None => drop(self.known.remove(path.as_str())),
             }
-            if kind != ChangeKind::Modified || self.is_other(&path) {
-                changes.push(Change { path, kind });
-            }
+            changes.push(Change { path, kind });
         }
+        self.keep_others(&mut changes);
+        let compared = std::mem::take(&mut self.compared) || rescanned;
         if changes.is_empty() {
             return None;
         }
         self.generation += 1;
-        let cause = match (settled.git, rescanned) {
+        let cause = match (settled.git, compared) {
             (true, _) => Cause::Git,
             (_, true) => Cause::Rescan,
             _ => Cause::Save,
@@ -433,15 +428,27 @@ impl Watcher {
         Some(ChangeSet { generation: self.generation, changes, cause })
     }
 
-    /// Whether a file holds other bytes than when it was last read; one that was never read may.
-    fn is_other(&self, path: &str) -> bool {
+    /// Leaves out the files that hold the same bytes as when they were last read; one that was never read may not.
+    fn keep_others(&self, changes: &mut Vec<Change>) {
         let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = contents.last(path);
-        match (before, contents.of(path)) {
-            (Some(before), Content::File { digest, .. }) => before != digest,
-            _ => true,
-        }
+        let modified: Vec<&str> = changes
+            .iter()
+            .filter(|change| change.kind == ChangeKind::Modified)
+            .map(|change| change.path.as_str())
+            .collect();
+        let before: Vec<Option<Digest>> = modified.iter().map(|path| contents.last(path)).collect();
+        let mut same = contents.of_all(&modified).into_iter().zip(before).map(|(now, before)| match now {
+            Content::File { digest, .. } => before == Some(digest),
+            _ => false,
+        });
+        changes.retain(|change| change.kind != ChangeKind::Modified || !same.next().unwrap_or(false));
     }
+}
+
+fn rules(root: &Path, options: &Options) -> Rules {
+    let places: Vec<(&str, bool)> =
+        options.places.iter().map(|(place, whole)| (place.as_str(), *whole)).collect();
+    Rules::new(root, &options.ignore, &places)
 }
 
 /// Where git keeps its index for this work tree.

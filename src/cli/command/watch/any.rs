@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use super::{Args, unwatchable};
 use crate::base::error::Fault;
 use crate::base::exit::Exit;
@@ -22,7 +24,8 @@ use crate::watch::watcher::{ChangeSet, Options, Watcher};
 
 /// The time between the polite signal and the final one, as long as a server may want to close its connections.
 const GRACE: Duration = Duration::from_secs(5);
-/// Trees up to this many files are read at the start, so that even the first touch of a file runs nothing.
+/// Trees up to this many files are read at the start, so that even the first touch of a file runs nothing. In larger ones
+/// that would cost too much memory, and the first touch of each file counts as a change.
 const READ_AHEAD: usize = 20_000;
 
 /// Watches until it is interrupted.
@@ -32,7 +35,7 @@ pub(super) async fn watch(context: &Context, args: &Args) -> Result<Exit, Fault>
         None => env::current_dir().map_err(|error| unwatchable(Path::new("."), &error))?,
     };
     let root = real_path(&dir).map_err(|error| unwatchable(&dir, &error))?;
-    let options = Options { ignore: args.ignore.clone(), places: Vec::new(), poll: args.poll };
+    let options = Options { ignore: args.ignore.clone(), poll: args.poll, ..Options::default() };
     let contents = Arc::new(Mutex::new(Contents::new(&root)));
     let watcher =
         Watcher::new(&root, options, Arc::clone(&contents)).map_err(|error| unwatchable(&root, &error))?;
@@ -40,7 +43,7 @@ pub(super) async fn watch(context: &Context, args: &Args) -> Result<Exit, Fault>
     if let Some(why) = edge.watcher.coverage().polled {
         context.printer.say(&format!("files are compared from time to time: {why}"));
     }
-    read_ahead(&mut edge, &root);
+    let mut ahead = read_ahead(&mut edge, &root);
     let spec = CommandSpec::new(&args.command[0]).args(&args.command[1..]);
     let mut desk = Desk { context, spec, running: None, queued: !(args.once || args.postpone) };
     loop {
@@ -58,6 +61,10 @@ pub(super) async fn watch(context: &Context, args: &Args) -> Result<Exit, Fault>
                 if args.once {
                     return Ok(code);
                 }
+            }
+            table = read(&mut ahead) => {
+                ahead = None;
+                table.iter().for_each(|table| edge.watcher.seed(table, Instant::now()));
             }
             set = edge.next() => {
                 let set = set.map_err(|error| unwatchable(&root, &error))?;
@@ -78,14 +85,26 @@ pub(super) async fn watch(context: &Context, args: &Args) -> Result<Exit, Fault>
 }
 
 /// What files hold, read on a thread of its own while the first run goes on.
-fn read_ahead(edge: &mut Edge, root: &Path) {
+fn read_ahead(edge: &mut Edge, root: &Path) -> Option<oneshot::Receiver<Contents>> {
     let files = edge.watcher.listing().files;
     if files.len() > READ_AHEAD {
-        return;
+        return None;
     }
+    let (sender, receiver) = oneshot::channel();
     let mut table = Contents::new(root);
-    table.of_all(&files);
-    edge.watcher.seed(&table, Instant::now());
+    let read = move || {
+        table.of_all(&files);
+        let _ = sender.send(table);
+    };
+    std::thread::Builder::new().name("read-ahead".into()).spawn(read).ok().map(|_| receiver)
+}
+
+/// Waits for what was read ahead; for ever when there is nothing to wait for.
+async fn read(ahead: &mut Option<oneshot::Receiver<Contents>>) -> Option<Contents> {
+    match ahead {
+        Some(receiver) => receiver.await.ok(),
+        None => std::future::pending().await,
+    }
 }
 
 /// The line that says what changed; `None` when nothing of it is asked for.

@@ -1,0 +1,118 @@
+//! File events, whichever way the system tells of them: one queue that can be emptied at any moment.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use super::elsewhere::Elsewhere;
+#[cfg(target_os = "linux")]
+use super::inotify::Inotify;
+
+/// What happened to a name in a watched directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// It came into being; what is to be in it may not be there yet.
+    Created,
+    /// It was written: closed after that, where [`Queue::says_when_closed`].
+    Written,
+    /// It came from somewhere else, whole.
+    MovedHere,
+    /// It is gone, or has another name.
+    Gone,
+    /// The directory itself is gone, or somewhere else.
+    DirGone,
+    /// The kernel has dropped the watch.
+    Dropped,
+}
+
+/// One event.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// Something in a directory.
+    In {
+        /// The watch of the directory.
+        watch: i32,
+        /// The name in it; empty for the directory itself.
+        name: &'a OsStr,
+        /// What happened.
+        what: Happened,
+        /// Whether it is a directory.
+        is_dir: bool,
+    },
+    /// The queue was full, and events are lost.
+    Overflow,
+}
+
+/// Who tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Teller {
+    /// What is best on this system.
+    #[default]
+    Best,
+    /// What there is on systems without inotify, here too.
+    Elsewhere,
+}
+
+/// A queue with its watches.
+pub enum Queue {
+    /// inotify(7).
+    #[cfg(target_os = "linux")]
+    Inotify(Inotify),
+    /// What other systems have.
+    Elsewhere(Elsewhere),
+}
+
+impl Queue {
+    /// A queue without watches, for what is in `root`.
+    pub fn new(teller: Teller, root: &Path) -> io::Result<Self> {
+        match teller {
+            #[cfg(target_os = "linux")]
+            Teller::Best => Inotify::new().map(Self::Inotify),
+            _ => Elsewhere::new(root, cfg!(target_os = "macos")).map(Self::Elsewhere),
+        }
+    }
+
+    /// Watches a directory, not what is below it. A directory that is watched already keeps its watch.
+    pub fn add(&mut self, dir: &Path) -> io::Result<i32> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Inotify(queue) => queue.add(dir),
+            Self::Elsewhere(queue) => queue.add(dir),
+        }
+    }
+
+    /// Ends a watch; fine when it has ended.
+    pub fn remove(&mut self, watch: i32) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Inotify(queue) => queue.remove(watch),
+            Self::Elsewhere(queue) => queue.remove(watch),
+        }
+    }
+
+    /// Takes every event that is there, without waiting.
+    pub fn drain(&mut self, each: impl FnMut(Event<'_>)) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Inotify(queue) => queue.drain(each),
+            Self::Elsewhere(queue) => queue.drain(each),
+        }
+    }
+
+    /// Whether [`Happened::Written`] comes when the file was closed, that is when it is whole.
+    pub fn says_when_closed(&self) -> bool {
+        cfg!(target_os = "linux")
+    }
+}
+
+/// What becomes readable when there are events.
+impl AsFd for Queue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Inotify(queue) => queue.as_fd(),
+            Self::Elsewhere(queue) => queue.as_fd(),
+        }
+    }
+}

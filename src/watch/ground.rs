@@ -1,0 +1,256 @@
+//! The directories of a project that matter, and of which of them the system tells. It looks at files and does not remember
+//! them.
+
+use std::collections::btree_map::Range;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::rules::Rules;
+use crate::sys::content::{self, Look};
+use crate::sys::events::Queue;
+use crate::sys::walk::{self, Entry, Kind};
+
+/// The directories.
+pub(super) struct Ground {
+    pub root: PathBuf,
+    pub queue: Queue,
+    pub rules: Rules,
+    /// Each directory with its watch; one without is compared from time to time.
+    watches: BTreeMap<Arc<str>, Option<i32>>,
+    dirs: HashMap<i32, Arc<str>>,
+    /// Why nothing is watched.
+    polled: Option<String>,
+    /// The system allows no more watches.
+    full: bool,
+}
+
+/// A directory with its files, all as paths from the root.
+pub(super) struct Found {
+    pub dir: Arc<str>,
+    pub files: Vec<String>,
+}
+
+/// What is in a directory that was known before.
+pub(super) struct Entries {
+    pub files: BTreeSet<String>,
+    pub new_dirs: Vec<String>,
+    pub old_dirs: Vec<String>,
+}
+
+impl Ground {
+    pub fn new(root: &Path, queue: Queue, rules: Rules, polled: Option<String>) -> Self {
+        let (watches, dirs) = (BTreeMap::new(), HashMap::new());
+        Self { root: root.to_owned(), queue, rules, watches, dirs, polled, full: false }
+    }
+
+    /// Watches a directory and all below it that matter, and finds their files: first what is near, so that this is what
+    /// is watched when not all can be.
+    pub fn enter(&mut self, dir: &str) -> Vec<Found> {
+        let mut open = VecDeque::from([Arc::<str>::from(dir)]);
+        let mut all = Vec::new();
+        while let Some(dir) = open.pop_front() {
+            let full = self.root.join(&*dir);
+            self.watch(&dir, &full);
+            // A directory that is gone or closed to us has no files; its watch tells when that changes.
+            let entries = walk::list(&full).unwrap_or_default();
+            let mut files = Vec::new();
+            for (path, kind) in self.sift(&dir, entries) {
+                match kind {
+                    Kind::Dir => open.push_back(path.into()),
+                    _ => files.push(path),
+                }
+            }
+            all.push(Found { dir, files });
+        }
+        all
+    }
+
+    /// Looks into a directory that is not watched; `None` when it is not there any more.
+    pub fn look(&mut self, dir: &str) -> Option<Entries> {
+        let full = self.root.join(dir);
+        let entries = match walk::list(&full) {
+            Ok(entries) => entries,
+            Err(_) if matches!(content::look(&full), Ok(Look::Dir)) => Vec::new(),
+            Err(_) => return None,
+        };
+        if !self.full {
+            self.watch(&dir.into(), &full);
+        }
+        let (mut files, mut new_dirs) = (BTreeSet::new(), Vec::new());
+        let mut old_dirs: BTreeSet<String> = inside(&self.watches, dir).into_iter().collect();
+        for (path, kind) in self.sift(dir, entries) {
+            match kind {
+                Kind::Dir if old_dirs.remove(&path) => {}
+                Kind::Dir => new_dirs.push(path),
+                _ => drop(files.insert(path)),
+            }
+        }
+        Some(Entries { files, new_dirs, old_dirs: old_dirs.into_iter().collect() })
+    }
+
+    /// What matters of a directory's entries.
+    fn sift(&mut self, dir: &str, entries: Vec<Entry>) -> Vec<(String, Kind)> {
+        let has_rules = entries.iter().any(|entry| entry.name.to_str().is_some_and(Rules::is_rule_file));
+        self.rules.enter(dir, has_rules);
+        let mut kept = Vec::with_capacity(entries.len());
+        for entry in entries {
+            // A name that is no UTF-8 cannot be an input: no pattern can name it.
+            let Some(name) = entry.name.to_str() else { continue };
+            let path = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
+            if entry.kind != Kind::Other && !self.rules.leave_out(&path, entry.kind == Kind::Dir) {
+                kept.push((path, entry.kind));
+            }
+        }
+        kept
+    }
+
+    fn watch(&mut self, dir: &Arc<str>, full: &Path) {
+        let watch = match self.polled.is_some() || self.full {
+            true => None,
+            false => match self.queue.add(full) {
+                Ok(watch) => Some(watch),
+                Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => {
+                    self.full = true;
+                    None
+                }
+                // It is gone or closed to us: there is nothing to compare either.
+                Err(_) => return self.unwatch(dir),
+            },
+        };
+        let old = self.watches.insert(Arc::clone(dir), watch).flatten();
+        if let Some(old) = old.filter(|old| Some(*old) != watch) {
+            self.dirs.remove(&old);
+        }
+        if let Some(watch) = watch {
+            self.dirs.insert(watch, Arc::clone(dir));
+        }
+    }
+
+    fn unwatch(&mut self, dir: &str) {
+        if let Some(Some(watch)) = self.watches.remove(dir) {
+            self.queue.remove(watch);
+            self.dirs.remove(&watch);
+            self.full = false;
+        }
+    }
+
+    /// A directory has gone, with all that was in it.
+    pub fn leave(&mut self, dir: &str) {
+        let names = below(&self.watches, dir).map(|(name, _)| Arc::clone(name));
+        let names: Vec<Arc<str>> = names.chain([dir.into()]).collect();
+        for name in names {
+            self.rules.leave(&name);
+            self.unwatch(&name);
+        }
+    }
+
+    /// The system has ended a watch.
+    pub fn forget(&mut self, watch: i32) {
+        if let Some(name) = self.dirs.remove(&watch)
+            && self.watches.get(&name) == Some(&Some(watch))
+        {
+            self.watches.remove(&name);
+            self.full = false;
+        }
+    }
+
+    /// The directories that are not among these.
+    pub fn others(&self, dirs: &BTreeSet<&str>) -> Vec<Arc<str>> {
+        self.watches.keys().filter(|name| !dirs.contains(&***name)).cloned().collect()
+    }
+
+    /// The directory of a watch.
+    pub fn dir(&self, watch: i32) -> Option<Arc<str>> {
+        self.dirs.get(&watch).cloned()
+    }
+
+    pub fn is_dir(&self, dir: &str) -> bool {
+        matches!(content::look(&self.root.join(dir)), Ok(Look::Dir))
+    }
+
+    /// The directories that are compared, in their order.
+    pub fn polled(&self) -> Vec<Arc<str>> {
+        self.watches.iter().filter(|(_, watch)| watch.is_none()).map(|(name, _)| Arc::clone(name)).collect()
+    }
+
+    /// How many directories are watched, and how many are compared.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.dirs.len(), self.watches.len().saturating_sub(self.dirs.len()))
+    }
+
+    /// Why directories are compared.
+    pub fn why_polled(&self) -> Option<String> {
+        let (watched, compared) = self.counts();
+        match &self.polled {
+            Some(why) => Some(why.clone()),
+            None if compared == 0 => None,
+            None => Some(format!(
+                "{compared} of the directories, since the system allows no more than the other {watched} to be watched \
+                 (fs.inotify.max_user_watches)"
+            )),
+        }
+    }
+
+    /// What the file system says of a file, as one number; `None` when there is none.
+    pub fn stamp(&self, file: &str) -> Option<u64> {
+        let Ok(Look::File(stamp)) = content::look(&self.root.join(file)) else { return None };
+        let mut hasher = DefaultHasher::new();
+        stamp.hash(&mut hasher);
+        Some(hasher.finish())
+    }
+}
+
+/// What a path can be looked up by in both tables.
+pub(super) trait Name: Ord + for<'a> From<&'a str> + AsRef<str> {}
+impl<T: Ord + for<'a> From<&'a str> + AsRef<str>> Name for T {}
+
+fn range<'a, K: Name, V>(table: &'a BTreeMap<K, V>, from: &str) -> Range<'a, K, V> {
+    table.range((Bound::Included(K::from(from)), Bound::Unbounded))
+}
+
+/// What a table has of all that is below a directory.
+pub(super) fn below<'a, K: Name, V>(
+    table: &'a BTreeMap<K, V>,
+    dir: &str,
+) -> impl Iterator<Item = (&'a K, &'a V)> {
+    let lead = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+    range(table, &lead).take_while(move |(name, _)| name.as_ref().starts_with(&lead))
+}
+
+/// What a table has of the names in a directory, and not deeper.
+pub(super) fn inside<K: Name, V>(table: &BTreeMap<K, V>, dir: &str) -> Vec<String> {
+    let lead = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+    let (mut found, mut from) = (Vec::new(), lead.clone());
+    while let Some((name, _)) = range(table, &from).next() {
+        let Some(rest) = name.as_ref().strip_prefix(&lead) else { break };
+        from = match rest.split_once('/') {
+            // On to what follows that directory: `0` is the character after the slash.
+            Some((deeper, _)) => format!("{lead}{deeper}0"),
+            None => {
+                if !rest.is_empty() {
+                    found.push(name.as_ref().to_owned());
+                }
+                format!("{}\0", name.as_ref())
+            }
+        };
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_a_directory_and_what_is_below() {
+        let names = ["", "a", "a-b", "a.x", "a/b", "a/b/c", "a/b-c", "a/d/e/f", "a0", "b"];
+        let table: BTreeMap<Box<str>, ()> = names.iter().map(|name| ((*name).into(), ())).collect();
+        assert_eq!(inside(&table, ""), ["a", "a-b", "a.x", "a0", "b"]);
+        assert_eq!(inside(&table, "a"), ["a/b", "a/b-c"]);
+        let below: Vec<&str> = below(&table, "a").map(|(name, _)| &**name).collect();
+        assert_eq!(below, ["a/b", "a/b-c", "a/b/c", "a/d/e/f"]);
+    }
+}
