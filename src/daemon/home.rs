@@ -17,7 +17,7 @@ use super::event::Event;
 use super::keeper::{HomeEffect, HomeEvent, Keeper, Task};
 use crate::base::text::printable;
 use crate::ipc::message::Home;
-use crate::sys::inotify::{self, Inotify};
+use crate::sys::events::{self, Queue, Teller};
 use crate::sys::network::NetworkChanges;
 use crate::sys::process::{self, CommandSpec, Ending};
 use crate::sys::real::RealSystem;
@@ -55,6 +55,8 @@ pub enum HomeNews {
 pub struct Own {
     /// The program.
     pub program: PathBuf,
+    /// The home.
+    pub home: PathBuf,
     /// The arguments before the command's own.
     pub arguments: Vec<OsString>,
 }
@@ -93,8 +95,8 @@ struct Desk {
 
 impl Desk {
     fn new(own: Own, events: mpsc::Sender<Event>) -> io::Result<Self> {
-        let files = Files::new()?;
-        let file = std::os::fd::AsFd::as_fd(&files.inotify).try_clone_to_owned()?;
+        let files = Files::new(&own.home)?;
+        let file = std::os::fd::AsFd::as_fd(&files.queue).try_clone_to_owned()?;
         // SAFETY: an `OwnedFd` is open as long as it lives, and nobody replaces it in here.
         let ready = unsafe { AsyncFd::register_with_interest(file, Interest::READABLE) }?;
         // Where nothing tells of the network, what is postponed is tried again by the clock alone.
@@ -217,14 +219,14 @@ fn carried_out(own: &Own, task: Task) -> Result<String, String> {
 
 /// Files that are watched by their directories: an editor that saves puts another file in their place.
 struct Files {
-    inotify: Inotify,
+    queue: Queue,
     wanted: BTreeSet<PathBuf>,
     dirs: BTreeMap<i32, PathBuf>,
 }
 
 impl Files {
-    fn new() -> io::Result<Self> {
-        Ok(Self { inotify: Inotify::new()?, wanted: BTreeSet::new(), dirs: BTreeMap::new() })
+    fn new(home: &Path) -> io::Result<Self> {
+        Ok(Self { queue: Queue::new(Teller::Best, home)?, wanted: BTreeSet::new(), dirs: BTreeMap::new() })
     }
 
     /// Watches these files and no others.
@@ -233,12 +235,12 @@ impl Files {
         let mut dirs = BTreeMap::new();
         for dir in self.wanted.iter().filter_map(|path| nearest(path.parent()?)) {
             // Without a watch it is looked at with the next thing that happens.
-            if let Ok(watch) = self.inotify.add(&dir) {
+            if let Ok(watch) = self.queue.add(&dir) {
                 dirs.insert(watch, dir);
             }
         }
         for gone in self.dirs.keys().filter(|watch| !dirs.contains_key(watch)) {
-            self.inotify.remove(*gone);
+            self.queue.remove(*gone);
         }
         self.dirs = dirs;
     }
@@ -247,9 +249,9 @@ impl Files {
     fn drain(&mut self) -> io::Result<BTreeSet<PathBuf>> {
         let (mut touched, mut all) = (BTreeSet::new(), false);
         let (dirs, wanted) = (&self.dirs, &self.wanted);
-        self.inotify.drain(|event| match event {
-            inotify::Event::Overflow => all = true,
-            inotify::Event::In { watch, name, .. } => {
+        self.queue.drain(|event| match event {
+            events::Event::Overflow => all = true,
+            events::Event::In { watch, name, .. } => {
                 let Some(dir) = dirs.get(&watch) else { return };
                 let path = dir.join(name);
                 // A directory on the way to a file comes or goes with it.

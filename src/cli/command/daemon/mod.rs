@@ -79,7 +79,7 @@ pub fn launch(context: &Context) -> Result<Launch, Fault> {
 pub fn own(context: &Context) -> Result<Own, Fault> {
     let home = context.global.home.as_ref().map(|_| context.dirs.home.clone().into_os_string());
     let arguments = home.map_or_else(Vec::new, |home| vec!["--home".into(), home]);
-    Ok(Own { program: program()?, arguments })
+    Ok(Own { program: program()?, home: context.dirs.home.clone(), arguments })
 }
 
 fn program() -> Result<PathBuf, Fault> {
