@@ -204,8 +204,8 @@ impl Keep {
     fn note(&self, problem: Option<&Fault>) -> String {
         let coverage = self.edge.watcher.coverage();
         let mut note = format!("watching {}", counted(coverage.files, "file"));
-        if coverage.polled.is_some() {
-            note.push_str(" by comparing them");
+        if let Some(why) = coverage.polled {
+            note.push_str(&format!(" by comparing them ({why})"));
         }
         if let Some((run, verdict)) = self.last {
             let word = if verdict.is_success() { "green" } else { "red" };

@@ -51,6 +51,7 @@ pub struct Contents {
     known: HashMap<String, Known>,
     /// How many files were read since it was made.
     reads: u64,
+    edition: u64,
 }
 
 const VERSION: u32 = 1;
@@ -65,7 +66,7 @@ struct Stored {
 impl Contents {
     /// An empty table of the project at `root`.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), known: HashMap::new(), reads: 0 }
+        Self { root: root.to_owned(), known: HashMap::new(), reads: 0, edition: 0 }
     }
 
     /// The table that [`Contents::save`] wrote; empty when there is none that can be read, for it can be made again.
@@ -75,7 +76,7 @@ impl Contents {
             Some(Stored { version: VERSION, files }) => files.into_iter().collect(),
             _ => HashMap::new(),
         };
-        Self { root: root.to_owned(), known, reads: 0 }
+        Self { root: root.to_owned(), known, reads: 0, edition: 0 }
     }
 
     /// Keeps the table for the next start; the file's directory exists.
@@ -102,6 +103,30 @@ impl Contents {
         paths.iter().zip(found).map(|(path, found)| self.keep(path.as_ref(), found)).collect()
     }
 
+    /// Another number whenever the table says something else than before.
+    pub fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    /// Whether these paths are files that hold what the table says. Every one is looked at, none is read.
+    pub fn holds<P: AsRef<str> + Sync>(&self, paths: &[P]) -> bool {
+        let jobs =
+            if paths.len() < 64 { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+        let parts: Vec<&[P]> = paths.chunks(paths.len().div_ceil(jobs).max(1)).collect();
+        let holds = |part: &&[P]| {
+            let mut full = PathBuf::new();
+            Some(part.iter().all(|path| {
+                full.clone_from(&self.root);
+                full.push(path.as_ref());
+                let known = self.known.get(path.as_ref()).filter(|known| !known.is_racy());
+                known.is_some_and(
+                    |known| matches!(content::look(&full), Ok(Look::File(stamp)) if stamp == known.stamp),
+                )
+            }))
+        };
+        workers::each(&parts, jobs, holds).into_iter().all(|part| part == Some(true))
+    }
+
     /// What was last found in a path; `None` when it was never read or was not there.
     pub fn last(&self, path: &str) -> Option<Digest> {
         self.known.get(path).map(|known| known.digest)
@@ -109,6 +134,7 @@ impl Contents {
 
     /// Forgets every path that is not wanted any more.
     pub fn retain(&mut self, wanted: impl Fn(&str) -> bool) {
+        self.edition += 1;
         self.known.retain(|path, _| wanted(path));
     }
 
@@ -119,6 +145,7 @@ impl Contents {
 
     /// Takes over what another table of the same project knows and this one does not.
     pub fn adopt(&mut self, other: &Self, wanted: impl Fn(&str) -> bool) {
+        self.edition += 1;
         for (path, known) in &other.known {
             if !self.known.contains_key(path) && wanted(path) {
                 self.known.insert(path.clone(), known.clone());
@@ -152,10 +179,13 @@ impl Contents {
                 let content = Content::File { digest: known.digest, executable: known.stamp.executable };
                 self.known.insert(path.to_owned(), known);
                 self.reads += 1;
+                self.edition += 1;
                 content
             }
             Found::Other(content) => {
-                self.known.remove(path);
+                if self.known.remove(path).is_some() {
+                    self.edition += 1;
+                }
                 content
             }
         }
@@ -200,6 +230,28 @@ mod tests {
     /// As if every file had been read long after its last change.
     fn settled(contents: &mut Contents) {
         contents.known.values_mut().for_each(|known| known.read += 2 * TICK);
+    }
+
+    #[test]
+    fn it_holds_until_a_file_is_touched_and_its_edition_says_what_was_read_since() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths: Vec<String> = (0..200).map(|i| i.to_string()).collect();
+        paths.iter().for_each(|path| fs::write(dir.path().join(path), path).unwrap());
+        let mut contents = Contents::new(dir.path());
+        assert!(!contents.holds(&paths), "nothing is known yet");
+        contents.of_all(&paths);
+        settled(&mut contents);
+        let edition = contents.edition();
+        assert!(contents.holds(&paths) && contents.holds::<&str>(&[]));
+        assert!(!contents.holds(&["no such file"]));
+        fs::write(dir.path().join("150"), "another").unwrap();
+        assert!(!contents.holds(&paths));
+        assert_eq!(contents.edition(), edition, "looking changes nothing");
+        contents.of_all(&paths);
+        assert_ne!(contents.edition(), edition);
+        settled(&mut contents);
+        fs::remove_file(dir.path().join("7")).unwrap();
+        assert!(!contents.holds(&paths));
     }
 
     #[test]

@@ -41,10 +41,25 @@ pub(super) struct State {
     pub(super) named: BTreeSet<StageId>,
     /// What each stage was when it was last prepared.
     pub(super) fingerprints: BTreeMap<StageId, Arc<Fingerprint>>,
+    /// What each stage's fingerprint was made from.
+    pub(super) seen: BTreeMap<StageId, Seen>,
     /// How often each service was started.
     pub(super) starts: BTreeMap<StageId, u64>,
     /// What stages wrote, and what it was when they had.
     pub(super) written: BTreeMap<String, Digest>,
+}
+
+/// What a fingerprint was made from: as long as all of it is the same, so is the fingerprint.
+pub(super) struct Seen {
+    files: Arc<Listing>,
+    made: Vec<String>,
+    env: BTreeMap<String, String>,
+    python: Option<Arc<Python>>,
+    upstream: BTreeMap<StageId, Digest>,
+    inputs: Vec<String>,
+    /// Of the table of contents.
+    edition: u64,
+    fingerprint: Arc<Fingerprint>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -56,7 +71,7 @@ impl Desk {
     pub(super) fn fingerprint(
         &self,
         stage: &Stage,
-    ) -> Result<(Fingerprint, BTreeMap<String, String>), String> {
+    ) -> Result<(Arc<Fingerprint>, BTreeMap<String, String>), String> {
         let (caller, files, python, starts) = {
             let state = lock(&self.state);
             (state.caller.clone(), Arc::clone(&state.files), state.python.clone(), state.starts.clone())
@@ -66,17 +81,46 @@ impl Desk {
         // What a stage before it makes may be its input though it is ignored, and so not among the files.
         let needed = stage.needs.iter().filter_map(|need| self.pipeline.stage(need));
         let made: Vec<String> = needed.flat_map(|need| outputs::present(need, &self.root)).collect();
-        let inputs = self.inputs.inputs(&stage.id, &with_ignored(&files, made));
-        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let python = python.filter(|_| self.uses_python(stage, &files));
+        {
+            let state = lock(&self.state);
+            let seen = state.seen.get(&stage.id).filter(|seen| {
+                (&*seen.files, &seen.made, &seen.env, &seen.python, &seen.upstream)
+                    == (&*files, &made, &env, &python, &upstream)
+            });
+            // Params are read, not only looked at.
+            if let Some(seen) = seen.filter(|_| stage.params.is_empty()) {
+                let contents = lock(&self.contents);
+                if contents.edition() == seen.edition && contents.holds(&seen.inputs) {
+                    return Ok((Arc::clone(&seen.fingerprint), env));
+                }
+            }
+        }
+        let inputs = self.inputs.inputs(&stage.id, &with_ignored(&files, made.clone()));
+        let names: Vec<&str> = inputs.iter().map(String::as_str).collect();
         let around = Around {
             root: &self.root,
-            inputs: &inputs,
+            inputs: &names,
             env: &env,
-            python: python.as_deref().filter(|_| self.uses_python(stage, &files)),
+            python: python.as_deref(),
             upstream: &upstream,
         };
-        let found = fingerprint(stage, &around, &mut lock(&self.contents))?;
-        Ok((found, env))
+        let mut contents = lock(&self.contents);
+        let fingerprint = Arc::new(fingerprint(stage, &around, &mut contents)?);
+        let edition = contents.edition();
+        drop(contents);
+        let seen = Seen {
+            files,
+            made,
+            env: env.clone(),
+            python,
+            upstream,
+            inputs,
+            edition,
+            fingerprint: Arc::clone(&fingerprint),
+        };
+        lock(&self.state).seen.insert(stage.id.clone(), seen);
+        Ok((fingerprint, env))
     }
 
     /// Python matters where there is any: a command may come to it by a Makefile or a script.
@@ -165,7 +209,6 @@ impl Desk {
 impl Site for Desk {
     fn prepare(&self, stage: &Stage) -> Result<Prepared, String> {
         let (now, env) = self.fingerprint(stage)?;
-        let now = Arc::new(now);
         let (asked, python) = {
             let mut state = lock(&self.state);
             state.fingerprints.insert(stage.id.clone(), Arc::clone(&now));

@@ -247,3 +247,78 @@ fn an_environment_is_given_to_the_stages_that_declare_it_and_stands_in_no_file()
         assert!(!shown.contains("hunter3"), "{name:?}");
     }
 }
+
+/// Ten thousand edits by four writers at random places; the files that there are in the end follow from the last ones.
+const WRITERS: &str = r#"
+import os, random, sys, threading
+def write(number):
+    dice = random.Random(number)
+    for edit in range(2500):
+        path = f'data/{number}/{dice.randrange(20)}.txt'
+        what = dice.randrange(10)
+        if what == 0 and os.path.exists(path):
+            os.remove(path)
+        elif what < 5:
+            with open(path + '.tmp', 'w') as file:
+                file.write(f'{number} {edit}\n')
+            os.rename(path + '.tmp', path)
+        else:
+            with open(path, 'w') as file:
+                file.write(f'{number} {edit}\n')
+for number in range(4):
+    os.makedirs(f'data/{number}', exist_ok=True)
+threads = [threading.Thread(target=write, args=[number]) for number in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"#;
+
+#[test]
+fn the_last_verdict_is_about_the_last_bytes_whatever_happens_meanwhile() {
+    let served = Served::started();
+    let sum = "find data -name '*.txt' ! -name '*.tmp' -print0 | sort -z | xargs -0 sha256sum | sha256sum";
+    let result = served.world.outside().join("sum");
+    let stage = format!(
+        "[stage.sum]\nrun = \"{sum} > {0}.new; mv {0}.new {0}\"\ninputs = ['data']\n",
+        result.display()
+    );
+    served.world.write("ml/devboot.toml", stage).write("ml/data/first.txt", "1");
+    let _ = served.devboot(["project", "add", "ml"]).exits(0);
+    served.wait_for_project("green since run 1");
+    let mut writers = served.world.command("python3");
+    writers.args(["-c", WRITERS]).current_dir(served.world.path("ml"));
+    assert!(writers.status().unwrap().success());
+    let now =
+        Command::new("sh").args(["-c", sum]).current_dir(served.world.path("ml")).output().unwrap().stdout;
+    until("verdict on the last bytes", || fs::read(&result).is_ok_and(|last| last == now));
+    served.wait_for_project("idle");
+    let runs = served.history();
+    assert!(runs.len() > 1 && runs.iter().all(|run| run["verdict"].is_string()), "{runs:#?}");
+    assert_eq!(runs[0]["verdict"], "passed");
+}
+
+#[test]
+fn a_switch_of_branches_is_one_change_however_many_files_it_is() {
+    let served = Served::started();
+    let script = "set -e; mkdir data; for d in $(seq 100); do mkdir data/$d; for f in $(seq 100); do echo $f > data/$d/$f.txt; done; done\n\
+                  git init -q -b main; git config user.email a@b; git config user.name a; git add .; git commit -qm one\n\
+                  git checkout -qb other; for d in $(seq 100); do for f in $(seq 100); do echo other > data/$d/$f.txt; done; done\n\
+                  git commit -qam two; git checkout -q main\n";
+    served.world.write(
+        "ml/devboot.toml",
+        "[stage.count]\nrun = 'cat data/*/*.txt | grep -c other || true'\ninputs = ['data']\n",
+    );
+    let sh = |script: &str| {
+        let mut command = served.world.command("sh");
+        assert!(
+            command.args(["-c", script]).current_dir(served.world.path("ml")).status().unwrap().success()
+        );
+    };
+    sh(script);
+    let _ = served.devboot(["project", "add", "ml"]).exits(0);
+    served.wait_for_project("green since run 1");
+    sh("git checkout -q other");
+    served.wait_for_project("green since run 2");
+    let _ = served.devboot(["logs", "-C", "ml"]).exits(0).says("10000");
+    let runs = served.history();
+    assert_eq!((runs.len(), &runs[0]["changes"]), (2, &serde_json::json!(10_000)), "{}", runs[0]["changes"]);
+}

@@ -49,7 +49,7 @@ pub struct Args {
     /// Ring the bell when green turns red or red turns green
     #[arg(long, conflicts_with = "command")]
     bell: bool,
-    /// Show a notification of the terminal (OSC 9) when green turns red or red turns green
+    /// Show a notification of the terminal (OSC 9 or 777) when green turns red or red turns green
     #[arg(long, conflicts_with = "command")]
     notify: bool,
 }

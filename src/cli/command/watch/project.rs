@@ -24,7 +24,7 @@ use crate::run::event::{RunEvent, RunId};
 use crate::run::logs::Logs;
 use crate::session::places::Places;
 use crate::sys::keyboard::{self, Keyboard};
-use crate::sys::{signal, terminal};
+use crate::sys::{env, signal, terminal};
 use crate::ui::footer::{self, Footer};
 use crate::ui::printer::Level;
 
@@ -221,6 +221,15 @@ fn keys(context: &Context) -> Option<UnboundedReceiver<char>> {
     thread.ok().map(|_| receiver)
 }
 
+/// What makes the terminal show a notification: OSC 777 where that is what it knows, else OSC 9, which most know.
+fn notification(line: &str) -> String {
+    let terminal = env::var("TERM").unwrap_or_default();
+    match ["rxvt", "foot"].iter().any(|name| terminal.starts_with(name)) {
+        true => format!("\u{1b}]777;notify;devboot;{line}\u{7}"),
+        false => format!("\u{1b}]9;devboot: {line}\u{7}"),
+    }
+}
+
 /// What the reader sees: a terminal with a footer, plain lines, or JSON.
 struct Screen {
     live: Live,
@@ -272,7 +281,7 @@ impl Screen {
                     footer::put("\u{7}");
                 }
                 if self.notify {
-                    footer::put(&format!("\u{1b}]9;devboot: {line}\u{7}"));
+                    footer::put(&notification(&line));
                 }
             }
         }
