@@ -76,12 +76,16 @@ const PIECE: usize = 64 * 1024;
 
 fn of_file(file: &mut File, size: u64) -> io::Result<Digest> {
     let mut hasher = Digest::begin();
-    // No more than is needed for a small file and its end: most are.
+    // No more than is needed for a small file: most are.
     let mut buffer = vec![0; usize::try_from(size).map_or(PIECE, |size| size.saturating_add(1).min(PIECE))];
+    let mut done = 0;
     loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher.end()),
-            count => hasher.add(&buffer[..count]),
+        let count = file.read(&mut buffer)?;
+        hasher.add(&buffer[..count]);
+        done += count as u64;
+        // What is longer than it was has another stamp afterwards; there are files without a size, which have an end.
+        if count == 0 || done == size {
+            return Ok(hasher.end());
         }
     }
 }

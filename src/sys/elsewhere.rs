@@ -166,3 +166,74 @@ fn io_error(error: notify::Error) -> io::Error {
         _ => io::Error::other(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+
+    /// What is told until `last` has been.
+    fn told(queue: &mut Elsewhere, last: (i32, &str, Happened)) -> Vec<(i32, String, Happened)> {
+        let mut seen = Vec::new();
+        while !seen.iter().any(|(watch, name, what): &(i32, String, _)| (*watch, &**name, *what) == last) {
+            let patience = Timespec { tv_sec: 20, tv_nsec: 0 };
+            let ready =
+                poll(&mut [PollFd::from_borrowed_fd(queue.as_fd(), PollFlags::IN)], Some(&patience)).unwrap();
+            assert!(ready > 0, "{last:?} was not told: {seen:?}");
+            let each = |event: Event<'_>| match event {
+                Event::In { watch, name, what, .. } => {
+                    seen.push((watch, name.to_str().unwrap().to_owned(), what));
+                }
+                Event::Overflow => panic!("nothing is lost"),
+            };
+            queue.drain(each).unwrap();
+        }
+        seen
+    }
+
+    #[test]
+    fn only_watched_directories_are_told_of_even_where_the_whole_tree_is_asked_for() {
+        for whole in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let root = dir.path();
+            fs::create_dir_all(root.join("in")).unwrap();
+            fs::create_dir_all(root.join("out")).unwrap();
+            let mut queue = Elsewhere::new(root, whole).unwrap();
+            let (top, inner) = (queue.add(root).unwrap(), queue.add(&root.join("in")).unwrap());
+            assert_eq!(queue.add(root).unwrap(), top);
+            fs::write(root.join("out/a"), "1").unwrap();
+            fs::write(root.join("in/a"), "1").unwrap();
+            fs::rename(root.join("in/a"), root.join("b")).unwrap();
+            let seen = told(&mut queue, (top, "b", Happened::MovedHere));
+            assert!(seen.contains(&(inner, "a".into(), Happened::Written)), "{seen:?}");
+            assert!(seen.contains(&(inner, "a".into(), Happened::Gone)), "{seen:?}");
+            assert_eq!(seen.iter().filter(|(watch, name, _)| *watch == top && name == "a").count(), 0);
+            fs::remove_dir(root.join("in")).unwrap();
+            told(&mut queue, (inner, "", Happened::DirGone));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_to_be_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut queue = Elsewhere::new(dir.path(), false).unwrap();
+        let watch = queue.add(dir.path()).unwrap();
+        // Two names in turn: the kernel keeps only one of two equal events.
+        for i in 0..=LIMIT {
+            fs::write(dir.path().join(["a", "b"][i % 2]), "1").unwrap();
+        }
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !queue.heard.lock().unwrap().lost {
+            assert!(std::time::Instant::now() < end, "the queue never filled");
+            std::thread::yield_now();
+        }
+        let mut lost = false;
+        queue.drain(|event| lost |= matches!(event, Event::Overflow)).unwrap();
+        assert!(lost);
+        queue.remove(watch);
+        queue.remove(watch);
+    }
+}

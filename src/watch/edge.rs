@@ -15,7 +15,8 @@ use crate::sys::timer::Timer;
 pub struct Edge {
     /// The watcher.
     pub watcher: Watcher,
-    ready: AsyncFd<OwnedFd>,
+    /// Registered only while an event matters: otherwise each of them would wake the thread.
+    ready: Option<AsyncFd<OwnedFd>>,
     #[cfg(target_os = "linux")]
     timer: AsyncFd<Timer>,
 }
@@ -23,15 +24,12 @@ pub struct Edge {
 impl Edge {
     /// On the runtime of the present thread.
     pub fn new(watcher: Watcher) -> io::Result<Self> {
-        let file = watcher.file().try_clone_to_owned()?;
-        // SAFETY: an `OwnedFd` is open as long as it lives, and nobody replaces it in here.
-        let ready = unsafe { AsyncFd::register_with_interest(file, Interest::READABLE) }?;
-        // SAFETY: the same holds for the timer's own descriptor.
+        // SAFETY: the timer's descriptor is open as long as it lives.
         #[cfg(target_os = "linux")]
         let timer = unsafe { AsyncFd::register_with_interest(Timer::new()?, Interest::READABLE) }?;
         Ok(Self {
             watcher,
-            ready,
+            ready: None,
             #[cfg(target_os = "linux")]
             timer,
         })
@@ -49,12 +47,17 @@ impl Edge {
                 return Ok(set);
             }
             if let Some(until) = self.watcher.nap(now) {
+                self.ready = None;
                 self.moment(until).await?;
                 continue;
             }
             let due = self.watcher.due();
+            if self.ready.is_none() {
+                self.ready = Some(ready(&self.watcher)?);
+            }
+            let Some(ready) = &self.ready else { continue };
             tokio::select! {
-                ready = self.ready.readable() => ready?.clear_ready(),
+                ready = ready.readable() => ready?.clear_ready(),
                 over = self.moment(due.unwrap_or(now)), if due.is_some() => over?,
             }
         }
@@ -80,4 +83,10 @@ impl Edge {
         tokio::time::sleep_until(then.into()).await;
         Ok(())
     }
+}
+
+fn ready(watcher: &Watcher) -> io::Result<AsyncFd<OwnedFd>> {
+    let file = watcher.file().try_clone_to_owned()?;
+    // SAFETY: an `OwnedFd` is open as long as it lives, and nobody replaces it in here.
+    Ok(unsafe { AsyncFd::register_with_interest(file, Interest::READABLE) }?)
 }

@@ -231,19 +231,46 @@ mod tests {
     }
 
     #[test]
-    fn vim_saves_once() {
+    fn each_editor_saves_once() {
+        // What an editor makes besides (4913, *~, .subl*.tmp, *___jb_tmp___, *___jb_old___) is left out by its name.
+        let nano = vec![At(0, "a.py", Whole)];
         // backupcopy=no: the old file is moved away, the new one is created, written, closed.
-        let steps = [At(0, "a.py", Gone), At(1, "a.py", Begun), At(2, "a.py", Whole)];
-        assert_eq!(sets(&steps), [["a.py"]]);
-    }
-
-    #[test]
-    fn an_atomic_save_is_one_set() {
-        // VS Code, JetBrains and Sublime write another file, which is ignored by its name, and move it over.
-        assert_eq!(sets(&[At(0, "a.py", Whole)]), [["a.py"]]);
+        let vim = vec![At(0, "a.py", Gone), At(1, "a.py", Begun), At(2, "a.py", Whole)];
+        let vim_that_copies = vec![At(0, "a.py", Whole)];
+        // Cut off, written, closed; a slow disk makes it two closes.
+        let vs_code = vec![At(0, "a.py", Whole), At(1, "a.py", Whole)];
+        // The old file is moved to a name of its own, the new one from another.
+        let jetbrains = vec![At(0, "a.py", Gone), At(0, "a.py", Whole)];
+        // A file is moved over the old one.
+        let sublime = vec![At(0, "a.py", Whole)];
+        for trace in [nano, vim, vim_that_copies, vs_code, jetbrains, sublime] {
+            assert_eq!(sets(&trace), [["a.py"]]);
+        }
         // An editor of unknown habits: its temporary is nobody's dropping.
         let steps = [At(0, "a.py.tmp123", Begun), At(3, "a.py.tmp123", Gone), At(0, "a.py", Whole)];
         assert_eq!(sets(&steps), [["a.py", "a.py.tmp123"]]);
+    }
+
+    #[test]
+    fn a_file_of_which_nobody_says_that_it_was_closed_is_waited_for_a_little() {
+        let steps = [At(0, "a.py", Perhaps), At(30, "a.py", Perhaps), At(30, "a.py", Perhaps)];
+        assert_eq!(play(&steps), [(100, vec!["a.py".to_owned()])]);
+    }
+
+    #[test]
+    fn a_burst_is_slept_through_and_what_may_go_out_sooner_is_not() {
+        let now = Instant::now();
+        let touched = |marks: &[Mark]| {
+            let mut settle = Settle::default();
+            marks.iter().enumerate().for_each(|(i, mark)| settle.touch(i.to_string(), *mark, now));
+            settle.nap(now).map(|until| until - now)
+        };
+        assert_eq!(touched(&[]), None);
+        assert_eq!(touched(&[Whole]), Some(SINGLE));
+        assert_eq!(touched(&[Begun]), None);
+        assert_eq!(touched(&[Gone]), None);
+        assert_eq!(touched(&[Gone; 9]), Some(NAP));
+        assert_eq!(touched(&[Whole; 9]), Some(NAP));
     }
 
     #[test]
@@ -277,6 +304,22 @@ mod tests {
     }
 
     #[test]
+    fn a_stash_is_one_set() {
+        // The index is refreshed, then written as a tree, then the files are put back under another lock.
+        let steps = [
+            Git(0, true),
+            Git(4, false),
+            Git(3, true),
+            Git(2, false),
+            Git(6, true),
+            At(3, "a/1", Whole),
+            At(1, "b/2", Whole),
+            Git(1, false),
+        ];
+        assert_eq!(sets(&steps), [["a/1", "b/2"]]);
+    }
+
+    #[test]
     fn a_lock_that_was_left_behind_holds_for_two_seconds() {
         assert_eq!(play(&[Git(0, true), At(10, "a.py", Whole)]), [(2010, vec!["a.py".to_owned()])]);
         // git that changes no file, such as `git status`, leads to nothing.
@@ -289,6 +332,9 @@ mod tests {
         let install: Vec<Step> =
             names.iter().enumerate().map(|(i, name)| At(u64::from(i % 4 == 3), name, Whole)).collect();
         assert_eq!(sets(&install).len(), 1);
+        // Where the modules are left out.
+        let install = [At(0, "package-lock.json", Whole), At(1, "package.json", Whole)];
+        assert_eq!(sets(&install), [["package-lock.json", "package.json"]]);
         let remove: Vec<Step> = names.iter().map(|name| At(0, name, Gone)).collect();
         assert_eq!(sets(&remove).len(), 1);
     }
