@@ -25,8 +25,8 @@ use crate::session::read::named;
 use crate::session::turn::{Effect, Event, Order, Turn};
 use crate::sys::clock;
 use crate::sys::real::RealSystem;
+use crate::watch::change::{Cause, Change, ChangeKind, ChangeSet};
 use crate::watch::edge::Edge;
-use crate::watch::watcher::{Cause, ChangeKind, ChangeSet};
 
 /// How long what runs has to end once the project is kept no longer; less than the service itself has.
 const ENDING: Duration = Duration::from_secs(8);
@@ -219,7 +219,7 @@ impl Keep {
 
     async fn changed(&mut self, set: ChangeSet, asked_for_all: bool) {
         let saved = set.cause != Cause::Git;
-        let is_other = |change: &crate::watch::watcher::Change| {
+        let is_other = |change: &Change| {
             change.path == FILE
                 || change.kind != ChangeKind::Modified && self.is_inferred()
                 || MARKS.contains(&change.path.as_str()) && self.is_inferred()

@@ -7,7 +7,8 @@ use std::time::Instant;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::watcher::{ChangeSet, Watcher};
+use super::change::ChangeSet;
+use super::watcher::Watcher;
 #[cfg(target_os = "linux")]
 use crate::sys::timer::Timer;
 

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use super::rules::Rules;
 use crate::sys::content::{self, Look};
 use crate::sys::events::Queue;
+use crate::sys::real::RealSystem;
+use crate::sys::system::ReadSystem;
 use crate::sys::walk::{self, Entry, Kind};
 
 /// The directories.
@@ -201,6 +203,19 @@ impl Ground {
         stamp.hash(&mut hasher);
         Some(hasher.finish())
     }
+}
+
+/// Where git keeps its index for this work tree.
+pub(super) fn git_dir(root: &Path) -> Option<PathBuf> {
+    let git = root.join(".git");
+    if matches!(content::look(&git), Ok(Look::Dir)) {
+        return Some(git);
+    }
+    // A work tree of its own: the file says where.
+    let text = RealSystem.read(&git, 4096).ok()?;
+    let text = String::from_utf8(text).ok()?;
+    let dir = root.join(text.strip_prefix("gitdir:")?.trim());
+    matches!(content::look(&dir), Ok(Look::Dir)).then_some(dir)
 }
 
 /// What a path can be looked up by in both tables.

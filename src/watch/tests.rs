@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::watcher::{Cause, ChangeKind, ChangeSet, Options, Watcher};
+use super::change::{Cause, ChangeKind, ChangeSet};
+use super::watcher::{Options, Watcher};
 use crate::project::contents::Contents;
 use crate::sys::events::Teller;
 

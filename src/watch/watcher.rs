@@ -4,62 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::ground::{Ground, below, inside};
+use super::change::{Cause, Change, ChangeKind, ChangeSet};
+use super::ground::{Ground, below, git_dir, inside};
 use super::poll::Rounds;
 use super::rules::Rules;
 use super::settle::{Mark, Settle, Settled};
 use crate::base::digest::Digest;
 use crate::project::contents::{Content, Contents};
 use crate::project::inputs::Listing;
-use crate::sys::content::{self, Look};
 use crate::sys::events::{Event, Happened, Queue, Teller};
-use crate::sys::{disk, real, walk, workers};
-
-/// What happened to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeKind {
-    /// It is new.
-    Created,
-    /// It holds something else.
-    Modified,
-    /// It is gone.
-    Removed,
-}
-
-/// One file that is not what it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Relative to the root.
-    pub path: String,
-    /// What happened.
-    pub kind: ChangeKind,
-}
-
-/// What made files change, as far as it can be seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// Somebody saved, or a program wrote.
-    Save,
-    /// git changed the work tree.
-    Git,
-    /// They were compared one by one, since events were lost or there are none.
-    Rescan,
-}
-
-/// Files that changed and are at rest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangeSet {
-    /// Counted up by one with every set.
-    pub generation: u64,
-    /// The files, by path.
-    pub changes: Vec<Change>,
-    /// What made them change.
-    pub cause: Cause,
-}
+use crate::sys::{disk, walk, workers};
 
 /// How the project is watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -449,18 +407,4 @@ fn rules(root: &Path, options: &Options) -> Rules {
     let places: Vec<(&str, bool)> =
         options.places.iter().map(|(place, whole)| (place.as_str(), *whole)).collect();
     Rules::new(root, &options.ignore, &places)
-}
-
-/// Where git keeps its index for this work tree.
-fn git_dir(root: &Path) -> Option<PathBuf> {
-    use crate::sys::system::ReadSystem;
-    let git = root.join(".git");
-    if matches!(content::look(&git), Ok(Look::Dir)) {
-        return Some(git);
-    }
-    // A work tree of its own: the file says where.
-    let text = real::RealSystem.read(&git, 4096).ok()?;
-    let text = String::from_utf8(text).ok()?;
-    let dir = root.join(text.strip_prefix("gitdir:")?.trim());
-    matches!(content::look(&dir), Ok(Look::Dir)).then_some(dir)
 }

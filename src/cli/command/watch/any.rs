@@ -19,8 +19,9 @@ use crate::sys::process::{CommandSpec, Ending};
 use crate::sys::real::real_path;
 use crate::sys::{env, signal};
 use crate::ui::Style;
+use crate::watch::change::ChangeSet;
 use crate::watch::edge::Edge;
-use crate::watch::watcher::{ChangeSet, Options, Watcher};
+use crate::watch::watcher::{Options, Watcher};
 
 /// The time between the polite signal and the final one, as long as a server may want to close its connections.
 const GRACE: Duration = Duration::from_secs(5);
