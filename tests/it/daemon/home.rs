@@ -101,3 +101,39 @@ fn without_a_wish_for_a_service_the_home_is_left_alone() {
     let _ = served.devboot(["daemon", "start"]).exits(0);
     assert_eq!(served.home_status(), Value::Null);
 }
+
+/// In a network of its own that is down at first: a repository is postponed, and cloned when the network comes.
+const NETWORK: &str = r#"
+set -e
+devboot setup --yes --profile "$HOME/p.toml" || true
+devboot daemon start
+until devboot daemon status --json | tr -d ' \n' | grep -q '"postponed":{"'; do sleep 0.05; done
+python3 -c '
+import fcntl, socket, struct
+up = struct.pack("16sH14x", b"lo", 1)
+fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8914, up)'
+git daemon --base-path="$ORIGIN" --export-all --listen=127.0.0.1 --port=9418 --reuseaddr & server=$!
+until [ -e "$HOME/repos/one/a.txt" ] || [ -e "$HOME/one/a.txt" ]; do sleep 0.05; done
+until devboot daemon status --json | tr -d ' \n' | grep -q '"postponed":{}'; do sleep 0.05; done
+kill "$server"
+devboot daemon stop
+"#;
+
+#[test]
+fn what_was_postponed_is_done_when_the_network_is_back() {
+    let served = Served::new();
+    let origin = served.world.outside().join("origin");
+    fs::create_dir_all(&origin).unwrap();
+    let script = "git init -q -b main one && cd one && echo a > a.txt && git add . && git -c user.name=a -c user.email=a@b commit -qm one";
+    let mut command = served.world.command("sh");
+    assert!(command.args(["-c", script]).current_dir(&origin).status().unwrap().success());
+    served.world.write(".bashrc", "").write("p.toml", "[repo.one]\nurl = 'git://127.0.0.1/one'\n");
+    let sealed = served.world.command("sh");
+    let mut command = crate::full_disk::privileged("unshare");
+    command.args(["-n", "timeout", "60", "sh", "-c", NETWORK]).env_clear();
+    command.envs(sealed.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let dir = Path::new(DEVBOOT).parent().unwrap().to_str().unwrap();
+    command.env("PATH", format!("{dir}:{}", crate::world::path_variable())).env("ORIGIN", &origin);
+    let output = command.current_dir(served.world.home()).output().unwrap();
+    assert!(output.status.success(), "{output:?}\n{}", served.log());
+}
