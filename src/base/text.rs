@@ -16,6 +16,19 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// JSON as text in which nothing is left that a terminal obeys: JSON itself lets DEL and the C1 controls stand, one of
+/// which begins escape sequences.
+pub fn plain_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// A count with its noun: `1 file`, `3 files`.
 pub fn counted(count: usize, noun: &str) -> String {
     match count {
@@ -76,6 +89,14 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_keeps_its_value_and_has_nothing_that_a_terminal_obeys() {
+        let value = serde_json::json!({ "a\u{9b}": "\u{1b}[2J\u{7f}é\u{9d}" });
+        let plain = plain_json(&value.to_string());
+        assert!(!plain.chars().any(char::is_control), "{plain}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&plain).unwrap(), value);
+    }
 
     #[test]
     fn nearest_finds_slips_only() {

@@ -184,12 +184,16 @@ impl RunView {
         format!("{whose}{}", shown(line, self.options.colours))
     }
 
-    fn finished(&mut self, stage: &StageId, end: &StageEnd) -> Vec<String> {
-        let rest = self.partial.remove(stage).unwrap_or_default();
-        let mut lines = Vec::new();
-        if !rest.is_empty() {
-            lines = self.output(stage, Stream::Out, &format!("{rest}\n"));
+    /// The line of its output that a stage has begun and will not end.
+    pub fn rest(&mut self, stage: &StageId) -> Vec<String> {
+        match self.partial.remove(stage) {
+            Some(rest) if !rest.is_empty() => self.output(stage, Stream::Out, &format!("{rest}\n")),
+            _ => Vec::new(),
         }
+    }
+
+    fn finished(&mut self, stage: &StageId, end: &StageEnd) -> Vec<String> {
+        let mut lines = self.rest(stage);
         self.ends.push((stage.clone(), end.clone()));
         let is_news = !(end.replayed && !self.options.unchanged || self.ready.contains(stage));
         if end.verdict.is_success() && !is_news {
@@ -201,7 +205,8 @@ impl RunView {
             facts.push("unchanged".to_owned());
         }
         facts.push(tests(end.tests));
-        if let (Verdict::Failed, Some(code), None) = (end.verdict, end.exit, end.tests) {
+        let said = end.note.as_deref().is_some_and(|note| note.starts_with("exit code"));
+        if let (Verdict::Failed, Some(code), None, false) = (end.verdict, end.exit, end.tests, said) {
             facts.push(format!("exit {code}"));
         }
         if !end.replayed && !matches!(end.verdict, Verdict::Skipped | Verdict::NotStarted) {

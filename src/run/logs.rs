@@ -45,6 +45,21 @@ impl Logs {
         crate::sys::log::read_from(&self.path(run, stage), offset).unwrap_or_default()
     }
 
+    /// The latest run that has logs.
+    pub fn latest(&self) -> Option<RunId> {
+        self.runs().into_iter().max().map(RunId)
+    }
+
+    fn runs(&self) -> Vec<u64> {
+        let names = RealSystem.list(&self.dir).unwrap_or_default();
+        names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect()
+    }
+
+    /// Begins a run: what an earlier one of this number wrote, whose history is lost, would be taken for its own.
+    pub fn begin(&self, run: RunId) {
+        let _ = tree::remove(&self.dir.join(run.0.to_string()));
+    }
+
     pub(super) fn open(&self, run: RunId, stage: &StageId) -> io::Result<Log> {
         let path = self.path(run, stage);
         tree::create_private(path.parent().unwrap_or(&self.dir))?;
@@ -57,8 +72,7 @@ impl Logs {
     }
 
     fn prune_to(&self, runs: usize, bytes: u64) {
-        let names = RealSystem.list(&self.dir).unwrap_or_default();
-        let mut found: Vec<u64> = names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect();
+        let mut found = self.runs();
         found.sort_unstable();
         let mut held = 0;
         for (newer, run) in found.iter().rev().enumerate() {

@@ -204,6 +204,7 @@ impl Session {
             force: order.force,
         };
         let run = job.run;
+        self.tools.logs.begin(run);
         let (inner, mut follower) = feed();
         let record = {
             let running = execute(job, &self.tools, orders, &inner);
@@ -270,8 +271,9 @@ impl Session {
     fn next_run(&self) -> RunId {
         let known = lock(&self.desk.history).as_ref().and_then(|store| store.next_run(self.root()).ok());
         let mut last = lock(&self.numbers);
-        // Without a history the numbers of this session have to do.
-        *last = known.map_or(0, |known| known.0).max(*last + 1);
+        // Without a history the logs know at least the numbers that they must not lose.
+        let known = known.unwrap_or_else(|| RunId(self.tools.logs.latest().map_or(1, |run| run.0 + 1)));
+        *last = known.0.max(*last + 1);
         RunId(*last)
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::style::{self, Style};
 use crate::base::error::{ErrorKind, Fault};
-use crate::base::text::printable;
+use crate::base::text::{plain_json, printable};
 use crate::sys::{env, terminal};
 
 /// How much is said.
@@ -61,7 +61,7 @@ impl Printer {
 
     /// One JSON value and a line feed on standard output.
     pub fn json(&self, value: &serde_json::Value) -> Result<(), Fault> {
-        self.data(&format!("{value:#}\n"))
+        self.data(&format!("{}\n", plain_json(&format!("{value:#}"))))
     }
 
     /// A line of talk.

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
-use crate::base::text::printable;
+use crate::base::text::{plain_json, printable};
 use crate::cli::context::Context;
 use crate::cli::link::{Link, Wanted};
 use crate::cli::run_view::{Options, RunView};
@@ -226,6 +226,10 @@ impl<'a> Shown<'a> {
             let _ = printer.data(&format!("{}\n", json_line(event)));
             return;
         }
+        if let RunEvent::StageFinished { stage, .. } = event {
+            // Output, even where its last line has no end.
+            self.view.rest(stage).iter().for_each(|line| drop(printer.data(&format!("{line}\n"))));
+        }
         for line in self.view.on(event) {
             match event {
                 RunEvent::Output { .. } => drop(printer.data(&format!("{line}\n"))),
@@ -236,12 +240,12 @@ impl<'a> Shown<'a> {
 }
 
 /// An event as one line of JSON.
-pub fn json_line(event: &RunEvent) -> Value {
+pub fn json_line(event: &RunEvent) -> String {
     let mut value = serde_json::to_value(event).unwrap_or_default();
     if let Value::Object(map) = &mut value {
         map.insert("schema".into(), view::SCHEMA.into());
     }
-    value
+    plain_json(&value.to_string())
 }
 
 fn reasons(context: &Context, reasons: &[Reason]) -> Result<Exit, Fault> {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::Args;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
+use crate::base::text::plain_json;
 use crate::cli::command::run::json_line;
 use crate::cli::context::Context;
 use crate::cli::link::{self, Link, Wanted};
@@ -294,7 +295,7 @@ impl Screen {
     fn say(&mut self, line: &str) {
         if self.json {
             let said = json!({ "schema": view::SCHEMA, "event": "said", "text": line });
-            footer::put(&format!("{said}\n"));
+            footer::put(&format!("{}\n", plain_json(&said.to_string())));
             return;
         }
         let shown = self.live.on(Incoming::Said(line.to_owned()), Instant::now());
