@@ -1,6 +1,8 @@
 //! Keeping one project: its files are watched, what a save affects is run, and whoever asks is answered. A thread of its
 //! own each: a project of many files keeps neither the service nor other projects waiting.
 
+mod orders;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
@@ -9,19 +11,17 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::begin::{Begin, opened, watched};
-use super::event::ClientId;
-use super::project::{ProjectEvent, ProjectOrder, Told};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::text::counted;
-use crate::ipc::message::{ProjectPhase, Response};
+use crate::daemon::begin::{Begin, opened, watched};
+use crate::daemon::project::{ProjectEvent, ProjectOrder, Told};
+use crate::ipc::message::ProjectPhase;
 use crate::project::FILE;
 use crate::project::trust::{self, Subject, Trust};
 use crate::run::dispatcher::{Order as RunOrder, RunRecord};
 use crate::run::event::{RunEvent, RunId, Trigger, Verdict};
 use crate::run::feed::{Feed, Follower, feed};
 use crate::session::Session;
-use crate::session::read::named;
 use crate::session::turn::{Effect, Event, Order, Turn};
 use crate::sys::clock;
 use crate::sys::real::RealSystem;
@@ -317,78 +317,6 @@ impl Keep {
             return;
         }
         self.happened(Event::Asked { trigger: Trigger::Start, stages: BTreeSet::new(), force: false });
-    }
-
-    async fn ordered(&mut self, order: ProjectOrder) {
-        match order {
-            ProjectOrder::Run { by, stages, force, catch_up, env } => {
-                self.asked(by, &stages, force, catch_up, env).await;
-            }
-            ProjectOrder::Cancel { by } => {
-                if let Some(cancels) = &self.cancels {
-                    let _ = cancels.send(RunOrder::CancelAll(Verdict::Interrupted));
-                }
-                self.answer(by, Ok(())).await;
-            }
-            ProjectOrder::Reload { by } => {
-                self.reload = Some(false);
-                self.answer(by, Ok(())).await;
-                self.reload_if_idle().await;
-            }
-            ProjectOrder::Attached { env } => {
-                self.attached = true;
-                self.set_caller(env);
-            }
-            ProjectOrder::Detached => {
-                self.attached = false;
-                self.set_caller(self.begin.env.clone());
-            }
-            ProjectOrder::Stop => {}
-        }
-    }
-
-    fn set_caller(&mut self, env: BTreeMap<String, String>) {
-        if let Some(session) = &self.session {
-            session.set_caller(env.clone());
-        }
-        self.caller = env;
-    }
-
-    async fn asked(
-        &mut self,
-        by: ClientId,
-        stages: &[String],
-        force: bool,
-        catch_up: bool,
-        env: Option<BTreeMap<String, String>>,
-    ) {
-        // What was saved up to now belongs to this run.
-        if let Some(set) = self.edge.watcher.flush(Instant::now()) {
-            self.changed(set, stages.is_empty()).await;
-        }
-        if let Some(env) = env {
-            self.set_caller(env);
-        }
-        let meant = match (&self.session, &self.problem) {
-            (_, Some(problem)) => Err(problem.clone()),
-            (Some(session), None) => named(session.pipeline(), stages),
-            (None, None) => Err(Fault::new(ErrorKind::Failed, "the project is not read yet")),
-        };
-        let meant = match meant {
-            Ok(meant) => meant,
-            Err(fault) => return self.answer(by, Err(fault)).await,
-        };
-        self.answer(by, Ok(())).await;
-        let trigger = if catch_up { Trigger::Start } else { Trigger::Request };
-        self.happened(Event::Asked { trigger, stages: meant, force });
-    }
-
-    async fn answer(&self, to: ClientId, result: Result<(), Fault>) {
-        let response = match result {
-            Ok(()) => Response::Done,
-            Err(fault) => Response::Failed(fault.into()),
-        };
-        self.told.tell(ProjectEvent::Answer { to, response }).await;
     }
 
     fn happened(&mut self, event: Event) {

@@ -1,0 +1,89 @@
+//! What the service tells a project's task to do, and its answers.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::Keep;
+use crate::base::error::{ErrorKind, Fault};
+use crate::daemon::event::ClientId;
+use crate::daemon::project::{ProjectEvent, ProjectOrder};
+use crate::ipc::message::Response;
+use crate::run::dispatcher::Order as RunOrder;
+use crate::run::event::{Trigger, Verdict};
+use crate::session::read::named;
+use crate::session::turn::Event;
+
+impl Keep {
+    /// Does what was ordered; whoever asked is answered once.
+    pub(super) async fn ordered(&mut self, order: ProjectOrder) {
+        match order {
+            ProjectOrder::Run { by, stages, force, catch_up, env } => {
+                self.asked(by, &stages, force, catch_up, env).await;
+            }
+            ProjectOrder::Cancel { by } => {
+                if let Some(cancels) = &self.cancels {
+                    let _ = cancels.send(RunOrder::CancelAll(Verdict::Interrupted));
+                }
+                self.answer(by, Ok(())).await;
+            }
+            ProjectOrder::Reload { by } => {
+                self.reload = Some(false);
+                self.answer(by, Ok(())).await;
+                self.reload_if_idle().await;
+            }
+            ProjectOrder::Attached { env } => {
+                self.attached = true;
+                self.set_caller(env);
+            }
+            ProjectOrder::Detached => {
+                self.attached = false;
+                self.set_caller(self.begin.env.clone());
+            }
+            ProjectOrder::Stop => {}
+        }
+    }
+
+    fn set_caller(&mut self, env: BTreeMap<String, String>) {
+        if let Some(session) = &self.session {
+            session.set_caller(env.clone());
+        }
+        self.caller = env;
+    }
+
+    async fn asked(
+        &mut self,
+        by: ClientId,
+        stages: &[String],
+        force: bool,
+        catch_up: bool,
+        env: Option<BTreeMap<String, String>>,
+    ) {
+        // What was saved up to now belongs to this run.
+        if let Some(set) = self.edge.watcher.flush(Instant::now()) {
+            self.changed(set, stages.is_empty()).await;
+        }
+        if let Some(env) = env {
+            self.set_caller(env);
+        }
+        let meant = match (&self.session, &self.problem) {
+            (_, Some(problem)) => Err(problem.clone()),
+            (Some(session), None) => named(session.pipeline(), stages),
+            (None, None) => Err(Fault::new(ErrorKind::Failed, "the project is not read yet")),
+        };
+        let meant = match meant {
+            Ok(meant) => meant,
+            Err(fault) => return self.answer(by, Err(fault)).await,
+        };
+        self.answer(by, Ok(())).await;
+        let trigger = if catch_up { Trigger::Start } else { Trigger::Request };
+        self.happened(Event::Asked { trigger, stages: meant, force });
+    }
+
+    async fn answer(&self, to: ClientId, result: Result<(), Fault>) {
+        let response = match result {
+            Ok(()) => Response::Done,
+            Err(fault) => Response::Failed(fault.into()),
+        };
+        self.told.tell(ProjectEvent::Answer { to, response }).await;
+    }
+}
