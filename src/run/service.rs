@@ -161,11 +161,11 @@ impl Services {
         let (id, feed) = (unit.stage.id.clone(), feed.clone());
         let task = tokio::spawn(async move {
             let (ended, asked) = attendant.attend().await;
+            let note = format!("the service has ended: {}", ended.words());
+            let _ = state_is.send(Some(ended));
             if !asked {
-                let note = format!("the service has ended: {}", ended.words());
                 feed.send(RunEvent::ServiceEnded { run, stage: id, note });
             }
-            let _ = state_is.send(Some(ended));
         });
         let fingerprint = unit.prepared.fingerprint;
         let task = task.abort_handle();

@@ -216,10 +216,18 @@ impl Session {
                 }
             }
         };
+        drop(inner);
         while let Some(event) = follower.try_next() {
             self.pass_on(run, event, &mut follower, out);
         }
         self.keep(run);
+        // Services go on: what they say and how they end comes between runs, too.
+        let out = out.clone();
+        tokio::spawn(async move {
+            while let Some(event) = follower.next().await {
+                out.send(event);
+            }
+        });
         record
     }
 

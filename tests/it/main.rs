@@ -3,6 +3,7 @@
 
 mod cli;
 mod clones;
+mod commands;
 mod completion;
 mod daemon;
 mod doctor;

@@ -143,7 +143,8 @@ impl World {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    /// From what a command put out.
+    pub fn of(output: Output) -> Self {
         use std::os::unix::process::ExitStatusExt;
         let code = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();

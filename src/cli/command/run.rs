@@ -195,9 +195,13 @@ async fn carried_out(context: &Context, session: &Session, order: Order) -> Verd
     };
     if record.verdict.is_success() && session.pipeline().stages.iter().any(is_named) {
         context.printer.say("running; Ctrl-C ends it");
-        while !signal::interrupted() && !session.services().is_empty() {
+        let mut over = session.services().is_empty();
+        while !signal::interrupted() && !over {
             tokio::select! {
-                Some(event) = follower.next() => shown.event(&event),
+                Some(event) = follower.next() => {
+                    shown.event(&event);
+                    over = matches!(event, RunEvent::ServiceEnded { .. }) && session.services().is_empty();
+                }
                 () = signal::wait() => {}
             }
         }

@@ -1,0 +1,97 @@
+//! `devboot watch` on a terminal: what a person sees and types.
+
+use std::net::TcpListener;
+
+use super::{Demo, processes_with, until};
+
+/// The Flask starter, on a port that nobody uses.
+fn starter() -> Demo {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let files = devboot::repos::starters::files("hello-ml").unwrap();
+    let demo = Demo::inferred(&[]);
+    for file in files {
+        demo.write(file.path, &file.text.replace("8080", &port.to_string()));
+    }
+    demo
+}
+
+#[test]
+fn the_starter_turns_red_for_a_broken_handler_and_green_when_it_is_mended() {
+    let demo = starter();
+    let home = demo.world.home().display().to_string();
+    let mut live = demo.watch_on_terminal(&["--trust"]);
+    live.until("GREEN 9 passed, 3 stages");
+    live.types("?");
+    live.until("run again what ran last");
+    live.types("f");
+    live.until("nothing has failed");
+    live.types("r");
+    live.until("smoke  passed");
+    live.until("GREEN 9 passed");
+    let app = demo.text("app.py");
+    demo.replace("app.py", &app.replace("\"Hello, ML!", "\"Goodbye"));
+    live.until("changed: app.py");
+    live.until("app    ready");
+    let smoke = live.until("smoke  failed");
+    assert!(smoke.contains("expected the text 'Hello, ML!' in the body; it begins: Goodbye"), "{smoke}");
+    live.until("test_app.py:9 test_app.py::test_home_says_hello");
+    live.until("RED in smoke, test, 1 failed");
+    demo.replace("app.py", &app.replace("return \"Hello, ML!\\n\"", "return undefined"));
+    live.until("smoke  failed");
+    live.until("RED in smoke, test");
+    demo.replace("app.py", &app);
+    live.until("smoke  passed");
+    live.until("GREEN 9 passed");
+    live.types("q");
+    live.ends().exits(0);
+    until("nothing is left", || processes_with(&home).is_empty());
+    assert_eq!(demo.runs()[0]["verdict"], "passed");
+}
+
+const RED: &str = "[stage.a]\nrun = 'echo ran >> ../ran; echo the reason; exit 3'\ninputs = []\n";
+
+#[test]
+fn keys_run_again_and_a_red_end_is_red() {
+    let demo = Demo::new(RED);
+    let mut live = demo.watch_on_terminal(&["--trust"]);
+    live.until("the reason");
+    live.until("RED in a");
+    for (times, key) in [(2, "r"), (3, "f"), (4, "a"), (5, "R")] {
+        live.types(key);
+        live.until("RED in a");
+        assert_eq!(demo.times("ran"), times, "{key}");
+    }
+    live.types("l");
+    live.until("the reason");
+    live.types("q");
+    let all = live.ends().exits(2).stdout;
+    assert!(all.contains("\u{1b}["), "there are colours on a terminal");
+}
+
+#[test]
+fn an_interrupt_from_the_keyboard_ends_it_and_gives_the_terminal_back() {
+    let demo = Demo::new("[stage.a]\nrun = 'echo ran >> ../ran; sleep 600'\n");
+    let home = demo.world.home().display().to_string();
+    let mut live = demo.watch_on_terminal(&["--trust"]);
+    until("it runs", || demo.times("ran") == 1);
+    live.types("\u{3}");
+    live.ends().exits(130);
+    until("nothing is left", || processes_with(&home).is_empty());
+    assert_eq!(demo.runs()[0]["verdict"], "interrupted");
+}
+
+#[test]
+fn nothing_that_a_stage_writes_moves_the_terminal() {
+    let demo = Demo::new(
+        "[stage.a]\nrun = '''printf \"\\033[2Jgone\\033]0;title\\007\\302\\2331Ax\\n\"; exit 1'''\ninputs = []\n",
+    );
+    let mut live = demo.watch_on_terminal(&["--trust", "--verbose"]);
+    live.until("RED in a");
+    live.types("l");
+    live.until("gone");
+    live.types("q");
+    let all = live.ends().exits(2).stdout;
+    for raw in ["\u{1b}[2J", "\u{1b}]", "\u{7}", "\u{9b}"] {
+        assert!(!all.contains(raw), "{raw:?} in {all:?}");
+    }
+}
