@@ -98,7 +98,10 @@ pub const ALL: &[EnvVar] = &[
     set("PYTHONHOME", "taken away from Python, which must find its own libraries"),
     set("PYTHONPATH", "taken away while an environment is built"),
     set("PYTHONUNBUFFERED", "1 while an environment is built, so that its log is up to date"),
-    set("PYTHONDONTWRITEBYTECODE", "1 for tests, so that they leave the repository clean"),
+    set(
+        "PYTHONDONTWRITEBYTECODE",
+        "1 for tests of repositories, so that they leave these clean, and for stages whose source was saved just now",
+    ),
     set("PYTEST_ADDOPTS", "for tests: the report that verdicts are read from, and no cache folder"),
     set("PYTEST_PLUGINS", "taken away from tests, which load their own"),
     set("PYTHONSTARTUP", "taken away from tests: it is for a person at a prompt"),

@@ -127,6 +127,12 @@ impl Contents {
         workers::each(&parts, jobs, holds).into_iter().all(|part| part == Some(true))
     }
 
+    /// Whether one of these files changed at this second of the clock or later, as far as they are known.
+    pub fn changed_since(&self, paths: &[&str], second: i64) -> bool {
+        let changed = |path: &&str| self.known.get(*path).map(|known| known.stamp.changed.0);
+        paths.iter().filter_map(changed).any(|changed| changed >= second)
+    }
+
     /// What was last found in a path; `None` when it was never read or was not there.
     pub fn last(&self, path: &str) -> Option<Digest> {
         self.known.get(path).map(|known| known.digest)

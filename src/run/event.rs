@@ -102,6 +102,9 @@ pub enum Stream {
     Err,
 }
 
+/// How the note of a stage's end begins whose inputs changed while it ran; the first difference follows.
+pub const MEDDLED: &str = "its inputs changed while it ran";
+
 /// How a stage ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageEnd {

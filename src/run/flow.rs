@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::cache::{Answer, Cache, Replay};
-use super::event::{RunEvent, RunId, StageEnd, Stream, Verdict};
+use super::event::{MEDDLED, RunEvent, RunId, StageEnd, Stream, Verdict};
 use super::feed::Feed;
 use super::http;
 use super::logs::Logs;
@@ -227,7 +227,7 @@ impl Task {
             }
             let Some(key) = unit.prepared.fingerprint else { return end };
             if let Some(what) = tools.site.changed_since(stage, &key) {
-                end.note = joined([end.note, Some(format!("its inputs changed while it ran: {what}"))]);
+                end.note = joined([end.note, Some(format!("{MEDDLED}: {what}"))]);
                 return end;
             }
             if let Some(cache) = tools.cache.as_ref().filter(|_| stage.cache) {

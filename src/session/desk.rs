@@ -17,6 +17,10 @@ use crate::project::python::{self, Python};
 use crate::run::event::{RunId, StageEnd, Trigger, Verdict};
 use crate::run::outputs;
 use crate::run::unit::{Prepared, Site};
+use crate::sys::clock;
+
+/// Source that is younger than this, in seconds, may be saved again within the same second.
+const SECONDS: i64 = 2;
 
 /// The project.
 pub struct Desk {
@@ -135,6 +139,16 @@ impl Desk {
         }
     }
 
+    /// Whether Python source of a stage was saved just now. Python takes compiled code for that of a source of the same
+    /// size and the same second: what it would compile now would stand for what is saved next. So it keeps none then.
+    fn is_fresh(&self, stage: &Stage) -> bool {
+        let state = lock(&self.state);
+        let Some(seen) = state.seen.get(&stage.id) else { return false };
+        let sources: Vec<&str> =
+            seen.inputs.iter().map(String::as_str).filter(|path| path.ends_with(".py")).collect();
+        lock(&self.contents).changed_since(&sources, clock::now().0 - SECONDS)
+    }
+
     /// What the stages that are needed have made; of a service, which start of it this is.
     fn upstream(&self, stage: &Stage, starts: &BTreeMap<StageId, u64>) -> BTreeMap<StageId, Digest> {
         let mut found = BTreeMap::new();
@@ -208,7 +222,10 @@ impl Desk {
 
 impl Site for Desk {
     fn prepare(&self, stage: &Stage) -> Result<Prepared, String> {
-        let (now, env) = self.fingerprint(stage)?;
+        let (now, mut env) = self.fingerprint(stage)?;
+        if self.is_fresh(stage) {
+            env.insert("PYTHONDONTWRITEBYTECODE".into(), "1".into());
+        }
         let (asked, python) = {
             let mut state = lock(&self.state);
             state.fingerprints.insert(stage.id.clone(), Arc::clone(&now));

@@ -19,7 +19,7 @@ use crate::ipc::message::ProjectPhase;
 use crate::project::FILE;
 use crate::project::trust::{self, Subject, Trust};
 use crate::run::dispatcher::{Order as RunOrder, RunRecord};
-use crate::run::event::{RunEvent, RunId, Trigger, Verdict};
+use crate::run::event::{MEDDLED, RunEvent, RunId, StageEnd, Trigger, Verdict};
 use crate::run::feed::{Feed, Follower, feed};
 use crate::session::Session;
 use crate::session::turn::{Effect, Event, Order, Turn};
@@ -30,6 +30,12 @@ use crate::watch::edge::Edge;
 
 /// How long what runs has to end once the project is kept no longer; less than the service itself has.
 const ENDING: Duration = Duration::from_secs(8);
+
+/// After so many runs in a row in which a stage's inputs changed while it ran, the next one is put off by this much, then
+/// by twice as much, up to the longest.
+const PATIENCE: u32 = 3;
+const REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(10);
 
 /// Files beside which another pipeline may be inferred, when they are at the root.
 const MARKS: &[&str] = &[
@@ -106,6 +112,10 @@ struct Keep {
     last: Option<(RunId, Verdict)>,
     /// Outputs that changed while a run went on: who wrote them is known when it is over.
     held: BTreeSet<String>,
+    /// In how many runs in a row a stage's inputs changed while it ran.
+    suspicion: u32,
+    /// Whether what is under way is a rest, and no run.
+    rests: bool,
     seeded: bool,
     /// The pipeline is to be read again; whether a save asks for it, and not git.
     reload: Option<bool>,
@@ -140,6 +150,8 @@ impl Keep {
             follower,
             last: None,
             held: BTreeSet::new(),
+            suspicion: 0,
+            rests: false,
             seeded: false,
             reload: None,
         })
@@ -284,7 +296,10 @@ impl Keep {
                 } else {
                     ""
                 };
-                self.told.tell(ProjectEvent::Said(format!("{}{stays}", fault.one_line()))).await;
+                let text = format!("{}{stays}", fault.one_line());
+                for line in text.lines() {
+                    self.told.tell(ProjectEvent::Said(line.to_owned())).await;
+                }
                 self.problem = Some(fault);
                 if self.is_revoked()
                     && let Some(session) = self.session.take()
@@ -310,6 +325,35 @@ impl Keep {
         if !affected.is_empty() {
             self.happened(Event::Changed { generation: self.turn.generation(), paths, affected });
         }
+    }
+
+    /// A stage that changes its own inputs asks for its next run by its last one. Who saves during every run looks the
+    /// same, so nothing is left out: the next run only comes later, and ever later. Says whether there is a rest.
+    async fn rest_if_it_goes_round(&mut self, record: &RunRecord) -> bool {
+        let changes_its_inputs =
+            |end: &StageEnd| end.note.as_deref().is_some_and(|note| note.contains(MEDDLED));
+        let Some((stage, end)) = record.stages.iter().find(|(_, end)| changes_its_inputs(end)) else {
+            self.suspicion = 0;
+            return false;
+        };
+        self.suspicion += 1;
+        let Some(more) = self.suspicion.checked_sub(PATIENCE) else { return false };
+        if more == 0 {
+            let note = end.note.as_deref().unwrap_or_default();
+            let said = format!(
+                "{} may be asking for its own runs: {note}. They come ever more rarely until that ends; what it makes \
+                 belongs among its outputs",
+                stage.0
+            );
+            self.told.tell(ProjectEvent::Said(said)).await;
+        }
+        let rest = LONGEST_REST.min(REST * 2_u32.saturating_pow(more));
+        self.rests = true;
+        self.running = Some(Box::pin(async move {
+            tokio::time::sleep(rest).await;
+            nothing()
+        }));
+        true
     }
 
     fn catch_up(&mut self) {
@@ -348,14 +392,24 @@ impl Keep {
 
     async fn over(&mut self, record: &RunRecord) {
         (self.running, self.cancels) = (None, None);
+        if std::mem::take(&mut self.rests) {
+            self.happened(Event::Over { cancelled: false });
+            return self.reload_if_idle().await;
+        }
         while let Some(event) = self.follower.try_next() {
             self.event(event).await;
         }
         if let Some(session) = self.session.as_ref().filter(|_| !self.seeded) {
             self.seeded = true;
-            self.edge.watcher.seed(&session.contents(), Instant::now());
+            // What is only compared from time to time may have changed since a run read it, and nobody has said so yet.
+            if self.edge.watcher.coverage().polled.is_none() {
+                self.edge.watcher.seed(&session.contents(), Instant::now());
+            }
         }
         self.hold_no_more();
+        if self.rest_if_it_goes_round(record).await {
+            return;
+        }
         let cancelled = record.stages.iter().any(|(_, end)| end.verdict == Verdict::Cancelled);
         self.happened(Event::Over { cancelled });
         self.reload_if_idle().await;
@@ -365,7 +419,7 @@ impl Keep {
         if let Some(cancels) = &self.cancels {
             let _ = cancels.send(RunOrder::CancelAll(Verdict::Interrupted));
         }
-        if let Some(mut running) = self.running.take() {
+        if let Some(mut running) = self.running.take().filter(|_| !self.rests) {
             let ended = async {
                 loop {
                     tokio::select! {

@@ -109,7 +109,7 @@ fn a_broken_devboot_toml_is_said_and_the_last_good_one_stays() {
         ("", "nothing to run"),
     ] {
         demo.replace("devboot.toml", broken);
-        let said = live.until("devboot.toml: ");
+        let said = live.until("(the last good one stays)");
         assert!(said.contains(why) && said.ends_with("(the last good one stays)"), "{said}");
     }
     demo.write("b.txt", "two\n");
@@ -118,7 +118,7 @@ fn a_broken_devboot_toml_is_said_and_the_last_good_one_stays() {
     assert_eq!(times(&demo), (1, 2));
     let three = format!("{TWO}[stage.c]\nrun = 'echo ran >> ../c-ran'\ninputs = ['c.txt']\n");
     demo.replace("devboot.toml", &three);
-    live.until("devboot.toml is read again");
+    live.until("the pipeline is read again");
     demo.write("c.txt", "new\n");
     live.until("changed: c.txt");
     live.until("GREEN");

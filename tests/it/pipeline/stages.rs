@@ -139,3 +139,13 @@ fn no_test_ran_is_never_green() {
     project.write("test_none.py", "x = 1\n").write("pytest.ini", "[pytest]\n");
     let _ = project.run(&[]).exits(2).says("no test ran");
 }
+
+#[test]
+fn the_bytes_that_are_there_are_run_however_soon_they_follow() {
+    let project = Project::new("[stage.show]\nrun = 'python3 -c \"import app; print(app.x)\"'\n");
+    // Of one size and, but for one or two, of one second: Python's compiled code cannot tell them apart.
+    for number in 1..=9 {
+        project.write("app.py", &format!("x = 'value {number}'\n"));
+        let _ = project.run(&[]).exits(0).says(&format!("value {number}"));
+    }
+}
