@@ -193,6 +193,7 @@ async fn carried_out(context: &Context, session: &Session, order: Order) -> Verd
     let is_named = |stage: &crate::project::model::Stage| {
         matches!(stage.action, Action::Service(_)) && named.contains(&stage.id)
     };
+    let mut died = false;
     if record.verdict.is_success() && session.pipeline().stages.iter().any(is_named) {
         context.printer.say("running; Ctrl-C ends it");
         let mut over = session.services().is_empty();
@@ -200,14 +201,15 @@ async fn carried_out(context: &Context, session: &Session, order: Order) -> Verd
             tokio::select! {
                 Some(event) = follower.next() => {
                     shown.event(&event);
-                    over = matches!(event, RunEvent::ServiceEnded { .. }) && session.services().is_empty();
+                    died |= matches!(event, RunEvent::ServiceEnded { .. });
+                    over = died && session.services().is_empty();
                 }
                 () = signal::wait() => {}
             }
         }
     }
     session.stop_services().await;
-    record.verdict
+    if died { Verdict::Failed } else { record.verdict }
 }
 
 /// Events on the way to the reader: lines for people, or JSON, one event per line.

@@ -133,3 +133,11 @@ fn a_full_disk_costs_the_memory_of_a_run_and_not_its_verdict() {
     disk.fill(1 << 20);
     run(&[]);
 }
+
+#[test]
+fn a_service_that_was_asked_for_and_dies_is_red() {
+    let project = Project::new(
+        "[stage.app]\nservice = { run = 'echo ready; sleep 0.2; exit 7', ready = { log = 'ready' } }\n",
+    );
+    let _ = project.run(&["app"]).exits(2).says("running; Ctrl-C ends it").says("has ended");
+}
