@@ -123,7 +123,7 @@ impl RunView {
             RunEvent::StageStarted { stage, why, .. } => {
                 self.tails.remove(stage);
                 if self.options.output {
-                    vec![self.row(stage, Style::Heading, "runs", &printable(why))]
+                    vec![self.row(stage, Style::Heading, "because", &printable(why))]
                 } else {
                     Vec::new()
                 }

@@ -8,7 +8,7 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::text::{nearest, printable};
 use crate::project::files;
 use crate::project::inputs::{Listing, Selector};
-use crate::project::load::{Asked, load};
+use crate::project::load::{Asked, LoadError, Loaded, load};
 use crate::project::model::{Pipeline, StageId};
 use crate::project::trust::{self, Subject, Trust};
 use crate::sys::content::{self, Look};
@@ -30,18 +30,31 @@ pub struct Found {
     pub warnings: Vec<String>,
 }
 
-/// Reads the project at a root. `caller` is the environment of whoever asks: its `PATH` says which programs there are.
+/// The pipeline of the project at a root, as its files say it. `caller` is the environment of whoever asks: its `PATH` says
+/// which programs there are.
 ///
 /// # Errors
-/// `devboot.toml` is wrong, or there is nothing to run.
-pub fn read(system: &dyn ReadSystem, root: &Path, caller: &BTreeMap<String, String>) -> Result<Found, Fault> {
+/// `devboot.toml` is wrong.
+pub fn pipeline(
+    system: &dyn ReadSystem,
+    root: &Path,
+    caller: &BTreeMap<String, String>,
+) -> Result<Loaded, LoadError> {
     let programs = caller.get("PATH").map_or("", String::as_str);
     let has = |program: &str| {
         let dirs = [".venv/bin", "venv/bin"].map(|dir| root.join(dir)).into_iter();
         dirs.chain(programs.split(':').map(PathBuf::from))
             .any(|dir| matches!(content::look(&dir.join(program)), Ok(Look::File(stamp)) if stamp.executable))
     };
-    let loaded = load(&Asked { system, root, has: &has }, || files::list(root, &[], &[]))?;
+    load(&Asked { system, root, has: &has }, || files::list(root, &[], &[]))
+}
+
+/// Reads the project at a root with its files. `caller` is the environment of whoever asks: its `PATH` says which programs there are.
+///
+/// # Errors
+/// `devboot.toml` is wrong, or there is nothing to run.
+pub fn read(system: &dyn ReadSystem, root: &Path, caller: &BTreeMap<String, String>) -> Result<Found, Fault> {
+    let loaded = pipeline(system, root, caller)?;
     let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
     let selector = Selector::new(&loaded.pipeline).map_err(|bad| Fault::new(ErrorKind::Usage, bad.0))?;
     if loaded.pipeline.stages.is_empty() {

@@ -13,7 +13,7 @@ use super::turn;
 use crate::history::{Keep, Last, Store};
 use crate::project::contents::{Content, Contents};
 use crate::project::inputs::{Listing, Selector};
-use crate::project::model::{Action, Pipeline, Stage, StageId};
+use crate::project::model::{Pipeline, Stage, StageId};
 use crate::run::cache::Cache;
 use crate::run::dispatcher::{Job, Order, RunRecord, execute};
 use crate::run::event::{RunEvent, RunId, Verdict};
@@ -313,11 +313,6 @@ impl Session {
             decision: self.desk.fingerprint(stage).map(|(now, _)| self.desk.decided(stage, &now, asked)),
         };
         stages.map(reason).collect()
-    }
-
-    /// Whether it has services, which go on when a run is over.
-    pub fn has_services(&self) -> bool {
-        self.pipeline().stages.iter().any(|stage| matches!(stage.action, Action::Service(_)))
     }
 
     /// The services that run.

@@ -56,6 +56,38 @@ impl Child {
         };
         // What it started may ignore the polite signal and outlive it.
         let _ = kill_process_group(self.group, Signal::KILL);
+        gone(self.group);
         ending
     }
+}
+
+/// Waits until no process of a killed group runs any more: until then it may hold a port that the next run wants.
+#[cfg(target_os = "linux")]
+fn gone(group: Pid) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::process::{PidfdFlags, pidfd_open};
+    // Nobody joins it any more: a fork of a process that has the final signal fails.
+    for member in members(group) {
+        let Ok(file) = pidfd_open(member, PidfdFlags::empty()) else { continue };
+        let _ = poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&Timespec { tv_sec: 1, tv_nsec: 0 }));
+    }
+}
+
+/// Elsewhere the system has no such list that is cheap to read.
+#[cfg(not(target_os = "linux"))]
+fn gone(_: Pid) {}
+
+/// The processes of a group, see proc_pid_stat(5): state, parent and group follow the name in parentheses.
+#[cfg(target_os = "linux")]
+fn members(group: Pid) -> Vec<Pid> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw);
+    let belongs = |pid: &Pid| {
+        let stat = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+        let after = stat.iter().rposition(|&byte| byte == b')').map_or(0, |at| at + 1);
+        let rest = String::from_utf8_lossy(&stat[after..]);
+        rest.split_whitespace().nth(2).and_then(|field| field.parse().ok())
+            == Some(group.as_raw_nonzero().get())
+    };
+    entries.flatten().filter_map(number).filter(belongs).collect()
 }

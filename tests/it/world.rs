@@ -256,3 +256,22 @@ pub mod stock {
         std::os::unix::fs::symlink("/usr/csuser/clouddrive", world.path("clouddrive")).unwrap();
     }
 }
+
+/// Longer than anything takes on a busy machine; a test that waits so long has failed.
+pub const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Waits for something that nobody tells.
+#[track_caller]
+pub fn until(what: &str, mut there: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + LONG;
+    while !there() {
+        assert!(std::time::Instant::now() < deadline, "no {what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// Whether a process still does something.
+pub fn lives(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
+}

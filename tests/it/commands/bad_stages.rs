@@ -3,8 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use super::{Demo, json, processes_with, until};
+use super::{Demo, json, processes_with};
 use crate::world::Ran;
+use crate::world::until;
 
 /// A project with one stage that runs this, and whether it may be cached does not matter.
 fn one(run: &str, more: &str) -> Demo {

@@ -246,16 +246,6 @@ pub fn signal(pid: u32, name: &str) {
     assert!(status.success());
 }
 
-/// Waits until something holds that no line of output tells.
-#[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// The processes that have this word on their command line, or in their environment.
 pub fn processes_with(word: &str) -> Vec<u32> {
     let mut found = Vec::new();

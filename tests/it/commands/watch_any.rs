@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use super::{Demo, Live, processes_with, until};
+use super::{Demo, Live, processes_with};
+use crate::world::until;
 
 /// Says what it read; leaves a line beside the project each time.
 const READS: &str = "echo ran >> ../ran; echo \"read $(cat a.txt)\"";

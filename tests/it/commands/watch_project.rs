@@ -1,7 +1,8 @@
 //! `devboot watch` of a project, piped: what a save runs, what it does not, and what is left when it ends.
 
-use super::{Demo, Live, json, processes_with, until};
+use super::{Demo, Live, json, processes_with};
 use crate::world::Ran;
+use crate::world::until;
 
 const TWO: &str = "\
 [stage.a]

@@ -2,7 +2,8 @@
 
 use std::net::TcpListener;
 
-use super::{Demo, processes_with, until};
+use super::{Demo, processes_with};
+use crate::world::until;
 
 /// The Flask starter, on a port that nobody uses.
 fn starter() -> Demo {

@@ -13,15 +13,12 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use devboot::ipc::frame::{self, Decoder};
 use devboot::ipc::message::{FromClient, FromService, Hello, PROTOCOL, Request, Response};
 
-use crate::world::{DEVBOOT, Ran, World};
-
-/// Longer than anything takes on a busy machine; a test that waits so long has failed.
-const LONG: Duration = Duration::from_secs(60);
+use crate::world::{DEVBOOT, LONG, Ran, World, lives, until};
 
 /// A home whose service is ended with it.
 struct Served {
@@ -80,22 +77,6 @@ impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.world.devboot(["daemon", "stop"]);
     }
-}
-
-/// Waits for something that nobody tells.
-#[track_caller]
-fn until(what: &str, mut there: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LONG;
-    while !there() {
-        assert!(Instant::now() < deadline, "no {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Whether a process still does something.
-fn lives(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
 }
 
 fn kill(pid: u32, signal: &str) {

@@ -7,12 +7,9 @@ mod watch;
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::world::{Ran, World};
-
-/// Longer than anything takes on a busy machine; a test that waits so long has failed.
-const LONG: Duration = Duration::from_secs(60);
+use crate::world::{LONG, Ran, World, lives, until};
 
 /// A home with one project in it.
 struct Project {
@@ -55,20 +52,4 @@ impl Project {
     fn why(&self) -> Ran {
         self.devboot(&["why", "-C", "p"])
     }
-}
-
-/// Waits for something that nobody tells.
-#[track_caller]
-fn until(what: &str, mut there: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LONG;
-    while !there() {
-        assert!(Instant::now() < deadline, "no {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Whether a process still does something.
-fn lives(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
 }

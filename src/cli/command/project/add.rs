@@ -4,20 +4,18 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Keeper, change, keeper, loaded, name, written};
+use super::{Keeper, change, keeper, loaded, name};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::path::display;
 use crate::base::text::printable;
 use crate::cli::context::Context;
-use crate::cli::view;
+use crate::cli::{project_dir, view};
 use crate::daemon::registry::Registered;
 use crate::ipc::message::{AddProject, Request};
 use crate::project::environment::lasting;
-use crate::project::load::root_of;
 use crate::project::trust::{self, Subject};
-use crate::sys::real::real_path;
-use crate::sys::system::{FileKind, ReadSystem};
+use crate::sys::system::ReadSystem;
 use crate::sys::{clock, env};
 
 /// Options.
@@ -31,14 +29,8 @@ pub struct Args {
 
 /// Adds a project.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
-    let path = written(args.dir.as_deref())?;
-    let shown = printable(&path.to_string_lossy());
-    let real = real_path(&path)
-        .map_err(|error| Fault::new(ErrorKind::Usage, format!("cannot use {shown}")).cause(error))?;
-    let real = root_of(&context.system, &real);
-    if !matches!(context.system.meta(&real), Ok(Some(meta)) if meta.kind == FileKind::Dir) {
-        return Err(Fault::new(ErrorKind::Usage, format!("{shown} is not a directory")));
-    }
+    let real = project_dir::root(args.dir.as_deref())?;
+    let shown = printable(&real.to_string_lossy());
     context
         .system
         .list(&real)

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{loaded, root};
+use super::loaded;
 use crate::base::error::Fault;
 use crate::base::exit::Exit;
 use crate::base::text::{counted, printable};
 use crate::cli::context::Context;
-use crate::cli::view;
+use crate::cli::{project_dir, view};
 use crate::document::problem::Severity;
 use crate::project::load::LoadError;
 use crate::project::model::Origin;
@@ -23,7 +23,7 @@ pub struct Args {
 
 /// Lists every problem.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
-    let root = root(context, args.dir.as_deref())?;
+    let root = project_dir::root(args.dir.as_deref())?;
     let (problems, stages) = match loaded(context, &root) {
         Ok(loaded) => {
             if let (Origin::Inferred(told), false) = (&loaded.pipeline.origin, context.global.json) {

@@ -18,13 +18,10 @@ use crate::cli::context::{Context, current_dir};
 use crate::daemon::registry::Registry;
 use crate::ipc::client::{Client, Probe, probe};
 use crate::ipc::listener::{ListenError, Seat};
-use crate::project::files;
-use crate::project::inputs::Listing;
-use crate::project::load::{Asked, LoadError, Loaded, load, root_of};
+use crate::project::load::{LoadError, Loaded};
 use crate::project::schema;
-use crate::sys::process;
-use crate::sys::real::real_path;
-use crate::sys::system::{FileKind, ReadSystem};
+use crate::session::read;
+use crate::sys::env;
 
 /// Options.
 #[derive(clap::Args, Debug)]
@@ -75,29 +72,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     }
 }
 
-/// The root of the project that a directory belongs to, without links in it.
-fn root(context: &Context, dir: Option<&Path>) -> Result<PathBuf, Fault> {
-    let dir = match dir {
-        Some(dir) if dir.is_absolute() => dir.to_owned(),
-        Some(dir) => current_dir()?.join(dir),
-        None => current_dir()?,
-    };
-    let shown = printable(&dir.to_string_lossy());
-    let real = real_path(&dir)
-        .map_err(|error| Fault::new(ErrorKind::Usage, format!("cannot use {shown}")).cause(error))?;
-    match context.system.meta(&real) {
-        Ok(Some(meta)) if meta.kind == FileKind::Dir => Ok(root_of(&context.system, &real)),
-        _ => Err(Fault::new(ErrorKind::Usage, format!("{shown} is not a directory"))),
-    }
-}
-
 /// The pipeline of the project at a root.
 fn loaded(context: &Context, root: &Path) -> Result<Loaded, LoadError> {
-    let venv = |program: &str| root.join(".venv/bin").join(program);
-    let has = |program: &str| {
-        process::find(program).is_some() || matches!(context.system.meta(&venv(program)), Ok(Some(_)))
-    };
-    load(&Asked { system: &context.system, root, has: &has }, || -> Listing { files::list(root, &[], &[]) })
+    read::pipeline(&context.system, root, &env::vars())
 }
 
 /// A directory as it was written, absolute; `.` without one.

@@ -1,16 +1,18 @@
 //! `devboot project remove`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::{Keeper, change, keeper, name, written};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
+use crate::base::path::display;
 use crate::base::text::printable;
 use crate::cli::context::Context;
 use crate::cli::view;
 use crate::ipc::message::{OfProject, Request};
+use crate::project::load::root_of;
 use crate::sys::real::real_path;
 
 /// Options.
@@ -26,7 +28,7 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let path = written(args.dir.as_deref())?;
     // A directory that is gone is known by how it was written.
-    let root = name(&real_path(&path).unwrap_or(path))?;
+    let root = name(&real_path(&path).map_or(path, |real| root_of(&context.system, &real)))?;
     match keeper(context)? {
         Keeper::Service(mut client) => {
             client.ask(Request::RemoveProject(OfProject { root: root.clone() }))?;
@@ -43,7 +45,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     if context.global.json {
         context.printer.json(&json!({ "schema": view::SCHEMA, "removed": root }))?;
     } else {
-        context.printer.say(&format!("removed {}; its files are as they were", printable(&root)));
+        let shown = display(Path::new(&root), &context.dirs.home);
+        context.printer.say(&format!("removed {shown}; its files are as they were"));
     }
     Ok(Exit::Done)
 }

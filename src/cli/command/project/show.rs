@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{loaded, root};
+use super::loaded;
 use crate::base::error::Fault;
 use crate::base::exit::Exit;
 use crate::cli::context::Context;
-use crate::cli::view;
+use crate::cli::{project_dir, view};
 use crate::project::model::{Action, Command, HttpCheck, Origin, Ready, Stage};
 use crate::project::render::explained;
 
@@ -21,7 +21,7 @@ pub struct Args {
 
 /// Prints the pipeline as it was understood.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
-    let root = root(context, args.dir.as_deref())?;
+    let root = project_dir::root(args.dir.as_deref())?;
     let loaded = loaded(context, &root)?;
     for warning in &loaded.warnings {
         context.printer.warn(&warning.to_string());

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{name, root};
+use super::name;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::path::display;
 use crate::cli::context::Context;
-use crate::cli::{project_load, view};
+use crate::cli::{project_dir, project_load, view};
 use crate::ipc::client::{Probe, probe};
 use crate::ipc::message::{OfProject, Request};
 use crate::project::FILE;
@@ -34,7 +34,7 @@ pub struct Args {
 
 /// Trusts a project's file as it is, or no longer.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
-    let root = root(context, args.dir.as_deref())?;
+    let root = project_dir::root(args.dir.as_deref())?;
     let file = root.join(FILE);
     let shown = display(&file, &context.dirs.home);
     if args.revoke {
