@@ -19,6 +19,7 @@
 //! 2 ipc       base sys
 //! 3 watch     base sys project
 //! 3 run       base sys project
+//! 3 cloud     base sys shell
 //! 4 history   base sys project run
 //! 4 setup     base sys host profile shell home repos ipc
 //! 5 session   base sys project run history
@@ -40,6 +41,7 @@
 //! | [`project`] | `devboot.toml` → pipeline, inference for projects without one, fingerprints, trust |
 //! | [`ipc`] | how commands speak with the service: messages, frames, handshake, finding and starting it |
 //! | [`watch`] | what changes in a project: walk, ignore, events, settle, change sets |
+//! | [`cloud`] | credential providers: whose credentials, where from, how long, and how a tool gets them |
 //! | [`run`] | which stages run, when and where; their verdicts and events |
 //! | [`history`] | every run and its stages in SQLite; questions about them |
 //! | [`session`] | one project at work: whose turn it is, what a run needs, what is remembered |
@@ -58,6 +60,7 @@
 
 pub mod base;
 pub mod cli;
+pub mod cloud;
 pub mod daemon;
 pub mod document;
 pub mod history;

@@ -8,6 +8,7 @@ pub mod error;
 pub mod exit;
 pub mod path;
 pub mod redact;
+pub mod secret;
 pub mod shorthand;
 pub mod text;
 pub mod time;

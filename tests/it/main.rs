@@ -3,6 +3,7 @@
 
 mod cli;
 mod clones;
+mod cloud_aws;
 mod commands;
 mod completion;
 mod daemon;

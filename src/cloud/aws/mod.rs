@@ -1,0 +1,10 @@
+//! AWS: its configuration files, the calls that turn one credential into another, and the forms in which its SDKs
+//! take credentials.
+//!
+//! [`config`] reads the files and [`profile`] says where a profile's credentials come from. [`sts`] and [`sso`] make
+//! the requests and read the replies, without a network; [`call`] sends them. What comes out is a [`lease`], and
+//! [`container`], [`credential_process`], [`environment`] and [`console`] are the ways to hand it over.
+
+pub mod config;
+pub mod profile;
+pub mod sigv4;

@@ -1,0 +1,3 @@
+//! Credentials for clouds: where they come from, how long they live, how a tool is handed them.
+
+pub mod aws;

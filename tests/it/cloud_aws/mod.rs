@@ -1,0 +1,3 @@
+//! AWS's part of the credentials: AWS's own published cases, and real servers and clients.
+
+mod published;
