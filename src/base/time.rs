@@ -34,6 +34,11 @@ impl Timestamp {
         })
     }
 
+    /// Reads the date of an HTTP header, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub fn parse_http(text: &str) -> Option<Self> {
+        jiff::fmt::rfc2822::parse(text).ok().map(|time| Self(time.timestamp().as_second()))
+    }
+
     /// The day, in UTC: `2026-11-23`.
     pub fn day(&self) -> String {
         self.to_string().chars().take_while(|c| *c != 'T').collect()
@@ -102,6 +107,8 @@ mod tests {
         assert_eq!(Timestamp::parse("1970-01-01T01:00:00+01:00"), Ok(Timestamp(0)));
         assert!(Timestamp::parse("yesterday").is_err());
         assert!(Timestamp::parse("2024-13-01").is_err());
+        assert_eq!(Timestamp::parse_http("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Timestamp(784_111_777)));
+        assert_eq!(Timestamp::parse_http("soon"), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::Url;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
+use reqwest::header::{ACCEPT, AGE, CONTENT_TYPE, DATE, LOCATION};
 
 use super::route::{self, Route};
 use super::stream::{self, Patience, Pump};
@@ -137,6 +137,9 @@ pub struct Response {
     pub url: String,
     /// The type of the body, without parameters; empty when the server named none.
     pub content_type: String,
+    /// When the server made it, by its own clock and in its own words; `None` when it does not say, or when the
+    /// answer comes from a cache.
+    pub date: Option<String>,
     /// The body.
     pub body: Pump,
 }
@@ -153,11 +156,13 @@ pub fn send(request: Request, patience: Patience) -> Result<Response, HttpError>
     }
     let answer = stream::wait(patience, move || exchange(&request, start));
     let answer = answer.map_err(HttpError::Waiting)??;
-    let kind = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    let kind = header(CONTENT_TYPE).unwrap_or_default();
     Ok(Response {
         status: answer.status().as_u16(),
         url: redact::url(answer.url().as_str()),
         content_type: kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
+        date: header(DATE).filter(|_| header(AGE).is_none()).map(str::to_owned),
         body: Pump::new(answer, patience),
     })
 }

@@ -5,6 +5,11 @@
 //! the requests and read the replies, without a network; [`call`] sends them. What comes out is a [`lease`], and
 //! [`container`], [`credential_process`], [`environment`] and [`console`] are the ways to hand it over.
 
+pub mod call;
 pub mod config;
+pub mod endpoint;
+pub mod lease;
 pub mod profile;
 pub mod sigv4;
+pub mod skew;
+pub mod sts;

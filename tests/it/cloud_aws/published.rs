@@ -9,6 +9,7 @@ use devboot::base::secret::Secret;
 use devboot::base::time::Timestamp;
 use devboot::cloud::aws::config::{self, Section};
 use devboot::cloud::aws::sigv4::{self, Keys};
+use devboot::cloud::aws::skew::Skew;
 use serde_json::Value;
 
 /// Where the sources of a package are.
@@ -181,4 +182,45 @@ fn every_published_vector_of_the_signature_holds() {
         held += 1;
     }
     assert_eq!(held, 31);
+}
+
+#[test]
+fn every_published_case_of_the_clock_holds() {
+    let cases = cases("clock-skew-test-cases.json");
+    assert_eq!(cases.len(), 10);
+    for case in cases {
+        let mut skew = Skew(0);
+        for operation in case["operations"].as_array().unwrap() {
+            if let Some(seconds) = operation["initialClientSkew"].as_i64() {
+                skew = Skew(seconds);
+            }
+            let attempts = operation["attempts"].as_array().unwrap();
+            for (at, attempt) in attempts.iter().enumerate() {
+                let moment = |name: &str| Timestamp::parse(attempt[name].as_str().unwrap()).unwrap();
+                assert_eq!(
+                    skew.theirs(moment("clientTimeAtSend")),
+                    moment("expectedSigningTime"),
+                    "{}",
+                    case["description"]
+                );
+                let headers = &attempt["response"]["headers"];
+                let date = headers["Date"].as_str().filter(|_| headers["Age"].is_null());
+                let date = date.and_then(Timestamp::parse_http);
+                let used = skew;
+                skew = Skew::measured(date, moment("clientTimeAtSend"), moment("clientTimeAtReceive"))
+                    .unwrap_or(used);
+                if let Some(code) = attempt["response"]["errorCode"].as_str() {
+                    let tried_again = at + 1 < attempts.len();
+                    let may = operation["maxAttempts"] != 1;
+                    assert_eq!(
+                        may && Skew(skew.0 - used.0).explains(code),
+                        tried_again,
+                        "{}",
+                        case["description"]
+                    );
+                }
+            }
+            assert_eq!(Some(skew.0), operation["expectedClientSkew"].as_i64(), "{}", case["description"]);
+        }
+    }
 }
