@@ -12,4 +12,5 @@ pub mod lease;
 pub mod profile;
 pub mod sigv4;
 pub mod skew;
+pub mod sso;
 pub mod sts;
