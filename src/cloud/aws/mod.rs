@@ -7,7 +7,11 @@
 
 pub mod call;
 pub mod config;
+pub mod console;
+pub mod container;
+pub mod credential_process;
 pub mod endpoint;
+pub mod environment;
 pub mod lease;
 pub mod profile;
 pub mod sigv4;

@@ -1,5 +1,7 @@
 //! AWS's part of the credentials: AWS's own published cases, and real servers and clients.
 
 mod bad_days;
+mod clients;
 mod moto;
 mod published;
+mod sso;
