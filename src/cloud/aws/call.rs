@@ -120,6 +120,13 @@ impl fmt::Display for CallError {
     }
 }
 
+impl CallError {
+    /// Whether the server was reached and said no.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+}
+
 impl std::error::Error for CallError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {

@@ -1,10 +1,13 @@
-//! The container credentials endpoint: who may ask, and what is answered. Pure; the socket is the caller's.
+//! The container credentials endpoint: who may ask, what is answered, and what another one's answer means. Pure; the
+//! socket is the caller's.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::lease::AwsLease;
+use super::sigv4::Keys;
 use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
 
 /// The head of a request.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +129,39 @@ pub fn answer(lease: &AwsLease) -> Secret<String> {
     Secret::new(serde_json::to_string(&answer).unwrap_or_default())
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reply {
+    access_key_id: String,
+    secret_access_key: String,
+    #[serde(default)]
+    token: String,
+    expiration: Option<String>,
+    account_id: Option<String>,
+}
+
+/// Reads the body of another such endpoint: that of ECS, EKS or a cloud shell. `None` when it is none.
+pub fn read(body: &[u8], now: Timestamp) -> Option<AwsLease> {
+    let reply: Reply = serde_json::from_slice(body).ok()?;
+    let (secret_access_key, token) = (Secret::new(reply.secret_access_key), Secret::new(reply.token));
+    let expiration = reply.expiration.map(|end| Timestamp::parse(&end)).transpose().ok()?;
+    let plain = |text: &str| text.chars().all(|c| c.is_ascii_graphic());
+    let (id, secret) = (&reply.access_key_id, secret_access_key.expose());
+    if id.is_empty() || secret.is_empty() || ![id, secret, token.expose()].iter().all(|text| plain(text)) {
+        return None;
+    }
+    Some(AwsLease {
+        keys: Keys {
+            access_key_id: reply.access_key_id,
+            secret_access_key,
+            session_token: Some(token).filter(|token| !token.expose().is_empty()),
+        },
+        account: reply.account_id.filter(|account| plain(account)),
+        obtained: now,
+        expiration,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +212,17 @@ mod tests {
         let open = Door { token: Secret::new(String::new()), ..door() };
         let head = Head { method: "GET", target: path, headers: &headers("127.0.0.1:4000", "") };
         assert_eq!(admit(&head, &open), Err(Refusal::Token), "an empty token opens nothing");
+    }
+
+    #[test]
+    fn another_endpoint_s_answer_is_read() {
+        let given = lease(Some(3600));
+        let found = read(answer(&given).expose().as_bytes(), Timestamp(0)).unwrap();
+        assert_eq!(found.keys.session_token.unwrap().expose(), "FwoG+/==");
+        assert_eq!((&found.account, found.expiration), (&given.account, given.expiration));
+        let split = answer(&given).expose().replace("FwoG", "Fwo\\nG");
+        assert!(read(split.as_bytes(), Timestamp(0)).is_none());
+        assert!(read(br#"{"AccessKeyId":"A","SecretAccessKey":""}"#, Timestamp(0)).is_none());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! take credentials.
 //!
 //! [`config`] reads the files and [`profile`] says where a profile's credentials come from. [`sts`] and [`sso`] make
-//! the requests and read the replies, without a network; [`call`] sends them. What comes out is a [`lease`], and
+//! the requests and read the replies, without a network; [`call`] sends them. [`obtain`] goes the whole way to a [`lease`];
 //! [`container`], [`credential_process`], [`environment`] and [`console`] are the ways to hand it over.
 
 pub mod call;
@@ -13,6 +13,7 @@ pub mod credential_process;
 pub mod endpoint;
 pub mod environment;
 pub mod lease;
+pub mod obtain;
 pub mod profile;
 pub mod sigv4;
 pub mod skew;

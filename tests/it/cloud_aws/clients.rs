@@ -70,6 +70,32 @@ fn assumed(moto: &Moto) -> AwsLease {
 }
 
 #[test]
+fn command_lines_are_split_as_botocore_splits_them() {
+    // Every line of up to five of these pieces.
+    let pieces = ["a", " ", "'", "\"", "\\", "$", "#"];
+    let mut lines = vec![String::new()];
+    let mut from = 0;
+    for _ in 0..5 {
+        let to = lines.len();
+        for at in from..to {
+            lines.extend(pieces.map(|piece| format!("{}{piece}", lines[at])));
+        }
+        from = to;
+    }
+    let script = "import json, sys\nfrom botocore.compat import compat_shell_split\n\
+        def split(line):\n    try:\n        return compat_shell_split(line)\n    except ValueError:\n        return None\n\
+        print(json.dumps([split(line) for line in json.load(open(sys.argv[1]))]))";
+    let world = World::new();
+    world.write("lines", serde_json::to_vec(&lines).unwrap());
+    let output = world.command(python()).args(["-c", script]).arg(world.path("lines")).output().unwrap();
+    let theirs: Vec<Option<Vec<String>>> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(theirs.len(), lines.len());
+    for (line, theirs) in lines.iter().zip(theirs) {
+        assert_eq!(credential_process::split(line), theirs, "{line:?}");
+    }
+}
+
+#[test]
 fn a_program_s_answer_is_taken() {
     let (moto, world) = (Moto::start(), World::new());
     let lease = assumed(&moto);

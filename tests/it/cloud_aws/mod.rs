@@ -3,5 +3,6 @@
 mod bad_days;
 mod clients;
 mod moto;
+mod obtain;
 mod published;
 mod sso;

@@ -21,9 +21,9 @@ use devboot::sys::{clock, process};
 use super::clients::python;
 use crate::world::World;
 
-struct Portal {
+pub struct Portal {
     child: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Drop for Portal {
@@ -34,7 +34,7 @@ impl Drop for Portal {
 }
 
 impl Portal {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/cloud_aws/portal.py");
         let mut child =
             Command::new("python3").arg(script).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
@@ -43,13 +43,13 @@ impl Portal {
         Self { child, url: format!("http://127.0.0.1:{}", port.trim()) }
     }
 
-    fn sso(&self) -> Sso {
+    pub fn sso(&self) -> Sso {
         let endpoint = address(&self.url, "eu-west-1").unwrap();
         Sso { oidc: endpoint.clone(), portal: endpoint, waiting: Waiting::default(), clock: clock::now }
     }
 }
 
-fn source() -> SsoSource {
+pub fn source() -> SsoSource {
     SsoSource {
         session: Some("work".into()),
         start_url: "https://d-123.awsapps.com/start".into(),
@@ -60,7 +60,7 @@ fn source() -> SsoSource {
     }
 }
 
-fn signed_in(sso: &Sso) -> cache::CachedToken {
+pub fn signed_in(sso: &Sso) -> cache::CachedToken {
     let (client, flow) = sso.start_device(&source()).unwrap();
     sso.confirmed(&source(), client, flow, |_| true).unwrap()
 }

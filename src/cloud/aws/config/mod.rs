@@ -341,4 +341,16 @@ mod tests {
         let error = read(&system, &Locations { config: "/dev/zero".into(), ..gone }).unwrap_err();
         assert!(matches!(error, ConfigError::Unreadable(..)), "{error}");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_brings_the_reader_down(text in "(\\[|profile |sso-session |default|\\]|a|=| |\t|\r|\n|#|;|é|\u{feff}){0,60}") {
+            if let Ok(read) = of(&text, &text) {
+                let names = read.profiles.keys().chain(read.sso_sessions.keys()).chain(read.services.keys());
+                for name in names {
+                    proptest::prop_assert!(is_identifier(name), "{name:?}");
+                }
+            }
+        }
+    }
 }

@@ -187,4 +187,16 @@ mod tests {
         }
         assert!(Leaves::of(b"<a>\xff</a>").is_none());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_bring_the_reader_down(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let _ = Leaves::of(&bytes);
+        }
+
+        #[test]
+        fn nor_does_what_looks_like_a_reply(text in "(<a>|</a>|<b/>|<!--|-->|<\\?|\\?>|&amp;|&#x1b;|&x;|<!\\[CDATA\\[|\\]\\]>|é|x){0,40}") {
+            let _ = Leaves::of(text.as_bytes());
+        }
+    }
 }

@@ -1,0 +1,106 @@
+//! Why a profile gives no credentials.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::base::error::{Diagnose, ErrorKind, Fault};
+use crate::base::text::printable;
+use crate::cloud::aws::call::CallError;
+use crate::cloud::aws::credential_process::ProgramError;
+use crate::cloud::aws::endpoint::EndpointError;
+
+/// Why a profile gives no credentials.
+#[derive(Debug)]
+pub enum ObtainError {
+    /// A call failed.
+    Call(CallError),
+    /// A program failed.
+    Program(ProgramError),
+    /// A person has to sign in first; to this session or portal.
+    SignIn(String),
+    /// The code of an MFA device was not given, with the reason.
+    NoCode(Fault),
+    /// A file with a token cannot be used.
+    TokenFile(PathBuf, io::Error),
+    /// The profile is one of `aws login`, whose keys only the AWS CLI can use; the profile's name.
+    PassedThrough(String),
+    /// The host has no credentials in this place, with the reason.
+    Host(&'static str),
+}
+
+impl fmt::Display for ObtainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(error) => error.fmt(f),
+            Self::Program(error) => error.fmt(f),
+            Self::SignIn(session) => write!(f, "nobody is signed in to '{}'", printable(session)),
+            Self::NoCode(fault) => fault.fmt(f),
+            Self::TokenFile(path, _) => {
+                write!(f, "the token in {} cannot be used", printable(&path.to_string_lossy()))
+            }
+            Self::PassedThrough(profile) => {
+                write!(
+                    f,
+                    "the profile '{}' is one of 'aws login' and gives its keys to AWS's tools only",
+                    printable(profile)
+                )
+            }
+            Self::Host(why) => write!(f, "the host has no credentials to give: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for ObtainError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Call(error) => error.source(),
+            Self::Program(error) => error.source(),
+            Self::TokenFile(_, error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Diagnose for ObtainError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Call(error) => error.kind(),
+            Self::Program(error) => error.kind(),
+            Self::SignIn(_) => ErrorKind::NeedsUser,
+            Self::NoCode(fault) => fault.kind,
+            Self::TokenFile(..) | Self::PassedThrough(_) | Self::Host(_) => ErrorKind::Failed,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Call(error) => error.hints(),
+            Self::Program(error) => error.hints(),
+            Self::SignIn(_) => vec!["run: devboot cloud login".into()],
+            Self::NoCode(fault) => fault.hints.clone(),
+            Self::PassedThrough(_) => {
+                vec!["as the source of a role it cannot serve; name another source_profile".into()]
+            }
+            Self::TokenFile(..) | Self::Host(_) => Vec::new(),
+        }
+    }
+}
+
+impl From<CallError> for ObtainError {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<EndpointError> for ObtainError {
+    fn from(error: EndpointError) -> Self {
+        Self::Call(error.into())
+    }
+}
+
+impl From<ProgramError> for ObtainError {
+    fn from(error: ProgramError) -> Self {
+        Self::Program(error)
+    }
+}

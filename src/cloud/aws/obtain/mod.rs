@@ -1,0 +1,154 @@
+//! Carrying a profile out: from its source, link by link, to a lease.
+
+mod error;
+mod host;
+
+pub use error::ObtainError;
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::call::Waiting;
+use super::config::AwsConfig;
+use super::credential_process;
+use super::endpoint::{DEFAULT_REGION, Service, endpoint};
+use super::lease::AwsLease;
+use super::profile::{Profile, Role, Source, SsoSource, WebIdentity};
+use super::sigv4::Keys;
+use super::sso::cache::{self, TokenStanding};
+use super::sso::client::Sso;
+use super::sts::Sts;
+use crate::base::error::Fault;
+use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
+use crate::sys::system::WriteSystem;
+
+/// The largest token of another identity provider, in bytes.
+const TOKEN: u64 = 64 << 10;
+
+/// Asks for the code that an MFA device shows; the device's name is given.
+pub type AskCode<'a> = &'a mut dyn FnMut(&str) -> Result<Secret<String>, Fault>;
+
+/// What carrying out a profile needs from outside.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    /// The files that the profile is from.
+    pub config: &'a AwsConfig,
+    /// The environment.
+    pub var: &'a dyn Fn(&str) -> Option<String>,
+    /// Where token files and the tokens of sign-ins are.
+    pub system: &'a dyn WriteSystem,
+    /// `~/.aws/sso/cache`.
+    pub sso_cache: &'a Path,
+    /// The user, whose files the tokens must be.
+    pub uid: u32,
+    /// How long a call may take.
+    pub waiting: Waiting,
+    /// How long a program may take.
+    pub program: Duration,
+    /// This machine's clock.
+    pub clock: fn() -> Timestamp,
+}
+
+/// The credentials of a profile. Nothing is asked but the codes of MFA devices, each once.
+///
+/// # Errors
+/// A link of the chain gives no credentials; or a person is needed first: to sign in, or for a code.
+pub fn obtain(profile: &Profile, means: &Means<'_>, ask: AskCode<'_>) -> Result<AwsLease, ObtainError> {
+    let region = profile.region.as_deref();
+    let lease = Carrying { means, profile: &profile.name, region }.source(&profile.source, ask)?;
+    Ok(AwsLease { account: lease.account.or_else(|| profile.account.clone()), ..lease })
+}
+
+/// The region of calls for a profile: its own, the environment's, or the default one.
+pub fn region(own: Option<&str>, var: &dyn Fn(&str) -> Option<String>) -> String {
+    let named = own.map(str::to_owned).or_else(|| var("AWS_REGION")).or_else(|| var("AWS_DEFAULT_REGION"));
+    named.filter(|region| !region.is_empty()).unwrap_or_else(|| DEFAULT_REGION.to_owned())
+}
+
+struct Carrying<'a> {
+    means: &'a Means<'a>,
+    /// The profile that was asked for: its region and servers are those of a link that names none.
+    profile: &'a str,
+    region: Option<&'a str>,
+}
+
+impl Carrying<'_> {
+    fn source(&self, source: &Source, ask: AskCode<'_>) -> Result<AwsLease, ObtainError> {
+        let Means { clock, program, .. } = *self.means;
+        match source {
+            Source::Static(keys) => Ok(AwsLease {
+                keys: Keys {
+                    access_key_id: keys.access_key_id.clone(),
+                    secret_access_key: keys.secret_access_key.clone(),
+                    session_token: keys.session_token.clone(),
+                },
+                account: None,
+                obtained: clock(),
+                expiration: None,
+            }),
+            Source::Role(role, from) => {
+                let from = self.source(from, &mut *ask)?;
+                self.role(role, &from.keys, ask)
+            }
+            Source::WebIdentity(web) => self.web_identity(web),
+            Source::Sso(sso) => self.sso(sso),
+            Source::Program(line) => Ok(credential_process::obtain(line, program, clock)?),
+            Source::Login(_) => Err(ObtainError::PassedThrough(self.profile.to_owned())),
+            Source::Host(host) => host::obtain(*host, self.means),
+        }
+    }
+
+    fn sts(&self, profile: &str, own: Option<&str>) -> Result<Sts, ObtainError> {
+        let Means { config, var, waiting, clock, .. } = *self.means;
+        let region = region(own.or(self.region), var);
+        Ok(Sts::new(endpoint(Service::Sts, &region, var, config, profile)?, waiting, clock))
+    }
+
+    fn role(&self, role: &Role, keys: &Keys, ask: AskCode<'_>) -> Result<AwsLease, ObtainError> {
+        let sts = self.sts(&role.profile, role.region.as_deref())?;
+        let code = match &role.mfa_serial {
+            Some(device) => Some(ask(device).map_err(ObtainError::NoCode)?),
+            None => None,
+        };
+        Ok(sts.assume_role(keys, role, code.as_ref())?)
+    }
+
+    fn web_identity(&self, web: &WebIdentity) -> Result<AwsLease, ObtainError> {
+        let unreadable = |error| ObtainError::TokenFile(web.token_file.clone(), error);
+        let token = Secret::new(self.means.system.read(&web.token_file, TOKEN).map_err(unreadable)?);
+        let text = std::str::from_utf8(token.expose()).map_err(|_| {
+            unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, "not UTF-8 text"))
+        })?;
+        Ok(self.sts(self.profile, None)?.web_identity(web, &Secret::new(text.to_owned()))?)
+    }
+
+    fn sso(&self, source: &SsoSource) -> Result<AwsLease, ObtainError> {
+        let Means { config, var, system, sso_cache, uid, waiting, clock, .. } = *self.means;
+        let server = |service| endpoint(service, &source.region, var, config, self.profile);
+        let sso = Sso { oidc: server(Service::SsoOidc)?, portal: server(Service::Sso)?, waiting, clock };
+        let needed = || ObtainError::SignIn(source.session.clone().unwrap_or(source.start_url.clone()));
+        let cached = cache::read(system, sso_cache, source, uid)
+            .map_err(|error| ObtainError::TokenFile(cache::file(sso_cache, source), error))?
+            .ok_or_else(needed)?;
+        let standing = cached.standing(clock());
+        let refreshed = match standing {
+            TokenStanding::SignIn => return Err(needed()),
+            TokenStanding::Good | TokenStanding::Last => None,
+            TokenStanding::Refresh | TokenStanding::MustRefresh => match sso.refreshed(&cached) {
+                // What the server refuses to renew, a person must; what only was not reached may come back.
+                Err(error) if standing == TokenStanding::MustRefresh && error.is_refusal() => {
+                    return Err(needed());
+                }
+                Err(error) if standing == TokenStanding::MustRefresh => return Err(error.into()),
+                result => result.ok().flatten(),
+            },
+        };
+        if let Some(refreshed) = &refreshed {
+            // A home that cannot be written costs the next sign-in, not this lease.
+            let _ = cache::write(system, sso_cache, source, refreshed);
+        }
+        let token = refreshed.as_ref().map_or(&cached.token, |cached| &cached.token);
+        Ok(sso.role_credentials(token, source)?)
+    }
+}
