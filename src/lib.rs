@@ -19,7 +19,7 @@
 //! 2 ipc       base sys
 //! 3 watch     base sys project
 //! 3 run       base sys project
-//! 3 cloud     base sys shell
+//! 3 cloud     base sys shell ipc
 //! 4 history   base sys project run
 //! 4 setup     base sys host profile shell home repos ipc
 //! 5 session   base sys project run history

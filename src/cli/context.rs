@@ -193,7 +193,7 @@ impl Context {
         self.own_home()?;
         self.prepare_state()?;
         let path = self.dirs.state.join("lock");
-        let lock = Lock::take(&path).map_err(|error| match error {
+        let lock = Lock::take_within(&path, LOCK_PATIENCE).map_err(|error| match error {
             LockError::Held(pid) => {
                 let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
                 Fault::new(ErrorKind::Failed, format!("another devboot{who} is changing this home"))

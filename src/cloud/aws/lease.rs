@@ -65,7 +65,7 @@ impl AwsLease {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(in crate::cloud::aws) mod tests {
     use super::*;
     use crate::base::secret::Secret;
 
