@@ -1,7 +1,8 @@
 //! What commands share: the streams, the home, the host. Everything beyond the directories is looked at only when
 //! a command asks for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::args::{Global, ProfileArgs};
 use super::command::completions;
@@ -157,7 +158,7 @@ impl Context {
     pub fn reader<'a>(
         &'a self,
         facts: &Facts,
-        here: &'a std::path::Path,
+        here: &'a Path,
         fetch: &'a dyn Fn(&str) -> Result<PathBuf, Fault>,
     ) -> profile::Reader<'a> {
         profile::Reader {
@@ -193,7 +194,7 @@ impl Context {
         self.own_home()?;
         self.prepare_state()?;
         let path = self.dirs.state.join("lock");
-        let lock = Lock::take_within(&path, LOCK_PATIENCE).map_err(|error| match error {
+        let lock = self.patient_lock(&path).map_err(|error| match error {
             LockError::Held(pid) => {
                 let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
                 Fault::new(ErrorKind::Failed, format!("another devboot{who} is changing this home"))
@@ -217,7 +218,34 @@ impl Context {
         }
         Ok(lock)
     }
+
+    /// The lock at `path`. The service changes the home for a few milliseconds at a time, as after a saved profile: whoever
+    /// comes just then waits.
+    fn patient_lock(&self, path: &Path) -> Result<Lock, LockError> {
+        let begun = Instant::now();
+        let mut said = false;
+        loop {
+            let limit = if said { LOCK_PATIENCE } else { SILENCE };
+            match Lock::take_within(path, limit.saturating_sub(begun.elapsed())) {
+                Err(LockError::Held(holder)) if begun.elapsed() >= limit => {
+                    if said {
+                        return Err(LockError::Held(holder));
+                    }
+                    said = true;
+                    self.printer.say("waiting for another devboot, which is changing this home");
+                }
+                // Somebody else was quicker.
+                Err(LockError::Held(_)) => {}
+                result => return result,
+            }
+        }
+    }
 }
+
+/// How long another devboot may have the home before we say that we wait for it.
+const SILENCE: Duration = Duration::from_millis(500);
+/// How long we wait for another devboot in all: longer than any change of the home alone takes, and no clone.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The directory this process stands in.
 pub fn current_dir() -> Result<PathBuf, Fault> {
@@ -226,7 +254,7 @@ pub fn current_dir() -> Result<PathBuf, Fault> {
 }
 
 /// The directory of `--home`, absolute. A `..` would stay in the generated files, so it is followed now.
-fn chosen(path: &std::path::Path) -> Result<PathBuf, Fault> {
+fn chosen(path: &Path) -> Result<PathBuf, Fault> {
     let path = absolute(path)?;
     if path.components().any(|part| part == std::path::Component::ParentDir) {
         return Ok(real_path(&path).unwrap_or(path));
@@ -234,7 +262,7 @@ fn chosen(path: &std::path::Path) -> Result<PathBuf, Fault> {
     Ok(path)
 }
 
-fn absolute(path: &std::path::Path) -> Result<PathBuf, Fault> {
+fn absolute(path: &Path) -> Result<PathBuf, Fault> {
     let path = if path.is_absolute() { path.to_path_buf() } else { current_dir()?.join(path) };
     // Without the `.` of `./x`.
     Ok(path.components().collect())
