@@ -1,3 +1,4 @@
 //! Credentials for clouds: where they come from, how long they live, how a tool is handed them.
 
 pub mod aws;
+pub mod vault;
