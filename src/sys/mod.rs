@@ -3,7 +3,9 @@
 //! `clippy.toml` refuses `std::fs`, `std::process` and `std::env` everywhere else.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod append;
 pub mod blob;
+pub mod caller;
 pub mod capped_log;
 pub mod child;
 pub mod clock;
