@@ -124,7 +124,8 @@ impl Record {
             .flatten(),
         );
         for text in texts {
-            text.truncate(text.floor_char_boundary(LONGEST));
+            let end = (0..=LONGEST.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+            text.truncate(end.unwrap_or(0));
         }
         self
     }
