@@ -18,6 +18,7 @@ pub mod env;
 pub mod events;
 pub mod fresh_tree;
 mod guard;
+pub mod hardening;
 pub mod http;
 #[cfg(target_os = "linux")]
 pub mod inotify;

@@ -411,19 +411,6 @@ pub fn name(pid: u32) -> Option<String> {
     Some(std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim_end().to_owned())
 }
 
-/// Keeps what we remember from other programs of the same user: no core dump, and nobody may look into our memory.
-/// Best effort. What we start may be looked into, and may raise the limit of its core dumps again.
-pub fn keep_memory_private() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let maximum = getrlimit(Resource::Core).maximum;
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
-    #[cfg(target_os = "linux")]
-    {
-        let never = rustix::process::DumpableBehavior::NotDumpable;
-        let _ = rustix::process::set_dumpable_behavior(never);
-    }
-}
-
 /// How much memory we take, in bytes, where the system tells.
 pub fn resident() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;

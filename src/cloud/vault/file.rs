@@ -252,12 +252,14 @@ mod tests {
                 .unwrap();
         }
         assert!(failures >= 4, "{failures}");
-        let length = vault.sealed().text().len();
-        for space in [0, 1, length / 2, length - 1] {
+        let large = |contents: &mut Contents| {
+            contents.put("new", Secret::new("x".repeat(4000)), Timestamp(0)).map(drop)
+        };
+        for space in [0, 1, 100, 4000] {
             let system = system.healed();
             system.space.set(Some(space));
             let mut held = vault.clone();
-            let error = change_held(&system, path, &mut held, |contents| put(contents, "new")).unwrap_err();
+            let error = change_held(&system, path, &mut held, large).unwrap_err();
             assert!(matches!(error, VaultError::Io(_, "write", _)));
             assert_eq!(opened(&system, path, "one").unwrap().len(), 1);
             assert_eq!(held.contents().unwrap().len(), 1, "what is held is what is on disk");

@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_vault_opens_with_the_identity_of_its_recipient() {
-        let (ours, other) = (VaultKey::generate(), VaultKey::generate());
+        let (ours, other) = (VaultKey::generate().unwrap(), VaultKey::generate().unwrap());
         let vault = Unlocked::new(&Wrap::Recipient(ours.recipient())).unwrap().with(&contents()).unwrap();
         let sealed = Sealed::read(vault.sealed().text().as_bytes()).unwrap();
         let open = |text: String| sealed.clone().unlock(&Key::Identities(Secret::new(text)));

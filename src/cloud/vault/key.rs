@@ -3,12 +3,14 @@
 use std::io::{Read, Write};
 use std::iter;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use age::secrecy::{ExposeSecret, SecretString};
 use age::{DecryptError, Decryptor, Encryptor, scrypt, x25519};
 
 use super::error::VaultError;
 use crate::base::secret::Secret;
+use crate::sys::hardening::LockedBytes;
 
 /// The work of a passphrase, as the power of two that scrypt takes: 64 MB and about a quarter of a second, on a small
 /// machine as well. Fixed: age would measure the machine and take whatever a busy moment says.
@@ -50,31 +52,42 @@ pub enum Unlock {
     Recipient(String),
 }
 
-/// The vault's own identity. Its memory is overwritten on drop.
-#[derive(Clone)]
-pub struct VaultKey(x25519::Identity);
-
-impl std::fmt::Debug for VaultKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(crate::base::redact::MASK)
-    }
+/// The vault's own identity, held as text on pages of its own: the one secret that stays while a vault is open.
+#[derive(Clone, Debug)]
+pub struct VaultKey {
+    text: Arc<LockedBytes>,
+    recipient: x25519::Recipient,
 }
 
 impl VaultKey {
     /// A new one.
-    pub fn generate() -> Self {
-        Self(x25519::Identity::generate())
+    ///
+    /// # Errors
+    /// There is no memory left.
+    pub fn generate() -> Result<Self, VaultError> {
+        Self::hold(&x25519::Identity::generate())
+    }
+
+    fn hold(identity: &x25519::Identity) -> Result<Self, VaultError> {
+        let text = Secret::new(identity.to_string().expose_secret().as_bytes().to_vec());
+        let text = LockedBytes::new(&text).map_err(|_| VaultError::Sealing)?;
+        Ok(Self { text: Arc::new(text), recipient: identity.to_public() })
+    }
+
+    /// The text of an identity, as `age-keygen` writes it.
+    fn read(text: &[u8]) -> Option<x25519::Identity> {
+        x25519::Identity::from_str(std::str::from_utf8(text).ok()?).ok()
     }
 
     /// Its public form.
     pub fn recipient(&self) -> String {
-        self.0.to_public().to_string()
+        self.recipient.to_string()
     }
 
-    /// Its text, as `age-keygen` writes it.
+    /// Its text.
     #[cfg(test)]
     pub(super) fn text(&self) -> String {
-        self.0.to_string().expose_secret().to_owned()
+        String::from_utf8_lossy(self.text.expose()).into_owned()
     }
 
     /// Seals it.
@@ -82,8 +95,7 @@ impl VaultKey {
     /// # Errors
     /// The passphrase is empty, or the recipient is none.
     pub fn wrap(&self, wrap: &Wrap) -> Result<(Unlock, Vec<u8>), VaultError> {
-        let text = self.0.to_string();
-        let plain = text.expose_secret().as_bytes();
+        let plain = self.text.expose();
         match wrap {
             Wrap::Passphrase(passphrase) => {
                 let mut recipient = scrypt::Recipient::new(acceptable(passphrase)?);
@@ -129,8 +141,7 @@ impl VaultKey {
                 return Err(VaultError::WantsIdentity(recipient.clone()));
             }
         };
-        let text = std::str::from_utf8(plain.expose()).map_err(|_| damaged())?;
-        x25519::Identity::from_str(text).map(Self).map_err(|_| damaged())
+        Self::hold(&Self::read(plain.expose()).ok_or_else(damaged)?)
     }
 
     /// Seals bytes so that only this identity opens them.
@@ -138,7 +149,7 @@ impl VaultKey {
     /// # Errors
     /// age refuses, which it has no reason to.
     pub fn seal(&self, plain: &Secret<Vec<u8>>) -> Result<Vec<u8>, VaultError> {
-        encrypt(&self.0.to_public(), plain.expose())
+        encrypt(&self.recipient, plain.expose())
     }
 
     /// Opens bytes that were sealed for this identity.
@@ -146,13 +157,13 @@ impl VaultKey {
     /// # Errors
     /// They were not, or are damaged.
     pub fn open(&self, sealed: &[u8]) -> Result<Secret<Vec<u8>>, VaultError> {
-        decrypt(&self.0, sealed).map_err(|_| VaultError::Mixed)
+        let identity = Self::read(self.text.expose()).ok_or(VaultError::Sealing)?;
+        decrypt(&identity, sealed).map_err(|_| VaultError::Mixed)
     }
 
     /// A code over bytes that only this identity can make: anyone could seal something for it.
     pub fn code(&self, bytes: &[u8]) -> blake3::Hash {
-        let key = blake3::derive_key(SEAL_CONTEXT, self.0.to_string().expose_secret().as_bytes());
-        let key = Secret::new(key);
+        let key = Secret::new(blake3::derive_key(SEAL_CONTEXT, self.text.expose()));
         blake3::keyed_hash(key.expose(), bytes)
     }
 }

@@ -19,7 +19,7 @@ impl Unlocked {
     /// # Errors
     /// The passphrase is empty, or the recipient is none.
     pub fn new(wrap: &Wrap) -> Result<Self, VaultError> {
-        Self::made(VaultKey::generate(), wrap, &Contents::default())
+        Self::made(VaultKey::generate()?, wrap, &Contents::default())
     }
 
     /// A vault with its identity, once it is sure that the one fits the other.
@@ -81,7 +81,7 @@ impl Unlocked {
     /// # Errors
     /// The passphrase is empty, or the recipient is none.
     pub fn rotated(&self, wrap: &Wrap) -> Result<Self, VaultError> {
-        Self::made(VaultKey::generate(), wrap, &self.contents()?)
+        Self::made(VaultKey::generate()?, wrap, &self.contents()?)
     }
 }
 
@@ -90,7 +90,7 @@ impl Unlocked {
 /// # Errors
 /// The passphrase is empty.
 pub fn export(contents: &Contents, passphrase: Secret<String>) -> Result<String, VaultError> {
-    let vault = Unlocked::made(VaultKey::generate(), &Wrap::Passphrase(passphrase), contents)?;
+    let vault = Unlocked::made(VaultKey::generate()?, &Wrap::Passphrase(passphrase), contents)?;
     Ok(vault.sealed.text())
 }
 
