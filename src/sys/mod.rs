@@ -25,6 +25,7 @@ pub mod inotify;
 pub mod keyboard;
 pub mod lock;
 pub mod log;
+pub mod loopback;
 #[cfg(test)]
 pub mod memory;
 pub mod network;

@@ -1,0 +1,100 @@
+//! Which user is at the other end of a connection on this machine.
+
+use std::net::TcpStream;
+#[cfg(target_os = "linux")]
+use std::net::{SocketAddr, SocketAddrV4};
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A program of this user.
+    User(u32),
+    /// Nobody: the client has closed its socket, and an answer would reach no one.
+    Gone,
+    /// The system does not tell: the client is in another network namespace, or this is not Linux.
+    Unknown,
+}
+
+/// Who is at the other end of a connection that was made to us.
+#[cfg(target_os = "linux")]
+pub fn owner(stream: &TcpStream) -> Owner {
+    let (Ok(SocketAddr::V4(ours)), Ok(SocketAddr::V4(theirs))) = (stream.local_addr(), stream.peer_addr())
+    else {
+        return Owner::Unknown;
+    };
+    // Java, for one, speaks IPv4 through sockets of IPv6.
+    for (table, mapped) in [("/proc/net/tcp", false), ("/proc/net/tcp6", true)] {
+        let Ok(table) = std::fs::read_to_string(table) else { continue };
+        if let Some(found) = find(&table, &address(theirs, mapped), &address(ours, mapped)) {
+            return found;
+        }
+    }
+    Owner::Unknown
+}
+
+/// Who is at the other end of a connection that was made to us: nobody tells here.
+#[cfg(not(target_os = "linux"))]
+pub fn owner(_: &TcpStream) -> Owner {
+    Owner::Unknown
+}
+
+/// The owner of the socket with these two ends in a table of proc(5).
+#[cfg(target_os = "linux")]
+fn find(table: &str, local: &str, remote: &str) -> Option<Owner> {
+    table.lines().skip(1).find_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        if fields.next() != Some(local) || fields.next() != Some(remote) {
+            return None;
+        }
+        // After the two: state, queues, timer, retransmits, uid, timeout, inode.
+        let uid = fields.nth(4)?.parse().ok()?;
+        // A socket that no program holds any more is said to be root's.
+        Some(if fields.nth(1)? == "0" { Owner::Gone } else { Owner::User(uid) })
+    })
+}
+
+/// An address as the tables write it: each four bytes as a number of this machine.
+#[cfg(target_os = "linux")]
+fn address(address: SocketAddrV4, mapped: bool) -> String {
+    let word = |bytes: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(bytes));
+    let prefix =
+        if mapped { [word([0; 4]), word([0; 4]), word([0, 0, 0xff, 0xff])].concat() } else { String::new() };
+    format!("{prefix}{}:{:04X}", word(address.ip().octets()), address.port())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    const TABLE: &str = "\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:9C40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 11 1 0 100 0 0 10 0
+   1: 0100007F:9C40 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 12 1 0 20 4 30 10 -1
+   2: 0100007F:C350 0100007F:9C40 01 00000000:00000000 00:00000000 00000000 65534        0 13 1 0 20 4 30 10 -1
+   3: 0100007F:C351 0100007F:9C40 05 00000000:00000000 02:00000000 00000000     0        0 0 2 0
+";
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn the_client_s_own_row_tells() {
+        let at = |port| address(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port), false);
+        assert_eq!(find(TABLE, &at(50000), &at(40000)), Some(Owner::User(65534)));
+        assert_eq!(find(TABLE, &at(50001), &at(40000)), Some(Owner::Gone));
+        assert_eq!(find(TABLE, &at(50002), &at(40000)), None);
+        let mapped = address(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80), true);
+        assert_eq!(mapped, "0000000000000000FFFF00000100007F:0050");
+        assert_eq!(find("", "", ""), None);
+    }
+
+    #[test]
+    fn our_own_connection_is_ours() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (served, _) = listener.accept().unwrap();
+        assert_eq!(owner(&served), Owner::User(rustix::process::geteuid().as_raw()));
+        drop(client);
+        assert_eq!(owner(&served), Owner::Gone);
+    }
+}
