@@ -2,4 +2,5 @@
 
 pub mod audit;
 pub mod aws;
+pub mod totp;
 pub mod vault;
