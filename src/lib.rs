@@ -23,8 +23,8 @@
 //! 4 history   base sys project run
 //! 4 setup     base sys host profile shell home repos ipc
 //! 5 session   base sys project run history
-//! 6 daemon    base sys project ipc watch run history session
-//! 7 cli       base sys ui document host profile shell home repos project ipc watch run history session setup daemon
+//! 6 daemon    base sys project ipc watch run cloud history session
+//! 7 cli       base sys ui document host profile shell home repos project ipc watch run cloud history session setup daemon
 //! ```
 //!
 //! | folder | what lives there |

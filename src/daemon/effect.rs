@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::daemon::event::ClientId;
 use crate::daemon::project::ProjectOrder;
 use crate::daemon::registry::Registry;
+use crate::ipc::cloud::CloudRequest;
 use crate::ipc::message;
 
 /// One thing to do.
@@ -51,6 +52,13 @@ pub enum Effect {
         root: String,
         /// What.
         order: ProjectOrder,
+    },
+    /// Have a request about credentials answered; the answer comes back as [`super::event::Event::Cloud`].
+    Cloud {
+        /// Who asks.
+        client: ClientId,
+        /// For what.
+        request: CloudRequest,
     },
     /// Look at the home, if it is ours to keep.
     LookAtHome,

@@ -4,6 +4,7 @@ use crate::base::error::Fault;
 use crate::daemon::home::HomeNews;
 use crate::daemon::project::ProjectEvent;
 use crate::daemon::registry::Registry;
+use crate::ipc::cloud::CloudResponse;
 use crate::ipc::message::{Hello, Request};
 
 /// A connection, by the order in which they came.
@@ -59,6 +60,15 @@ pub enum Event {
         /// How it went.
         result: Result<(), Fault>,
     },
+    /// A request about credentials was answered, or could not be.
+    Cloud {
+        /// Who asked.
+        client: ClientId,
+        /// How it went.
+        result: Result<CloudResponse, Fault>,
+    },
+    /// Whether there are credentials in memory that would be lost with the service.
+    Holds(bool),
     /// Something about the home.
     Home(HomeNews),
     /// A signal asks us to end.

@@ -33,6 +33,7 @@ pub fn handle(state: &mut State, client: ClientId, request: Request, now: Now) -
         Request::Run(Run { root, stages, force, catch_up, env }) => {
             order(state, client, &root, ProjectOrder::Run { by: client, stages, force, catch_up, env })
         }
+        Request::Cloud(request) => vec![Effect::Cloud { client, request }],
         Request::LookAtHome => vec![Effect::LookAtHome, respond(client, Response::Done)],
         Request::Cancel(of) => order(state, client, &of.root, ProjectOrder::Cancel { by: client }),
         Request::Reload(of) => reload(state, client, &of),

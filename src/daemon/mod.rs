@@ -5,6 +5,7 @@
 //! events alone: without any it does nothing.
 
 pub mod begin;
+mod cloud;
 pub mod effect;
 pub mod event;
 pub mod handler;

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::begin::{Begin, Options};
+use super::cloud::Cloud;
 use super::effect::Effect;
 use super::event::{ClientId, Event};
 use super::home::{self, HomeOrder, Own};
@@ -42,6 +43,7 @@ pub struct Performer {
     projects: BTreeMap<String, mpsc::UnboundedSender<ProjectOrder>>,
     home: Option<mpsc::UnboundedSender<HomeOrder>>,
     own: Own,
+    cloud: Cloud,
     next: u64,
 }
 
@@ -57,10 +59,12 @@ pub enum Flow {
 impl Performer {
     /// With nothing yet; what happens is told to `events`.
     pub fn new(dirs: Dirs, own: Own, journal: Journal, events: mpsc::Sender<Event>) -> Self {
+        let cloud = Cloud::new(dirs.clone(), &own, events.clone());
         Self {
             dirs,
             journal,
             events,
+            cloud,
             clients: BTreeMap::new(),
             projects: BTreeMap::new(),
             home: None,
@@ -105,6 +109,7 @@ impl Performer {
             }
             Effect::StartProject { root, env, attached } => self.start_project(root, env, attached),
             Effect::Order { root, order } => follows = self.order(root, order),
+            Effect::Cloud { client, request } => follows = self.cloud.answer(client, request),
             Effect::LookAtHome => self.look_at_home(),
             Effect::Log(text) => self.journal.line(&text),
             Effect::Finish => return (Flow::End, None),

@@ -52,6 +52,8 @@ pub struct State {
     pub waiting: BTreeSet<String>,
     /// The home, where it is kept.
     pub home: Option<Home>,
+    /// Whether there are credentials in memory that would be lost.
+    pub holds: bool,
     /// Since when there has been nothing to do.
     pub idle_since: Option<Duration>,
     /// When the service is ending: until when what it started has time.
@@ -89,6 +91,7 @@ impl State {
             clients: BTreeMap::new(),
             waiting: BTreeSet::new(),
             home: None,
+            holds: false,
             idle_since: None,
             ending: None,
         }
@@ -105,6 +108,7 @@ impl State {
             && self.registry.projects.is_empty()
             && self.clients.is_empty()
             && self.waiting.is_empty()
+            && !self.holds
     }
 
     /// Those who are told what happens in a project.

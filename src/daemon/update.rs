@@ -50,6 +50,14 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
             (state.home, state.waiting) = (Some(home), reason.into_iter().collect());
             Vec::new()
         }
+        Event::Cloud { client, result } => {
+            let response = result.map_or_else(|fault| Response::Failed(fault.into()), Response::Cloud);
+            vec![respond(client, response)]
+        }
+        Event::Holds(holds) => {
+            state.holds = holds;
+            Vec::new()
+        }
         Event::Signal => end(state, false, "a signal asks to end", now),
         Event::Deadline => deadline(state, now),
     };

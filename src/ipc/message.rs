@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::time::Timestamp;
+use crate::ipc::cloud::{CloudRequest, CloudResponse};
 
 /// The version of the messages.
 pub const PROTOCOL: u32 = 1;
@@ -90,6 +91,8 @@ pub enum Request {
     /// Keep a project at least as long as this connection lasts, and tell it what happens there. → [`Response::Done`],
     /// then [`FromService::Event`]s
     Attach(Attach),
+    /// Something about credentials. → [`Response::Cloud`]
+    Cloud(CloudRequest),
 }
 
 /// End.
@@ -187,6 +190,8 @@ pub enum Response {
     Status(Status),
     /// The projects.
     Projects(Vec<ProjectStatus>),
+    /// Something about credentials.
+    Cloud(CloudResponse),
 }
 
 /// How the service is.

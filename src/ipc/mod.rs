@@ -7,6 +7,7 @@
 //! No word of a domain crosses: what a project's runs say of themselves is carried as it is.
 
 pub mod client;
+pub mod cloud;
 pub mod conn;
 pub mod frame;
 pub mod launch;

@@ -21,6 +21,12 @@ pub struct Dirs {
     pub config_home: PathBuf,
 }
 
+/// Makes a directory of devboot's own with those above it, for us alone; one that is there stays as it is.
+pub fn make(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
 impl Dirs {
     /// The directories of the person who runs this process, by the XDG variables where they are set to
     /// something inside the home directory. `None` without a home directory.

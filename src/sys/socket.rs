@@ -54,6 +54,16 @@ pub enum Unfit {
     Io(io::Error),
 }
 
+impl std::fmt::Display for Unfit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoDirectory => f.write_str("it is no directory, or a symbolic link"),
+            Self::Foreign(uid) => write!(f, "it belongs to another user ({uid})"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
 /// Makes a directory that only we can enter, or makes sure that it is one. Its parent must exist.
 pub fn private_dir(path: &Path) -> Result<(), Unfit> {
     match fs::DirBuilder::new().mode(0o700).create(path) {

@@ -231,7 +231,7 @@ mod tests {
         let sealed = Sealed::read(vault.sealed().text().as_bytes()).unwrap();
         let open = |text: String| sealed.clone().unlock(&Key::Identities(Secret::new(text)));
         let file = |keys: &[&VaultKey]| {
-            let keys: Vec<String> = keys.iter().map(|key| key.text()).collect();
+            let keys: Vec<String> = keys.iter().map(|key| key.text().expose().clone()).collect();
             format!("# created: today\n\n{}\n", keys.join("\n"))
         };
         assert_eq!(open(file(&[&other, &ours])).unwrap().contents().unwrap().len(), 1);

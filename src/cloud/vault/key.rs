@@ -84,10 +84,18 @@ impl VaultKey {
         self.recipient.to_string()
     }
 
-    /// Its text.
-    #[cfg(test)]
-    pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(self.text.expose()).into_owned()
+    /// Its text, as `age-keygen` writes it: for whoever holds it open after us.
+    pub fn text(&self) -> Secret<String> {
+        Secret::new(String::from_utf8_lossy(self.text.expose()).into_owned())
+    }
+
+    /// Reads that text.
+    ///
+    /// # Errors
+    /// It is none, or there is no memory left.
+    pub fn from_text(text: &Secret<String>) -> Result<Self, VaultError> {
+        let identity = Self::read(text.expose().as_bytes());
+        Self::hold(&identity.ok_or(VaultError::Identities("it is no identity"))?)
     }
 
     /// Seals it.
@@ -180,6 +188,15 @@ fn acceptable(passphrase: &Secret<String>) -> Result<SecretString, VaultError> {
 }
 
 /// The identities of an identity file.
+/// What seals for the first identity of a file's text.
+///
+/// # Errors
+/// It has none.
+pub fn wrap_for(text: &Secret<String>) -> Result<Wrap, VaultError> {
+    let first = identities(text)?.into_iter().next().ok_or(VaultError::Identities("it holds no identity"))?;
+    Ok(Wrap::Recipient(first.to_public().to_string()))
+}
+
 fn identities(text: &Secret<String>) -> Result<Vec<x25519::Identity>, VaultError> {
     let mut found = Vec::new();
     for line in text.expose().lines().map(str::trim) {

@@ -18,5 +18,5 @@ pub mod unlocked;
 pub use contents::{Contents, Entry, NameError};
 pub use error::VaultError;
 pub use format::Sealed;
-pub use key::{Key, Wrap};
+pub use key::{Key, Wrap, wrap_for};
 pub use unlocked::{Unlocked, export, import};

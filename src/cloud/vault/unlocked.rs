@@ -23,7 +23,10 @@ impl Unlocked {
     }
 
     /// A vault with its identity, once it is sure that the one fits the other.
-    pub(super) fn of(own: VaultKey, sealed: Sealed) -> Result<Self, VaultError> {
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn of(own: VaultKey, sealed: Sealed) -> Result<Self, VaultError> {
         sealed.open(&own)?;
         Ok(Self { own, sealed })
     }
@@ -32,6 +35,11 @@ impl Unlocked {
         let (unlock, wrapped) = own.wrap(wrap)?;
         let sealed = Sealed::seal(&own, unlock, wrapped, &contents.to_bytes()?)?;
         Ok(Self { own, sealed })
+    }
+
+    /// Its identity as text, for whoever holds it open after us.
+    pub fn identity(&self) -> Secret<String> {
+        self.own.text()
     }
 
     /// What is to be written.

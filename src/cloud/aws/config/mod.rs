@@ -15,6 +15,7 @@ pub use grammar::{Place, Problem};
 use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::secret::Secret;
 use crate::base::text::printable;
+use crate::cloud::aws::profile::StaticKeys;
 use crate::sys::system::{FileKind, ReadSystem};
 
 /// The largest file that is read, in bytes.
@@ -220,6 +221,25 @@ pub fn parse(config: (&Path, &str), credentials: (&Path, &str)) -> Result<AwsCon
 }
 
 impl AwsConfig {
+    /// Gives a profile keys that stand in no file, in the place of those that do.
+    pub fn set_keys(&mut self, profile: &str, keys: &StaticKeys) {
+        let section = self.profiles.entry(profile.to_owned()).or_default();
+        let place = Place { file: PathBuf::from("the vault"), line: 1 };
+        let token = keys.session_token.clone();
+        let values = [
+            ("aws_access_key_id", Some(Secret::new(keys.access_key_id.clone()))),
+            ("aws_secret_access_key", Some(keys.secret_access_key.clone())),
+            ("aws_session_token", token),
+        ];
+        for (name, value) in values {
+            section.0.remove(name);
+            if let Some(value) = value {
+                let property = Property { value, origin: Origin::Credentials, place: place.clone() };
+                section.0.insert(name.to_owned(), property);
+            }
+        }
+    }
+
     fn add(&mut self, sections: Vec<Raw>) {
         let has_prefixed_default = sections
             .iter()

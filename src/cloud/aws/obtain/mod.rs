@@ -17,7 +17,7 @@ use super::profile::{Profile, Role, Source, SsoSource, WebIdentity};
 use super::sigv4::Keys;
 use super::sso::cache::{self, TokenStanding};
 use super::sso::client::Sso;
-use super::sts::Sts;
+use super::sts::{Identity, Sts};
 use crate::base::error::Fault;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
@@ -58,6 +58,16 @@ pub fn obtain(profile: &Profile, means: &Means<'_>, ask: AskCode<'_>) -> Result<
     let region = profile.region.as_deref();
     let lease = Carrying { means, profile: &profile.name, region }.source(&profile.source, ask)?;
     Ok(AwsLease { account: lease.account.or_else(|| profile.account.clone()), ..lease })
+}
+
+/// Whose keys they are, asked where the profile's own calls go.
+///
+/// # Errors
+/// The call fails.
+pub fn identity(profile: &Profile, keys: &Keys, means: &Means<'_>) -> Result<Identity, ObtainError> {
+    let region = profile.region.as_deref();
+    let carrying = Carrying { means, profile: &profile.name, region };
+    Ok(carrying.sts(&profile.name, region)?.identity(keys)?)
 }
 
 /// The region of calls for a profile: its own, the environment's, or the default one.

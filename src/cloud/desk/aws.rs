@@ -1,0 +1,261 @@
+//! The AWS part: its leases, whose they are, and how shells are pointed at them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::part::{Known, Lease, Miss};
+use super::{Codes, Desk, Key};
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::secret::Secret;
+use crate::base::text::printable;
+use crate::cloud::aws::call::{CallError, Waiting};
+use crate::cloud::aws::config::{self, AwsConfig};
+use crate::cloud::aws::credential_process;
+use crate::cloud::aws::environment::{self, HandOver, process_config};
+use crate::cloud::aws::lease::AwsLease;
+use crate::cloud::aws::obtain::{self, Means, ObtainError};
+use crate::cloud::aws::profile::{Profile, Source, StaticKeys, resolve};
+use crate::cloud::profiles::{AwsPart, CredentialProfile, Via};
+use crate::ipc::cloud as wire;
+use crate::sys::real::RealSystem;
+use crate::sys::system::{ReadSystem, replace};
+use crate::sys::{clock, env, process};
+
+/// A switch answers within the time that a person waits, and a client of the endpoint asks again.
+const WAITING: Waiting = Waiting { stall: Duration::from_secs(8), total: Duration::from_secs(12) };
+
+/// How long a program may take to print credentials.
+const PROGRAM: Duration = Duration::from_secs(15);
+
+/// The names in the vault that hold keys of AWS begin so; the rest is the name of an AWS profile.
+pub const SEALED: &str = "aws/";
+
+/// The names in the vault that hold seeds of MFA devices begin so; the rest is the device.
+pub const SEEDS: &str = "totp/";
+
+/// The part of a switch that is about AWS.
+pub(super) type Changes = Vec<(String, Option<wire::Hidden>)>;
+
+impl Desk {
+    /// AWS's own files, with the keys that are sealed in the vault in the place of theirs.
+    fn aws_config(&self) -> Result<AwsConfig, Miss> {
+        let home = self.dirs.home.to_string_lossy().into_owned();
+        // The files of this home, whatever a switched shell that started us was pointed at.
+        let locations = config::locations(|name| (name == "HOME").then(|| home.clone()), false);
+        let mut read = config::read(&RealSystem, &locations).map_err(Fault::from)?;
+        for (name, secret) in self.sealed(SEALED)? {
+            let lease =
+                credential_process::read(secret.expose().as_bytes(), clock::now()).map_err(|why| {
+                    Fault::new(
+                        ErrorKind::Failed,
+                        format!("the sealed keys '{}' are damaged", printable(&name)),
+                    )
+                    .cause(why)
+                })?;
+            let keys = lease.keys;
+            let keys = StaticKeys {
+                access_key_id: keys.access_key_id,
+                secret_access_key: keys.secret_access_key,
+                session_token: keys.session_token,
+            };
+            read.set_keys(&name, &keys);
+        }
+        Ok(read)
+    }
+
+    /// An AWS profile of the files or the vault.
+    fn aws_profile(&self, config: &AwsConfig, part: &AwsPart, name: &str) -> Result<Profile, Miss> {
+        let resolved = resolve(config, name);
+        let mut resolved = match resolved {
+            Ok(resolved) => resolved,
+            // It may be in the vault, which cannot be read now.
+            Err(_) if self.is_locked() => return Err(self.locked().into()),
+            Err(error) => return Err(Fault::from(error).into()),
+        };
+        resolved.region = part.region.clone().or(resolved.region);
+        Ok(resolved)
+    }
+
+    /// Gets a new lease.
+    pub(super) fn fetch_aws(&self, profile: &CredentialProfile, codes: &Codes) -> Result<AwsLease, Miss> {
+        let part = profile.aws.clone().unwrap_or_default();
+        let Some(name) = &part.profile else {
+            let words = "the host's own identity is with the shell, not with the service";
+            return Err(Fault::new(ErrorKind::Failed, words).into());
+        };
+        let config = self.aws_config()?;
+        let resolved = self.aws_profile(&config, &part, name)?;
+        let mut missing = None;
+        let seeds = self.sealed(SEEDS)?;
+        let mut ask = |device: &str| -> Result<Secret<String>, Fault> {
+            if let Some(code) = codes.get(device) {
+                return Ok(code.clone());
+            }
+            if let Some((_, seed)) = seeds.iter().find(|(name, _)| name == device) {
+                return self.totp(device, seed);
+            }
+            missing = Some(device.to_owned());
+            Err(Fault::from(Miss::Code(device.to_owned())))
+        };
+        let result = self.with_means(&config, |means| obtain::obtain(&resolved, means, &mut ask));
+        match (result, missing) {
+            (Ok(lease), _) => Ok(lease),
+            (Err(_), Some(device)) => Err(Miss::Code(device)),
+            (Err(error), None) => Err(missed(error)),
+        }
+    }
+
+    fn with_means<T>(&self, config: &AwsConfig, carry_out: impl FnOnce(&Means<'_>) -> T) -> T {
+        let var = |name: &str| env::var(name);
+        let sso_cache = self.dirs.home.join(".aws/sso/cache");
+        carry_out(&Means {
+            config,
+            var: &var,
+            system: &RealSystem,
+            sso_cache: &sso_cache,
+            uid: process::owner().0,
+            waiting: WAITING,
+            program: PROGRAM,
+            clock: clock::now,
+        })
+    }
+
+    /// Who one is by a lease; asked once a lease.
+    fn aws_identity(
+        &self,
+        key: &Key,
+        lease: &AwsLease,
+        profile: &Profile,
+        config: &AwsConfig,
+    ) -> Result<Known, Miss> {
+        let asked = self.book().known.get(key).filter(|(got, _)| *got == lease.obtained).cloned();
+        if let Some((_, known)) = asked {
+            return Ok(known);
+        }
+        let identity = self.with_means(config, |means| obtain::identity(profile, &lease.keys, means));
+        let identity = identity.map_err(missed)?;
+        let known = Known { account: Some(identity.account), who: Some(identity.arn) };
+        self.book().known.insert(key.clone(), (lease.obtained, known.clone()));
+        Ok(known)
+    }
+
+    /// What a switch changes for AWS, and who one is by it.
+    pub(super) fn switch_aws(
+        self: &Arc<Self>,
+        (name, profile): (&str, &CredentialProfile),
+        part: &AwsPart,
+        via: Via,
+        codes: &Codes,
+    ) -> Result<(Changes, wire::Part), Miss> {
+        let mut told = wire::Part { provider: "aws".into(), ..wire::Part::default() };
+        let Some(aws_name) = &part.profile else {
+            told.note = Some("the identity that the shell has from its host".into());
+            let region = part
+                .region
+                .iter()
+                .flat_map(|region| ["AWS_REGION", "AWS_DEFAULT_REGION"].map(|n| (n, region)));
+            let changes =
+                region.map(|(name, region)| (name.to_owned(), Some(wire::Hidden::new(region.as_str()))));
+            return Ok((changes.collect(), told));
+        };
+        let config = self.aws_config()?;
+        let resolved = self.aws_profile(&config, part, aws_name)?;
+        if let Source::Login(_) = resolved.source {
+            told.note = Some("a session of 'aws login', which AWS's own tools use".into());
+            let hand_over = HandOver::Named { profile: aws_name.clone() };
+            return Ok((changes(&hand_over, resolved.region.as_deref()), told));
+        }
+        let key = Key {
+            profile: name.to_owned(),
+            provider: crate::cloud::provider::Provider::Aws,
+            resource: String::new(),
+        };
+        let lease = match self.lease(&key, profile, codes) {
+            Ok(Lease::Aws(lease)) => Some(lease),
+            Err(Miss::Offline(fault)) if via != Via::Value => {
+                told.note = Some(format!("not verified: {}", fault.one_line()));
+                None
+            }
+            Err(miss) => return Err(miss),
+        };
+        if let Some(lease) = &lease {
+            told.ends = lease.expiration;
+            match self.aws_identity(&key, lease, &resolved, &config) {
+                Ok(known) => {
+                    (told.account, told.who, told.verified) = (known.account, known.who, true);
+                }
+                Err(Miss::Offline(fault)) => told.note = Some(format!("not verified: {}", fault.one_line())),
+                Err(miss) => return Err(miss),
+            }
+        }
+        pinned("account", part.account.as_deref(), told.account.as_deref())?;
+        let hand_over = match (via, lease) {
+            (Via::Value, Some(lease)) => HandOver::Values(Box::new(lease)),
+            _ => HandOver::Process { config_file: self.process_config(name, resolved.region.as_deref())? },
+        };
+        Ok((changes(&hand_over, resolved.region.as_deref()), told))
+    }
+
+    /// The config file that points AWS's SDKs at us; written only when it says something else.
+    fn process_config(&self, name: &str, region: Option<&str>) -> Result<String, Miss> {
+        let quoted: Option<Vec<String>> = self.program.iter().map(|word| quoted(word)).collect();
+        let line = quoted.map(|words| format!("{} cloud credential-process {name}", words.join(" ")));
+        let text = line.and_then(|line| process_config(&line, region)).ok_or_else(|| {
+            let words = "the path of devboot has signs that AWS's configuration files cannot hold";
+            Fault::new(ErrorKind::Failed, words).hint("devboot use NAME --via endpoint needs no such path")
+        })?;
+        let path = self.place(name)?.join("aws-config");
+        let there = RealSystem.read(&path, 64 << 10);
+        if !there.is_ok_and(|there| there == text.as_bytes()) {
+            replace(&RealSystem, &path, text.as_bytes(), 0o600).map_err(|error| {
+                Fault::new(ErrorKind::Failed, format!("cannot write {}", path.display())).cause(error)
+            })?;
+        }
+        Ok(path.to_string_lossy().into_owned())
+    }
+}
+
+/// In double quotes, the one kind that AWS documents. A word with quotes or backslashes in it has no form that all SDKs read.
+fn quoted(word: &str) -> Option<String> {
+    (!word.contains(['"', '\\'])).then(|| format!("\"{word}\""))
+}
+
+fn changes(hand_over: &HandOver, region: Option<&str>) -> Changes {
+    let changes = environment::changes(hand_over, region).into_iter();
+    changes
+        .map(|change| {
+            (change.name.to_owned(), change.value.map(|value| wire::Hidden::new(value.expose().as_str())))
+        })
+        .collect()
+}
+
+/// Refuses an identity that is not the one that the profile is for.
+pub(super) fn pinned(what: &str, wanted: Option<&str>, found: Option<&str>) -> Result<(), Miss> {
+    match (wanted, found) {
+        (Some(wanted), Some(found)) if wanted != found => Err(Fault::new(
+            ErrorKind::Refused,
+            format!(
+                "these credentials are those of the {what} {}, and the profile is for {}",
+                printable(found),
+                printable(wanted)
+            ),
+        )
+        .hint("nothing was switched; correct the profile or its credentials")
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+fn missed(error: ObtainError) -> Miss {
+    let offline = matches!(
+        &error,
+        ObtainError::Call(
+            CallError::Unreached(..)
+                | CallError::CutOff(..)
+                | CallError::Unavailable(..)
+                | CallError::NotAnAnswer(..)
+        )
+    );
+    let fault = Fault::from(error);
+    if offline { Miss::Offline(fault) } else { Miss::Fault(fault) }
+}

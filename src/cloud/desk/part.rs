@@ -1,0 +1,108 @@
+//! What the desk holds of one part of a profile, and why it holds nothing.
+
+use super::{AWS_SEALED, AZURE_SEALED, GCP_SEALED};
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::text::printable;
+use crate::base::time::Timestamp;
+use crate::cloud::aws::credential_process;
+use crate::cloud::aws::lease::{AwsLease, Standing};
+use crate::cloud::profiles::CredentialProfile;
+use crate::cloud::shelf::Ends;
+use crate::ipc::cloud as wire;
+
+/// Credentials of a cloud.
+#[derive(Clone, Debug)]
+pub enum Lease {
+    /// Keys of AWS.
+    Aws(AwsLease),
+}
+
+impl Lease {
+    /// When it was got.
+    pub fn obtained(&self) -> Timestamp {
+        match self {
+            Self::Aws(lease) => lease.obtained,
+        }
+    }
+
+    /// When it ends.
+    pub fn ends(&self) -> Option<Timestamp> {
+        match self {
+            Self::Aws(lease) => lease.expiration,
+        }
+    }
+
+    /// When a new one is to be got.
+    pub fn refresh_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Aws(lease) => lease.refresh_at(),
+        }
+    }
+
+    /// As it is sent to a tool.
+    pub fn wire(&self) -> wire::Lease {
+        let text = match self {
+            Self::Aws(lease) => credential_process::answer(lease),
+        };
+        wire::Lease { text: wire::Hidden::new(text.expose().as_str()), ends: self.ends() }
+    }
+}
+
+impl Ends for Lease {
+    fn standing(&self, now: Timestamp) -> Standing {
+        match self {
+            Self::Aws(lease) => lease.standing(now),
+        }
+    }
+}
+
+/// Who one is by a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Account, project or tenant.
+    pub account: Option<String>,
+    /// The role, user or service account.
+    pub who: Option<String>,
+}
+
+/// Why there is no lease.
+#[derive(Clone, Debug)]
+pub enum Miss {
+    /// The code of this MFA device is needed.
+    Code(String),
+    /// The cloud could not be asked; a switch need not fail for that.
+    Offline(Fault),
+    /// Anything else.
+    Fault(Fault),
+}
+
+impl From<Fault> for Miss {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What is said where nobody can be asked for a code.
+pub fn code_needed(device: &str, profile: &str) -> Fault {
+    Fault::new(ErrorKind::NeedsUser, format!("the code of the MFA device {} is needed", printable(device)))
+        .hint(format!("a person gives it: devboot use {profile}"))
+        .hint("or it is made by itself once its seed is sealed: devboot cloud add NAME --mfa DEVICE")
+}
+
+/// The names in the vault that may hold the secrets of a profile.
+pub fn sealed_names(profile: &CredentialProfile) -> Vec<String> {
+    let named = |prefix: &str, name: Option<&String>| name.map(|name| format!("{prefix}{name}"));
+    let aws = profile.aws.as_ref().and_then(|part| named(AWS_SEALED, part.profile.as_ref()));
+    let gcp = profile.gcp.as_ref().and_then(|part| named(GCP_SEALED, part.sealed.as_ref()));
+    let azure = profile.azure.as_ref().and_then(|part| named(AZURE_SEALED, part.sealed.as_ref()));
+    [aws, gcp, azure].into_iter().flatten().collect()
+}
+
+impl From<Miss> for Fault {
+    fn from(miss: Miss) -> Self {
+        match miss {
+            Miss::Code(device) => code_needed(&device, "NAME"),
+            Miss::Offline(fault) | Miss::Fault(fault) => fault,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The variables that a switch may touch, and no others.
+
+use super::aws::environment::CLEARED;
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::text::printable;
+
+/// What a switch sets beyond those that it takes away.
+const SET: [&str; 9] = [
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_EC2_METADATA_DISABLED",
+    "DEVBOOT_CLOUD",
+    "DEVBOOT_CLOUD_GUARD",
+    "DEVBOOT_CLOUD_UNTIL",
+    "DEVBOOT_CLOUD_ENDS",
+];
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    CLEARED.into_iter().chain(SET)
+}
+
+/// Refuses a variable that is none of them, and a value that no shell should be given.
+///
+/// # Errors
+/// There is one; nothing of the switch is carried out.
+pub fn check(changes: &[(&str, Option<&str>)]) -> Result<(), Fault> {
+    for (name, value) in changes {
+        if !all().any(|known| known == *name) {
+            let words =
+                format!("the service wants to change {}, which is no variable of a switch", printable(name));
+            return Err(Fault::new(ErrorKind::Refused, words));
+        }
+        if value.is_some_and(|value| value.contains(char::is_control)) {
+            return Err(Fault::new(
+                ErrorKind::Refused,
+                format!("the value of {name} has a control character"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_belongs_to_a_switch_is_changed() {
+        assert!(check(&[("AWS_PROFILE", Some("x")), ("AWS_REGION", None)]).is_ok());
+        assert!(check(&[("PATH", Some("/evil"))]).is_err());
+        assert!(check(&[("AWS_PROFILE", Some("x\nexport PATH=/evil"))]).is_err());
+    }
+}
