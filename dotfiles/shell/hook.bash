@@ -48,6 +48,10 @@ function _devboot_hook {
       _devboot_generation=$_devboot_now
     fi
   fi
+  if [[ ${DEVBOOT_DISABLE-} != 1 ]]; then
+    if [[ ${_devboot_pwd-} != "$PWD" ]]; then _devboot_here; fi
+    _devboot_prompt
+  fi
   \builtin return "$_devboot_status"
 }
 
@@ -68,6 +72,8 @@ function _devboot_install {
     \builtin printf -v PROMPT_COMMAND %s "$text" 2>/dev/null || :
   fi
 }
+
+#@use
 
 function _devboot_complete { #@completion
   \builtin complete -r devboot 2>/dev/null || : #@completion

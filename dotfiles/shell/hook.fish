@@ -34,9 +34,15 @@ set -g _devboot_had $_devboot_want
             source $_devboot_dir/late.fish #@late
         end #@late
 
+        #@use
+
         # At each prompt: one small file is read, and when its line is another one, this file is read again.
         function _devboot_hook --on-event fish_prompt
-            test "$DEVBOOT_DISABLE" != 1 -a -r $_devboot_dir/generation
+            test "$DEVBOOT_DISABLE" != 1
+            or return 0
+            test "$_devboot_pwd" = "$PWD"
+            or _devboot_here
+            test -r $_devboot_dir/generation
             or return 0
             set -l now
             read now <$_devboot_dir/generation 2>/dev/null

@@ -45,6 +45,10 @@ function _devboot_hook {
       _devboot_generation="$_devboot_now"
     fi
   fi
+  if [[ "${DEVBOOT_DISABLE-}" != 1 ]]; then
+    if [[ "${_devboot_pwd-}" != "$PWD" ]]; then _devboot_here; fi
+    _devboot_prompt
+  fi
   \builtin return $_devboot_status
 }
 
@@ -54,6 +58,8 @@ function _devboot_install {
   \builtin typeset -ga precmd_functions
   if (( ! ${precmd_functions[(Ie)_devboot_hook]} )); then precmd_functions+=(_devboot_hook); fi
 }
+
+#@use
 
 function _devboot_complete { #@completion
   \builtin emulate -L zsh #@completion

@@ -39,6 +39,12 @@ impl Timestamp {
         jiff::fmt::rfc2822::parse(text).ok().map(|time| Self(time.timestamp().as_second()))
     }
 
+    /// Hour and minute on the clock of who reads it: `14:05`.
+    pub fn local_minute(&self) -> String {
+        let zoned = jiff::Timestamp::from_second(self.0).map(|at| at.to_zoned(jiff::tz::TimeZone::system()));
+        zoned.map_or_else(|_| self.to_string(), |at| format!("{:02}:{:02}", at.hour(), at.minute()))
+    }
+
     /// The day, in UTC: `2026-11-23`.
     pub fn day(&self) -> String {
         self.to_string().chars().take_while(|c| *c != 'T').collect()

@@ -108,6 +108,10 @@ pub enum Command {
     Logs(command::logs::Args),
     /// What ran, when, why, and what came of it
     History(command::history::Args),
+    /// Switch this shell to another credential profile, or back
+    Use(command::use_profile::Args),
+    /// Credential profiles and the vault: AWS, GCP, Azure
+    Cloud(command::cloud::Args),
     /// The service: one background process a home that keeps projects
     Daemon(command::daemon::Args),
     /// Show which host this is, why devboot thinks so, and what it can do

@@ -1,6 +1,7 @@
 //! The command line: one file per command in `command/`, what they share beside it.
 
 pub mod args;
+mod cloud_link;
 pub mod command;
 pub mod context;
 pub mod fetched;
@@ -83,6 +84,8 @@ fn run(context: &Context, command: &Command) -> Result<Exit, Fault> {
         Command::Watch(args) => command::watch::run(context, args),
         Command::Why(args) => command::why::run(context, args),
         Command::Logs(args) => command::logs::run(context, args),
+        Command::Use(args) => command::use_profile::run(context, args),
+        Command::Cloud(args) => command::cloud::run(context, args),
         Command::Daemon(args) => command::daemon::run(context, args),
         Command::Host(args) => command::host::run(context, args),
         Command::Hook(args) => command::hook::run(context, args),

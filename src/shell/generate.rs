@@ -192,6 +192,11 @@ fn shell_file(spec: &ShellSpec, shell: Shell) -> String {
                 }
                 _ => out.push_str(&format!("_devboot_generation={}\n", dialect.quote(&spec.generation))),
             },
+            "#@use" => out.push_str(match shell {
+                Shell::Bash => include_str!("../../dotfiles/shell/use.bash"),
+                Shell::Zsh => include_str!("../../dotfiles/shell/use.zsh"),
+                Shell::Fish => include_str!("../../dotfiles/shell/use.fish"),
+            }),
             "#@functions" => out.push_str(&functions(spec, shell)),
             "#@aliases" => out.push_str(&aliases(spec, shell)),
             marked => match marked.split_once(" #@") {

@@ -13,6 +13,7 @@ pub mod names;
 pub mod placement;
 pub mod posix;
 pub mod spec;
+pub mod switch;
 pub mod zsh;
 
 pub use dialect::{Dialect, PerShell, SHELLS, Shell};

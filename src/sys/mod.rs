@@ -22,6 +22,7 @@ pub mod hardening;
 pub mod http;
 #[cfg(target_os = "linux")]
 pub mod inotify;
+pub mod input;
 pub mod keyboard;
 pub mod lock;
 pub mod log;

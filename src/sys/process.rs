@@ -370,6 +370,20 @@ pub fn interactive(spec: &CommandSpec) -> io::Result<i32> {
     Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
 }
 
+/// Becomes the command: it takes our place, with our process id and terminal. Comes back only with the reason why it cannot.
+pub fn replace_us(spec: &CommandSpec) -> io::Error {
+    let mut command = spec.command();
+    // SAFETY: the closure calls signal functions alone, which are async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            // Rust ignores it at its start, and the command would inherit that.
+            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            Ok(())
+        });
+    }
+    command.exec()
+}
+
 /// Where a program is on `PATH`, when it is there and may be run.
 pub fn find(program: &str) -> Option<PathBuf> {
     which::which(program).ok()

@@ -1,8 +1,9 @@
 //! Asking a person. Without a terminal nothing is ever asked: the answer has to be on the command line.
 
-use dialoguer::{Confirm, Select};
+use dialoguer::{Confirm, Input, Password, Select};
 
 use crate::base::error::{ErrorKind, Fault};
+use crate::base::secret::Secret;
 use crate::sys::terminal;
 
 /// Asks for yes or no. `flag` is what would have answered it.
@@ -20,6 +21,27 @@ pub fn confirm(question: &str, flag: &str) -> Result<bool, Fault> {
 pub fn select(question: &str, choices: &[&str], flag: &str) -> Result<Option<usize>, Fault> {
     person(question, flag)?;
     Select::new().with_prompt(question).items(choices).default(0).interact_opt().map_err(lost)
+}
+
+/// Asks for a secret, which is not shown while it is typed.
+pub fn secret(question: &str, flag: &str) -> Result<Secret<String>, Fault> {
+    person(question, flag)?;
+    Password::new().with_prompt(question).allow_empty_password(true).interact().map(Secret::new).map_err(lost)
+}
+
+/// Asks for a new secret, twice.
+pub fn new_secret(question: &str, flag: &str) -> Result<Secret<String>, Fault> {
+    person(question, flag)?;
+    let again = Password::new().with_prompt(question).with_confirmation("Once more", "they differ");
+    again.interact().map(Secret::new).map_err(lost)
+}
+
+/// Asks for a line of text; what stands there already is the answer of who only presses return.
+pub fn line(question: &str, there: &str, flag: &str) -> Result<String, Fault> {
+    person(question, flag)?;
+    let input = Input::new().with_prompt(question).allow_empty(true);
+    let input = if there.is_empty() { input } else { input.default(there.to_owned()) };
+    input.interact_text().map_err(lost)
 }
 
 fn person(question: &str, flag: &str) -> Result<(), Fault> {

@@ -4,6 +4,7 @@
 mod cli;
 mod clones;
 mod cloud_aws;
+mod cloud_use;
 mod commands;
 mod completion;
 mod daemon;

@@ -1,6 +1,7 @@
 //! One file a command: its options and what it does.
 
 pub mod apply;
+pub mod cloud;
 pub mod completions;
 pub mod daemon;
 pub mod diff;
@@ -19,6 +20,7 @@ pub mod status;
 pub mod try_out;
 pub mod undo;
 pub mod uninstall;
+pub mod use_profile;
 #[cfg(target_os = "linux")]
 pub mod watch;
 pub mod why;

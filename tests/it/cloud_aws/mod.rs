@@ -2,7 +2,7 @@
 
 mod bad_days;
 mod clients;
-mod moto;
+pub mod moto;
 mod obtain;
 mod published;
 mod sso;

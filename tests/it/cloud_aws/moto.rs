@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use devboot::base::secret::Secret;
 use devboot::cloud::aws::call::{CallError, Waiting};
@@ -20,6 +22,7 @@ const SET_UP: usize = 6;
 /// A server, and a user in it who may assume a role.
 pub struct Moto {
     child: Child,
+    posts: Arc<AtomicUsize>,
     pub endpoint: Endpoint,
     pub keys: Keys,
 }
@@ -51,13 +54,19 @@ impl Moto {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         let url = lines.find_map(|line| line.split_once("Running on ").map(|(_, url)| url.trim().to_owned()));
         // Its log goes on; a full pipe would stop it.
-        std::thread::spawn(move || lines.for_each(drop));
+        let posts = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&posts);
+        std::thread::spawn(move || {
+            lines.filter(|line| line.contains("\"POST ")).for_each(|_| {
+                counted.fetch_add(1, Ordering::SeqCst);
+            });
+        });
         let anyone = Keys {
             access_key_id: "AKIAANYONE".into(),
             secret_access_key: Secret::new("anything".into()),
             session_token: None,
         };
-        Self { child, endpoint: address(&url.unwrap(), "us-east-1").unwrap(), keys: anyone }
+        Self { child, posts, endpoint: address(&url.unwrap(), "us-east-1").unwrap(), keys: anyone }
     }
 
     fn set_up(&mut self) {
@@ -113,6 +122,11 @@ impl Moto {
         let text = String::from_utf8(bytes).unwrap();
         assert_eq!(status, 200, "{action}: {text}");
         text
+    }
+
+    /// How many calls it has answered. It says so a little after the answer.
+    pub fn calls(&self) -> usize {
+        self.posts.load(Ordering::SeqCst)
     }
 
     pub fn sts(&self) -> Sts {

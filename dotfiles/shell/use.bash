@@ -1,0 +1,88 @@
+
+# `devboot use` changes this shell: the program prints what is to be done, in a text that begins with its mark. What the
+# variables were before is kept in variables of this shell alone, and given back whole. All else is the program itself.
+function devboot {
+  if [[ ${1-} != use || ${DEVBOOT_DISABLE-} == 1 ]]; then
+    \builtin command devboot "$@"
+    \builtin return
+  fi
+  \builtin shift
+  _devboot_use "$@"
+}
+
+function _devboot_use {
+  \builtin local _devboot_text _devboot_failed=0 _devboot_traced=
+  # What is carried out may hold credentials, and a trace would show them.
+  { case $- in *x*) _devboot_traced=1 && \builtin set +x ;; esac; } 2>/dev/null
+  _devboot_text=$(\builtin command devboot use --emit=bash --previous="${_devboot_previous-}" --auto="${_devboot_auto-}" \
+    --before="${_devboot_before-}" "$@") || _devboot_failed=$?
+  if [[ $_devboot_text == '# devboot use 1'$'\n'* ]]; then
+    \builtin eval "$_devboot_text" || _devboot_failed=1
+  elif [[ -n $_devboot_text ]]; then
+    \builtin printf '%s\n' "$_devboot_text"
+  fi
+  if [[ -n $_devboot_traced ]]; then \builtin set -x; fi
+  \builtin return "$_devboot_failed"
+}
+
+# x: it was exported, s: it was set, -: it was not there.
+function _devboot_keep {
+  \builtin local _devboot_name _devboot_flags
+  for _devboot_name in "$@"; do
+    _devboot_flags=x
+    if [[ -z ${!_devboot_name+x} ]]; then
+      _devboot_flags=-
+    elif ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)); then
+      \builtin eval "_devboot_flags=\${$_devboot_name@a}"
+      case $_devboot_flags in *x*) _devboot_flags=x ;; *) _devboot_flags=s ;; esac
+    fi
+    _devboot_kept+=("$_devboot_name")
+    _devboot_kept_as+=("$_devboot_flags${!_devboot_name-}")
+  done
+}
+
+function _devboot_back {
+  \builtin local _devboot_at _devboot_name _devboot_was
+  for ((_devboot_at = 0; _devboot_at < ${#_devboot_kept[@]}; _devboot_at++)); do
+    _devboot_name=${_devboot_kept[_devboot_at]} _devboot_was=${_devboot_kept_as[_devboot_at]}
+    \builtin unset -v "$_devboot_name"
+    case $_devboot_was in
+    x*) \builtin export "$_devboot_name=${_devboot_was:1}" ;;
+    s*) \builtin printf -v "$_devboot_name" %s "${_devboot_was:1}" ;;
+    esac
+  done
+  _devboot_kept=() _devboot_kept_as=()
+}
+
+# A project may name the profile for its directory. The program is asked when another project begins or ends, not before.
+function _devboot_here {
+  \builtin local _devboot_dir_at="$PWD" _devboot_found=
+  _devboot_pwd=$PWD
+  while [[ -n $_devboot_dir_at ]]; do
+    if [[ -e $_devboot_dir_at/devboot.toml ]]; then
+      _devboot_found=$_devboot_dir_at
+      break
+    fi
+    _devboot_dir_at=${_devboot_dir_at%/*}
+  done
+  if [[ $_devboot_found != "${_devboot_project-}" ]]; then
+    _devboot_project=$_devboot_found
+    if [[ -n $_devboot_found || -n ${_devboot_auto-} ]]; then _devboot_use --here; fi
+  fi
+}
+
+# For a prompt: `PS1='${_devboot_segment-}'"$PS1"`. The marks tell readline what takes no room.
+function _devboot_prompt {
+  _devboot_segment=
+  if [[ -z ${DEVBOOT_CLOUD-} ]]; then return 0; fi
+  \builtin local _devboot_color=36 _devboot_left=
+  if [[ -n ${DEVBOOT_CLOUD_GUARD-} ]]; then _devboot_color=31; fi
+  if [[ ${DEVBOOT_CLOUD_UNTIL-x} != *[!0-9]* && -n ${DEVBOOT_CLOUD_UNTIL-} ]]; then
+    \builtin printf -v _devboot_left '%(%s)T' -1 2>/dev/null || _devboot_left=0
+    _devboot_left=$(((DEVBOOT_CLOUD_UNTIL - _devboot_left) / 60))
+    if ((_devboot_left > 0)); then _devboot_left=" ${_devboot_left}m"; else _devboot_left=' over'; fi
+  fi
+  _devboot_segment=$'\001\e['$_devboot_color$'m\002'$DEVBOOT_CLOUD$_devboot_left$'\001\e[0m\002 '
+}
+
+if [[ ${_devboot_loaded-} != "$$" ]]; then _devboot_kept=() _devboot_kept_as=(); fi

@@ -1,0 +1,240 @@
+//! `devboot cloud add`.
+
+use serde_json::json;
+
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::exit::Exit;
+use crate::base::secret::Secret;
+use crate::cli::context::Context;
+use crate::cli::{cloud_link, view};
+use crate::cloud::desk::{AWS_SEALED, AZURE_SEALED, GCP_SEALED, MFA_SEEDS};
+use crate::cloud::intake::{self, Intake, principal};
+use crate::cloud::profiles::{self, AwsPart, AzurePart, CredentialProfile, GcpPart, Guard, Via};
+use crate::ipc::cloud::{CloudRequest, Forget, Hidden, Seal};
+use crate::sys::clock;
+use crate::ui::prompt;
+
+/// Options.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  devboot cloud add dev                             asks for AWS keys, which are not shown\n  \
+                  devboot cloud add dev --aws-profile work          a profile of ~/.aws/config: role, SSO, anything\n  \
+                  devboot cloud add dev --stdin < keys.json         credential_process's JSON, NAME=VALUE lines, a Google key file\n  \
+                  devboot cloud add prod --aws-profile p --account 123456789012 --guard prod\n  \
+                  devboot cloud add dev --gcp-configuration dev     a part more for a profile that is there\n  \
+                  devboot cloud add dev --mfa arn:aws:iam::1:mfa/me --stdin < seed\n\n\
+                  Secrets never come on the command line, where everyone can read them. What is added to a profile that is there joins it."
+)]
+pub struct Args {
+    /// The profile
+    name: String,
+    /// Take its secret from standard input
+    #[arg(long)]
+    stdin: bool,
+    /// A profile of AWS's own files
+    #[arg(long, value_name = "PROFILE", help_heading = "AWS")]
+    aws_profile: Option<String>,
+    /// The identity that the shell has from its host
+    #[arg(long, conflicts_with = "aws_profile", help_heading = "AWS")]
+    aws_host: bool,
+    /// The region
+    #[arg(long, help_heading = "AWS")]
+    region: Option<String>,
+    /// The account that it must be
+    #[arg(long, help_heading = "AWS")]
+    account: Option<String>,
+    /// Seal the seed of this MFA device, so that codes are made for you
+    #[arg(long, value_name = "DEVICE", help_heading = "AWS")]
+    mfa: Option<String>,
+    /// A configuration of gcloud
+    #[arg(long, value_name = "NAME", help_heading = "GCP")]
+    gcp_configuration: Option<String>,
+    /// A credential file of Google's
+    #[arg(long, value_name = "FILE", help_heading = "GCP")]
+    gcp_file: Option<String>,
+    /// The identity of the machine
+    #[arg(long, help_heading = "GCP")]
+    gcp_host: bool,
+    /// The service account to act as
+    #[arg(long, value_name = "EMAIL", help_heading = "GCP")]
+    impersonate: Option<String>,
+    /// The project
+    #[arg(long, help_heading = "GCP")]
+    project: Option<String>,
+    /// The identity of the machine
+    #[arg(long, help_heading = "Azure")]
+    azure_host: bool,
+    /// The tenant
+    #[arg(long, help_heading = "Azure")]
+    tenant: Option<String>,
+    /// The service principal
+    #[arg(long, value_name = "CLIENT-ID", help_heading = "Azure")]
+    client: Option<String>,
+    /// The subscription
+    #[arg(long, help_heading = "Azure")]
+    subscription: Option<String>,
+    /// prod: a person confirms it at a terminal, for an hour at a time, and the prompt is red
+    #[arg(long, value_parser = ["prod"])]
+    guard: Option<String>,
+    /// For how many minutes a guarded profile stays open
+    #[arg(long, requires = "guard", value_parser = clap::value_parser!(u32).range(1..=720))]
+    minutes: Option<u32>,
+    /// How tools get the credentials
+    #[arg(long, value_parser = ["pointer", "endpoint", "value"])]
+    via: Option<String>,
+}
+
+/// Makes a profile, or adds to one.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    profiles::check_name(&args.name)?;
+    context.own_home()?;
+    if let Some(device) = &args.mfa {
+        return seed(context, args, device);
+    }
+    let mut all = cloud_link::profiles(context)?;
+    let mut profile = all.get(&args.name).cloned().unwrap_or_default();
+    let intake = taken_in(args)?;
+    let seals = seals(&args.name, args, &intake)?;
+    apply(args, &intake, &mut profile);
+    if profile.providers().is_empty() {
+        return Err(Fault::new(ErrorKind::Usage, "the profile would have no part for any cloud"));
+    }
+    // Secrets first: a profile that names what is not there would be worse than a secret without a profile.
+    for seal in seals {
+        cloud_link::vault(context, CloudRequest::Seal(seal))?;
+    }
+    context.prepare_state()?;
+    super::make(&context.dirs.config)?;
+    all.insert(args.name.clone(), profile);
+    profiles::write(&context.system, &context.dirs.config, &all)?;
+    cloud_link::vault(context, CloudRequest::Forget(Forget { profile: Some(args.name.clone()) }))?;
+    if context.global.json {
+        context
+            .printer
+            .json(&json!({ "schema": view::SCHEMA, "name": args.name, "profile": all[&args.name] }))?;
+    } else {
+        context.printer.say(&format!("'{0}' is there: devboot use {0}", args.name));
+    }
+    Ok(Exit::Done)
+}
+
+/// Whether a flag says where credentials come from, so that no key is asked for.
+fn names_a_source(args: &Args) -> bool {
+    args.aws_profile.is_some()
+        || args.aws_host
+        || args.gcp_configuration.is_some()
+        || args.gcp_file.is_some()
+        || args.gcp_host
+        || args.azure_host
+}
+
+fn taken_in(args: &Args) -> Result<Intake, Fault> {
+    if args.stdin {
+        let text = Secret::new(super::stdin()?);
+        return Ok(intake::read(text.expose(), clock::now())?);
+    }
+    if let Some(client) = &args.client {
+        let Some(tenant) = &args.tenant else {
+            return Err(Fault::new(ErrorKind::Usage, "a service principal needs its --tenant"));
+        };
+        let secret = prompt::secret(&format!("Secret of the service principal {client}"), "--stdin")?;
+        let (tenant, client) = (Some(tenant.clone()), Some(client.clone()));
+        return Ok(Intake { azure: Some(secret), tenant, client, ..Intake::default() });
+    }
+    if names_a_source(args) || args.guard.is_some() || args.via.is_some() {
+        return Ok(Intake::default());
+    }
+    let id = prompt::line("AWS access key id", "", "--aws-profile PROFILE, or --stdin")?;
+    let secret = prompt::secret("AWS secret access key", "--stdin")?;
+    let region = match &args.region {
+        Some(region) => region.clone(),
+        None => prompt::line("Region", "us-east-1", "--region")?,
+    };
+    let text = Secret::new(format!(
+        "AWS_ACCESS_KEY_ID={id}\nAWS_SECRET_ACCESS_KEY={}\nAWS_REGION={region}\n",
+        secret.expose()
+    ));
+    Ok(intake::read(text.expose(), clock::now())?)
+}
+
+fn seals(name: &str, args: &Args, intake: &Intake) -> Result<Vec<Seal>, Fault> {
+    let mut seals = Vec::new();
+    let mut add = |prefix: &str, name: &str, secret: &Secret<String>| {
+        seals.push(Seal { name: format!("{prefix}{name}"), secret: Hidden::new(secret.expose().as_str()) });
+    };
+    if let Some(keys) = &intake.aws {
+        add(AWS_SEALED, args.aws_profile.as_deref().unwrap_or(name), keys);
+    }
+    if let Some(key) = &intake.gcp {
+        add(GCP_SEALED, name, key);
+    }
+    if let (Some(secret), Some(tenant), Some(client)) = (&intake.azure, &intake.tenant, &intake.client) {
+        add(AZURE_SEALED, name, &principal(tenant, client, secret));
+    }
+    Ok(seals)
+}
+
+fn apply(args: &Args, intake: &Intake, profile: &mut CredentialProfile) {
+    let name = &args.name;
+    if args.aws_profile.is_some()
+        || args.aws_host
+        || intake.aws.is_some()
+        || args.account.is_some()
+        || args.region.is_some()
+    {
+        let part = profile.aws.get_or_insert_with(AwsPart::default);
+        if args.aws_host {
+            part.profile = None;
+        }
+        if args.aws_profile.is_some() || intake.aws.is_some() {
+            part.profile = Some(args.aws_profile.clone().unwrap_or_else(|| name.clone()));
+        }
+        part.region = args.region.clone().or(intake.region.clone()).or(part.region.take());
+        part.account = args.account.clone().or(part.account.take());
+    }
+    let gcp = [&args.gcp_configuration, &args.gcp_file, &args.impersonate, &args.project];
+    if gcp.iter().any(|flag| flag.is_some()) || args.gcp_host || intake.gcp.is_some() {
+        let part = profile.gcp.get_or_insert_with(GcpPart::default);
+        if intake.gcp.is_some() {
+            part.sealed = Some(name.clone());
+        }
+        part.configuration = args.gcp_configuration.clone().or(part.configuration.take());
+        part.file = args.gcp_file.clone().or(part.file.take());
+        part.impersonate = args.impersonate.clone().or(part.impersonate.take());
+        part.project = args.project.clone().or(intake.project.clone()).or(part.project.take());
+    }
+    let azure = [&args.tenant, &args.client, &args.subscription];
+    if azure.iter().any(|flag| flag.is_some()) || args.azure_host || intake.azure.is_some() {
+        let part = profile.azure.get_or_insert_with(AzurePart::default);
+        if intake.azure.is_some() {
+            part.sealed = Some(name.clone());
+        }
+        part.tenant = args.tenant.clone().or(intake.tenant.clone()).or(part.tenant.take());
+        part.client = args.client.clone().or(intake.client.clone()).or(part.client.take());
+        part.subscription =
+            args.subscription.clone().or(intake.subscription.clone()).or(part.subscription.take());
+    }
+    if args.guard.is_some() {
+        profile.guard = Some(Guard::Prod);
+    }
+    profile.minutes = args.minutes.or(profile.minutes);
+    profile.via = match args.via.as_deref() {
+        Some("endpoint") => Some(Via::Endpoint),
+        Some("value") => Some(Via::Value),
+        Some(_) => None,
+        None => profile.via,
+    };
+}
+
+/// Seals the seed of an MFA device.
+fn seed(context: &Context, args: &Args, device: &str) -> Result<Exit, Fault> {
+    let seed = if args.stdin {
+        Secret::new(super::stdin()?.trim().to_owned())
+    } else {
+        prompt::secret(&format!("Seed of {device} (base32, or an otpauth:// address)"), "--stdin")?
+    };
+    let seal = Seal { name: format!("{MFA_SEEDS}{device}"), secret: Hidden::new(seed.expose().as_str()) };
+    cloud_link::vault(context, CloudRequest::Seal(seal))?;
+    context.printer.say(&format!("codes of {} are made from now on", crate::base::text::printable(device)));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,162 @@
+//! `devboot cloud`: credential profiles and the vault.
+
+mod add;
+mod check;
+mod credential_process;
+mod current;
+mod env;
+mod exec;
+mod init;
+mod list;
+mod lock;
+mod prompt;
+mod remove;
+mod show;
+mod unlock;
+
+use clap::Subcommand;
+
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::exit::Exit;
+use crate::base::secret::Secret;
+use crate::cli::context::Context;
+use crate::cloud::profiles::{CredentialProfile, Guard};
+use crate::cloud::vault::Key;
+use crate::ipc::cloud::VaultStatus;
+use crate::sys::system::ReadSystem;
+use crate::sys::{dirs, input};
+use crate::ui::prompt as ask;
+
+/// The longest secret that is read, in bytes.
+const LONGEST: u64 = 64 << 10;
+
+/// Options.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  devboot cloud init                    make the vault, where secrets are sealed\n  \
+                  devboot cloud add dev                 a profile; asks for its keys, or takes a profile of AWS's files\n  \
+                  devboot cloud list                    which there are\n  devboot use dev                       switch this shell\n  \
+                  devboot cloud exec dev -- terraform plan\n\n\
+                  Long-term secrets are on disk only sealed; credentials made from them are in the service's memory alone. Nothing of this protects \
+                  against the system's administrator, or a program that runs as you while the vault is open."
+)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Make the vault
+    Init(init::Args),
+    /// Make a credential profile, and seal its keys
+    Add(Box<add::Args>),
+    /// Which profiles there are
+    List,
+    /// What one profile says
+    Show(show::Args),
+    /// Who this shell is now
+    Current,
+    /// Prove who a profile is, without switching to it
+    Check(check::Args),
+    /// Print a profile's credentials as variables
+    Env(env::Args),
+    /// Run a command with a profile's credentials
+    Exec(exec::Args),
+    /// Open the vault for a while
+    Unlock(unlock::Args),
+    /// Close the vault and forget every lease
+    Lock,
+    /// Remove a profile, and what is sealed for it
+    Remove(remove::Args),
+    /// Print what shows the profile in a prompt
+    Prompt(prompt::Args),
+    /// Answer AWS's SDKs: what the config file of a switched shell names
+    #[command(hide = true)]
+    CredentialProcess(credential_process::Args),
+}
+
+/// Does what was asked for.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    match &args.verb {
+        Verb::Init(args) => init::run(context, args),
+        Verb::Add(args) => add::run(context, args),
+        Verb::List => list::run(context),
+        Verb::Show(args) => show::run(context, args),
+        Verb::Current => current::run(context),
+        Verb::Check(args) => check::run(context, args),
+        Verb::Env(args) => env::run(context, args),
+        Verb::Exec(args) => exec::run(context, args),
+        Verb::Unlock(args) => unlock::run(context, args),
+        Verb::Lock => lock::run(context),
+        Verb::Remove(args) => remove::run(context, args),
+        Verb::Prompt(args) => prompt::run(context, args),
+        Verb::CredentialProcess(args) => credential_process::run(context, args),
+    }
+}
+
+/// A profile in a line: its name, its clouds, whether it is guarded.
+pub(super) fn line(name: &str, profile: &CredentialProfile) -> String {
+    let clouds: Vec<&str> = profile.providers().into_iter().map(|provider| provider.title()).collect();
+    let guard = profile.guard.map_or("", |Guard::Prod| "  guarded");
+    format!("{name}  {}{guard}", clouds.join(" "))
+}
+
+/// How the vault is opened without a terminal.
+#[derive(clap::Args, Debug)]
+struct KeyArgs {
+    /// Read the passphrase from standard input
+    #[arg(long)]
+    passphrase_stdin: bool,
+    /// An age identity file
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase_stdin")]
+    identity: Option<std::path::PathBuf>,
+}
+
+impl KeyArgs {
+    /// The key, from standard input, a file or a person.
+    fn key(&self, context: &Context) -> Result<Key, Fault> {
+        if let Some(path) = &self.identity {
+            return Ok(Key::Identities(identities(context, path)?));
+        }
+        if self.passphrase_stdin {
+            return Ok(Key::Passphrase(passphrase_of_input()?));
+        }
+        let flag = "--passphrase-stdin, or --identity FILE";
+        Ok(Key::Passphrase(ask::secret("Passphrase of the vault", flag)?))
+    }
+}
+
+fn identities(context: &Context, path: &std::path::Path) -> Result<Secret<String>, Fault> {
+    let failed = || Fault::new(ErrorKind::Usage, format!("cannot read the identity file {}", path.display()));
+    let bytes = Secret::new(context.system.read(path, LONGEST).map_err(|error| failed().cause(error))?);
+    let text = std::str::from_utf8(bytes.expose()).map_err(|_| failed().cause("it is not UTF-8 text"))?;
+    Ok(Secret::new(text.to_owned()))
+}
+
+/// The passphrase on standard input, without the end of its line.
+fn passphrase_of_input() -> Result<Secret<String>, Fault> {
+    let text = Secret::new(stdin()?);
+    let line = text.expose().strip_suffix('\n').unwrap_or(text.expose());
+    Ok(Secret::new(line.strip_suffix('\r').unwrap_or(line).to_owned()))
+}
+
+fn stdin() -> Result<String, Fault> {
+    input::read(LONGEST)
+        .map_err(|error| Fault::new(ErrorKind::Usage, "standard input cannot be used").cause(error))
+}
+
+/// Makes a directory of devboot's own.
+fn make(path: &std::path::Path) -> Result<(), Fault> {
+    dirs::make(path).map_err(|error| {
+        Fault::new(ErrorKind::Failed, format!("cannot make {}", path.display())).cause(error)
+    })
+}
+
+/// How the vault is, as JSON.
+fn vault_json(status: &VaultStatus) -> serde_json::Value {
+    serde_json::json!({
+        "schema": crate::cli::view::SCHEMA, "exists": status.exists, "open": status.open,
+        "until": status.until.map(|until| until.to_string()), "names": status.names,
+    })
+}

@@ -1,0 +1,49 @@
+//! The profile that a directory asks for.
+
+use super::Home;
+
+#[test]
+fn a_trusted_project_switches_on_entering_and_back_on_leaving() {
+    let home = Home::new();
+    home.world
+        .write("p/devboot.toml", "[project]\ncloud = 'dev'\n[stage.a]\nrun = 'true'\n")
+        .write("p/sub/x", "");
+    home.world.write("q/devboot.toml", "[project]\ncloud = 'base'\n[stage.a]\nrun = 'true'\n");
+    home.world.write("plain/x", "");
+    let at = |shell: &str| match shell {
+        "zsh" => "for f in $precmd_functions; do $f; done",
+        "bash" => "_devboot_hook",
+        _ => "_devboot_hook",
+    };
+    // Not trusted: it is said, and nothing happens.
+    for shell in ["bash", "zsh", "fish"] {
+        let hook = at(shell);
+        let script = format!("cd p\n{hook}\necho \"now [$DEVBOOT_CLOUD]\"");
+        let ran = home.shell(shell, &script).exits(0).says("is not trusted as it is");
+        assert!(ran.stdout.ends_with("now []\n"), "{shell}: {}", ran.stdout);
+    }
+    for project in ["p", "q"] {
+        let _ = home.devboot(&["project", "trust", project, "--yes"]).exits(0);
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let hook = at(shell);
+        let step = |dir: &str| format!("cd {dir}\n{hook}\necho \"now [$DEVBOOT_CLOUD]\"\n");
+        let home_dir = home.world.home().display();
+        let mut script = format!("cd {home_dir}\n{hook}\n");
+        for dir in ["p", "sub", "../../plain", "../q", "../p", ".."] {
+            script += &step(dir);
+        }
+        // Chosen by hand: a directory changes nothing of it.
+        script += "devboot use base\n";
+        script += &step("p");
+        script += &step("..");
+        let ran = home.shell(shell, &script).exits(0);
+        let now: Vec<&str> = ran.stdout.lines().filter_map(|line| line.strip_prefix("now ")).collect();
+        assert_eq!(
+            now,
+            ["[dev]", "[dev]", "[]", "[base]", "[dev]", "[]", "[base]", "[base]"],
+            "{shell}: {}",
+            ran.stderr
+        );
+    }
+}
