@@ -126,12 +126,10 @@ impl Diagnose for VaultError {
                 format!("it is sealed, but others could replace or copy it; run: chmod 600 {}", quoted(path))
             }
             Self::Busy(_) => "try again in a moment".into(),
-            Self::Io(..) => "what was in the vault before is unchanged".into(),
+            Self::Io(_, "write", _) => "what was in the vault before is still there".into(),
             Self::Foreign => "move the file away; what is in it was not written by devboot".into(),
-            Self::Newer(_) => "update devboot: devboot self-update".into(),
-            Self::TooLarge => {
-                "it is for credentials; remove what is not needed with: devboot cloud remove".into()
-            }
+            Self::Newer(_) => "open it with the newer devboot, or move it away".into(),
+            Self::TooLarge => "it is for credentials; keep large files elsewhere".into(),
             Self::Truncated | Self::Corrupt(_) => from_a_copy.into(),
             Self::Mixed => {
                 format!("someone changed the file who could not open it; {from_a_copy}")
@@ -146,7 +144,7 @@ impl Diagnose for VaultError {
             Self::Recipient => "it begins with age1 and comes from: age-keygen -y FILE".into(),
             Self::Identities(_) => "it holds AGE-SECRET-KEY-1 lines, as age-keygen writes them".into(),
             Self::Rekeyed => "run: devboot cloud lock; then: devboot cloud unlock".into(),
-            Self::Sealing => return Vec::new(),
+            Self::Io(..) | Self::Sealing => return Vec::new(),
         };
         vec![hint]
     }
