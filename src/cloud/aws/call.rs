@@ -1,41 +1,16 @@
-//! One exchange with a server of AWS: bounded in time and size, with every bad answer told apart.
+//! What a call to AWS can come to: an answer, or one of the ways in which there is none.
 
 use std::fmt;
 use std::io;
-use std::time::{Duration, Instant};
 
 use super::endpoint::EndpointError;
-use super::skew::Skew;
 use super::sts::LimitError;
 use crate::base::error::{Diagnose, ErrorKind};
-use crate::base::redact;
-use crate::base::secret::Secret;
-use crate::base::text::printable;
-use crate::base::time::Timestamp;
-use crate::sys::http::{self, Header, HttpError, Request};
-use crate::sys::route::Route;
-use crate::sys::stream::Patience;
-
-/// The largest answer that is read, in bytes.
-const LIMIT: u64 = 256 << 10;
-
-/// How much of a server's words is shown, in characters.
-const WORDS: usize = 300;
-
-/// How long a call may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Waiting {
-    /// The longest silence.
-    pub stall: Duration,
-    /// The whole exchange.
-    pub total: Duration,
-}
-
-impl Default for Waiting {
-    fn default() -> Self {
-        Self { stall: Duration::from_secs(10), total: Duration::from_secs(20) }
-    }
-}
+pub(super) use crate::cloud::exchange::{Answer, Outgoing, exchange};
+pub use crate::cloud::exchange::{Found, Waiting};
+use crate::cloud::exchange::{Unanswered, code_of, words_of};
+use crate::cloud::skew::Skew;
+use crate::sys::http::HttpError;
 
 /// Why a call did not bring what it was for.
 #[derive(Debug)]
@@ -56,19 +31,6 @@ pub enum CallError {
     NotAnAnswer(String, u16, Found),
 }
 
-/// What came in place of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// A web page, as a proxy or a login portal sends.
-    Page,
-    /// A redirect.
-    Redirect,
-    /// Nothing.
-    Nothing,
-    /// Something else.
-    Garbage,
-}
-
 /// What a server says when it refuses, fit to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -85,11 +47,7 @@ pub struct Refusal {
 impl Refusal {
     /// Takes the server's words in: without control characters, secrets and more than a few lines' length.
     pub(super) fn new(action: &'static str, code: &str, message: &str, skew: Skew) -> Self {
-        let code =
-            code.chars().take(80).filter(|c| c.is_ascii_alphanumeric() || ".:-_".contains(*c)).collect();
-        let line = message.trim().lines().next().unwrap_or_default();
-        let line: String = line.chars().take(WORDS).collect();
-        Self { action, code, message: printable(&redact::line(&line)), skew }
+        Self { action, code: code_of(code), message: words_of(message), skew }
     }
 }
 
@@ -107,15 +65,7 @@ impl fmt::Display for CallError {
                 write!(f, "AWS refused {}: {} ({})", refusal.action, refusal.message, refusal.code)
             }
             Self::Unavailable(host, status) => write!(f, "{host} has trouble of its own (status {status})"),
-            Self::NotAnAnswer(host, status, found) => {
-                let found = match found {
-                    Found::Page => "a web page",
-                    Found::Redirect => "a redirect",
-                    Found::Nothing => "an empty answer",
-                    Found::Garbage => "something that is no answer of AWS",
-                };
-                write!(f, "{host} sent {found} (status {status})")
-            }
+            Self::NotAnAnswer(host, status, found) => write!(f, "{host} sent {found} (status {status})"),
         }
     }
 }
@@ -133,6 +83,15 @@ impl std::error::Error for CallError {
             Self::Unreached(_, error) => Some(error),
             Self::CutOff(_, error) => Some(error),
             _ => None,
+        }
+    }
+}
+
+impl From<Unanswered> for CallError {
+    fn from(error: Unanswered) -> Self {
+        match error {
+            Unanswered::Unreached(host, error) => Self::Unreached(host, error),
+            Unanswered::CutOff(host, error) => Self::CutOff(host, error),
         }
     }
 }
@@ -213,76 +172,13 @@ impl Refusal {
     }
 }
 
-/// An answer as it came.
-pub(super) struct Answer {
-    /// The status.
-    pub status: u16,
-    /// The body.
-    pub body: Secret<Vec<u8>>,
-    /// How far our clock is from the server's, where that could be measured.
-    pub skew: Option<Skew>,
-    host: String,
-    is_page: bool,
-}
-
-impl Answer {
-    /// The error of an answer that could not be read.
-    pub fn unreadable(&self) -> CallError {
-        let host = self.host.clone();
-        let found = match self.status {
-            500.. | 429 => return CallError::Unavailable(host, self.status),
-            300..400 => Found::Redirect,
-            _ if self.body.expose().is_empty() => Found::Nothing,
-            _ if self.is_page => Found::Page,
-            _ => Found::Garbage,
-        };
-        CallError::NotAnAnswer(host, self.status, found)
+/// The error of an answer that could not be read.
+pub(super) fn unreadable(answer: &Answer) -> CallError {
+    let host = answer.host.clone();
+    match answer.found() {
+        None => CallError::Unavailable(host, answer.status),
+        Some(found) => CallError::NotAnAnswer(host, answer.status, found),
     }
-}
-
-/// What is sent.
-pub(super) struct Outgoing {
-    /// The host, as it is named to a person.
-    pub host: String,
-    /// The whole address.
-    pub url: String,
-    /// Type and bytes of a POST; `None` is a GET.
-    pub post: Option<(&'static str, Vec<u8>)>,
-    /// What the answer should be.
-    pub accept: &'static str,
-    /// Headers; their values are never shown.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-/// Sends and waits for the whole answer, whatever its status.
-pub(super) fn exchange(
-    outgoing: Outgoing,
-    waiting: Waiting,
-    clock: fn() -> Timestamp,
-) -> Result<Answer, CallError> {
-    let Outgoing { host, url, post, accept, headers } = outgoing;
-    let agent =
-        Header { name: "user-agent".into(), value: concat!("devboot/", env!("CARGO_PKG_VERSION")).into() };
-    let named = headers.into_iter().map(|(name, value)| Header { name: name.to_owned(), value });
-    let request = Request {
-        url,
-        accept,
-        post,
-        login: None,
-        headers: std::iter::once(agent).chain(named).collect(),
-        route: Route::default(),
-    };
-    let patience = Patience { stall: waiting.stall, deadline: Some(Instant::now() + waiting.total) };
-    let sent = clock();
-    let response =
-        http::send(request, patience).map_err(|error| CallError::Unreached(host.clone(), error))?;
-    let skew = Skew::measured(response.date.as_deref().and_then(Timestamp::parse_http), sent, clock());
-    let (status, is_html) = (response.status, response.content_type.contains("html"));
-    let body = response.bytes(LIMIT).map_err(|error| CallError::CutOff(host.clone(), error))?;
-    let start = body.trim_ascii_start();
-    let starts = |with: &[u8]| start.get(..with.len()).is_some_and(|s| s.eq_ignore_ascii_case(with));
-    let is_page = is_html || starts(b"<!doctype html") || starts(b"<html");
-    Ok(Answer { status, body: Secret::new(body), skew, host, is_page })
 }
 
 #[cfg(test)]

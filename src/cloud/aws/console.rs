@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::call::{CallError, Outgoing, Waiting, exchange};
+use super::call::{CallError, Outgoing, Waiting, exchange, unreadable};
 use super::endpoint::{Endpoint, is_region, suffix};
 use super::lease::AwsLease;
 use super::sigv4::{encode, form};
@@ -100,7 +100,7 @@ pub fn sign_in(
     let answer = exchange(outgoing, waiting, clock)?;
     let reply = serde_json::from_slice::<Reply>(answer.body.expose()).ok();
     let token = reply.filter(|_| answer.status == 200).map(|reply| Secret::new(reply.signin_token));
-    let token = token.ok_or_else(|| answer.unreadable())?;
+    let token = token.ok_or_else(|| unreadable(&answer))?;
     Ok(sign_in_address(&console.signin, &token, &console.page))
 }
 

@@ -6,6 +6,7 @@ use super::config::AwsConfig;
 use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::redact;
 use crate::base::text::printable;
+use crate::cloud::address::Address;
 
 /// The region of a call for which none is named.
 pub const DEFAULT_REGION: &str = "us-east-1";
@@ -174,23 +175,8 @@ pub fn endpoint(
 
 /// Reads `http(s)://host[:port][/path]` and nothing more, so that what is signed is what is sent.
 pub fn address(url: &str, region: &str) -> Option<Endpoint> {
-    let (scheme, rest, port) = match url.split_once("://")? {
-        ("https", rest) => ("https", rest, ":443"),
-        ("http", rest) => ("http", rest, ":80"),
-        _ => return None,
-    };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host_letters = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-    let path_letters = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
-    if host.is_empty() || !host.chars().all(host_letters) || !path.chars().all(path_letters) {
-        return None;
-    }
-    let base = path.trim_end_matches('/');
-    if base.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) {
-        return None;
-    }
-    let host = host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase();
-    Some(Endpoint { scheme, host, base: base.to_owned(), region: region.to_owned() })
+    let Address { scheme, host, base } = Address::parse(url)?;
+    Some(Endpoint { scheme, host, base, region: region.to_owned() })
 }
 
 #[cfg(test)]

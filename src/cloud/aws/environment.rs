@@ -5,7 +5,7 @@
 //! the caller's work.
 
 use super::lease::AwsLease;
-use crate::base::secret::Secret;
+use crate::cloud::change::{Change, all};
 
 /// How credentials are handed over.
 #[derive(Clone, Debug)]
@@ -29,15 +29,6 @@ pub enum HandOver {
     },
     /// The keys themselves.
     Values(Box<AwsLease>),
-}
-
-/// One variable: a value to set, or `None` to take it away.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// The variable.
-    pub name: &'static str,
-    /// Its value; in value mode a secret.
-    pub value: Option<Secret<String>>,
 }
 
 /// Every variable by which an SDK finds credentials. One that is not set is taken away.
@@ -74,10 +65,7 @@ pub fn changes(hand_over: &HandOver, region: Option<&str>) -> Vec<Change> {
     if let Some(region) = region.filter(|region| !region.is_empty()) {
         set.extend([("AWS_REGION", region.to_owned()), ("AWS_DEFAULT_REGION", region.to_owned())]);
     }
-    let unset = CLEARED.iter().filter(|name| set.iter().all(|(set, _)| set != *name));
-    let unset: Vec<Change> = unset.map(|name| Change { name, value: None }).collect();
-    let set = set.into_iter().map(|(name, value)| Change { name, value: Some(Secret::new(value)) });
-    unset.into_iter().chain(set).collect()
+    all(&CLEARED, set)
 }
 
 fn set(hand_over: &HandOver) -> Vec<(&'static str, String)> {

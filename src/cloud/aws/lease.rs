@@ -2,12 +2,7 @@
 
 use super::sigv4::Keys;
 use crate::base::time::Timestamp;
-
-/// SDKs ask again at every call when less than this is left, in seconds.
-pub const SERVED: i64 = 15 * 60;
-
-/// New credentials are got when this is left, in seconds; of a short life, when half of it is over.
-const REFRESHED: i64 = 20 * 60;
+use crate::cloud::standing::{Standing, refresh_at, standing};
 
 /// Credentials of AWS, from the moment they were got to their end.
 #[derive(Clone, Debug)]
@@ -22,40 +17,15 @@ pub struct AwsLease {
     pub expiration: Option<Timestamp>,
 }
 
-/// How a lease stands at a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Good to serve; nothing to do.
-    Fresh,
-    /// Good to serve; it is time to get a new one meanwhile.
-    Due,
-    /// So near its end that SDKs would ask at every call: a new one is got first, and this one serves only if that
-    /// fails.
-    Short,
-    /// Over.
-    Expired,
-}
-
 impl AwsLease {
     /// When a new one is to be got; `None` is never.
     pub fn refresh_at(&self) -> Option<Timestamp> {
-        let end = self.expiration?.0;
-        let life = (end - self.obtained.0).max(0);
-        Some(Timestamp(end - REFRESHED.min(life / 2)))
+        Some(refresh_at(self.obtained, self.expiration?))
     }
 
     /// How it stands now.
     pub fn standing(&self, now: Timestamp) -> Standing {
-        let (Some(end), Some(refresh)) = (self.expiration, self.refresh_at()) else { return Standing::Fresh };
-        if now >= end {
-            Standing::Expired
-        } else if now < refresh {
-            Standing::Fresh
-        } else if end.0 - now.0 > SERVED {
-            Standing::Due
-        } else {
-            Standing::Short
-        }
+        self.expiration.map_or(Standing::Fresh, |end| standing(self.obtained, end, now))
     }
 
     /// The seconds left; `None` without an end.

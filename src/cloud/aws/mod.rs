@@ -2,7 +2,7 @@
 //! take credentials.
 //!
 //! [`config`] reads the files and [`profile`] says where a profile's credentials come from. [`sts`] and [`sso`] make
-//! the requests and read the replies, without a network; [`call`] sends them. [`obtain`] goes the whole way to a [`lease`];
+//! the requests and read the replies, without a network; [`call`] says what an answer is. [`obtain`] goes the whole way to a [`lease`];
 //! [`container`], [`credential_process`], [`environment`] and [`console`] are the ways to hand it over.
 
 pub mod call;
@@ -16,6 +16,5 @@ pub mod lease;
 pub mod obtain;
 pub mod profile;
 pub mod sigv4;
-pub mod skew;
 pub mod sso;
 pub mod sts;

@@ -9,7 +9,7 @@ use devboot::base::secret::Secret;
 use devboot::base::time::Timestamp;
 use devboot::cloud::aws::config::{self, Section};
 use devboot::cloud::aws::sigv4::{self, Keys};
-use devboot::cloud::aws::skew::Skew;
+use devboot::cloud::skew::Skew;
 use serde_json::Value;
 
 /// Where the sources of a package are.

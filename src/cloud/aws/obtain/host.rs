@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Means, ObtainError, TOKEN};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
-use crate::cloud::aws::call::{Outgoing, exchange};
+use crate::cloud::aws::call::{CallError, Outgoing, exchange, unreadable};
 use crate::cloud::aws::container;
 use crate::cloud::aws::endpoint::address;
 use crate::cloud::aws::lease::AwsLease;
@@ -84,7 +84,7 @@ fn endpoint(means: &Means<'_>) -> Result<AwsLease, ObtainError> {
         accept: "application/json",
         headers: token.map(|token| ("authorization", token)).into_iter().collect(),
     };
-    let answer = exchange(outgoing, means.waiting, means.clock)?;
+    let answer = exchange(outgoing, means.waiting, means.clock).map_err(CallError::from)?;
     let lease = container::read(answer.body.expose(), (means.clock)()).filter(|_| answer.status == 200);
-    Ok(lease.ok_or_else(|| answer.unreadable())?)
+    Ok(lease.ok_or_else(|| unreadable(&answer))?)
 }

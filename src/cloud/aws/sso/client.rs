@@ -13,11 +13,11 @@ use super::pkce::{Pkce, REGISTERED};
 use super::portal::{self, Account, Page};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
-use crate::cloud::aws::call::{Answer, CallError, Outgoing, Refusal, Waiting, exchange};
+use crate::cloud::aws::call::{Answer, CallError, Outgoing, Refusal, Waiting, exchange, unreadable};
 use crate::cloud::aws::endpoint::Endpoint;
 use crate::cloud::aws::lease::AwsLease;
 use crate::cloud::aws::profile::SsoSource;
-use crate::cloud::aws::skew::Skew;
+use crate::cloud::skew::Skew;
 
 const JSON: &str = "application/json";
 
@@ -47,7 +47,7 @@ impl Sso {
         let body = oidc::start_device(&client, &source.start_url);
         let answer = self.post("StartDeviceAuthorization", "/device_authorization", &body)?;
         let flow = DeviceFlow::read(answer.body.expose(), (self.clock)());
-        let flow = flow.ok_or_else(|| answer.unreadable())??;
+        let flow = flow.ok_or_else(|| unreadable(&answer))??;
         Ok((client, flow))
     }
 
@@ -126,7 +126,7 @@ impl Sso {
         let answer = self.get("GetRoleCredentials", token, &path)?;
         let skew = answer.skew.unwrap_or_default();
         let lease = portal::read_credentials(answer.body.expose(), &source.account, (self.clock)(), skew);
-        lease.ok_or_else(|| answer.unreadable())
+        lease.ok_or_else(|| unreadable(&answer))
     }
 
     /// All accounts that the token opens.
@@ -164,7 +164,7 @@ impl Sso {
         let mut next: Option<String> = None;
         for _ in 0..PAGES {
             let answer = self.get(action, token, &path(next.as_deref()))?;
-            let page = read(answer.body.expose()).ok_or_else(|| answer.unreadable())?;
+            let page = read(answer.body.expose()).ok_or_else(|| unreadable(&answer))?;
             all.extend(page.entries);
             next = page.next.filter(|next| !next.is_empty());
             if next.is_none() {
@@ -177,12 +177,12 @@ impl Sso {
     fn register(&self, source: &SsoSource, way: Way<'_>) -> Result<Registration, CallError> {
         let body = oidc::register(&source.scopes, &source.start_url, way);
         let answer = self.post("RegisterClient", "/client/register", &body)?;
-        oidc::read_registration(answer.body.expose()).ok_or_else(|| answer.unreadable())
+        oidc::read_registration(answer.body.expose()).ok_or_else(|| unreadable(&answer))
     }
 
     fn token(&self, client: &Registration, grant: Grant<'_>) -> Result<Token, CallError> {
         let answer = self.post("CreateToken", "/token", &oidc::token(client, grant))?;
-        oidc::read_token(answer.body.expose(), (self.clock)()).ok_or_else(|| answer.unreadable())
+        oidc::read_token(answer.body.expose(), (self.clock)()).ok_or_else(|| unreadable(&answer))
     }
 
     fn post(&self, action: &'static str, path: &str, body: &Secret<String>) -> Result<Answer, CallError> {
@@ -218,9 +218,9 @@ impl Sso {
                     let skew = answer.skew.unwrap_or(Skew(0));
                     Err(CallError::Refused(Refusal::new(action, &code, &words, skew)))
                 }
-                None => Err(answer.unreadable()),
+                None => Err(unreadable(&answer)),
             },
-            _ => Err(answer.unreadable()),
+            _ => Err(unreadable(&answer)),
         }
     }
 }

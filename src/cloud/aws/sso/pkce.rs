@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 use super::SignInError;
 use crate::base::secret::Secret;
 use crate::cloud::aws::endpoint::Endpoint;
-use crate::cloud::aws::sigv4::form;
+use crate::cloud::text::{base64url, form};
 
 /// The path that the browser comes back to.
 const PATH: &str = "/oauth/callback";
@@ -118,20 +118,6 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(out).ok().filter(|text| !text.chars().any(char::is_control))
 }
 
-/// Base 64 in the alphabet for addresses, without padding (RFC 4648, section 5).
-fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..=chunk.len() {
-            out.push(char::from(ALPHABET[(bits >> (18 - 6 * place) & 63) as usize]));
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,12 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_and_the_challenge_are_those_of_the_rfcs() {
-        assert_eq!(
-            ["", "f", "fo", "foo", "foob"].map(|text| base64url(text.as_bytes())),
-            ["", "Zg", "Zm8", "Zm9v", "Zm9vYg"]
-        );
-        assert_eq!(base64url(&[0xfb, 0xff]), "-_8");
+    fn the_challenge_is_that_of_the_rfc() {
         let mut known = pkce();
         known.verifier = Secret::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into());
         let page = known.page(&address("https://o", "x").unwrap(), "id", &["a b".into()]);

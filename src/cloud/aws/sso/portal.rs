@@ -7,7 +7,7 @@ use crate::base::text::printable;
 use crate::base::time::Timestamp;
 use crate::cloud::aws::lease::AwsLease;
 use crate::cloud::aws::sigv4::{Keys, form};
-use crate::cloud::aws::skew::Skew;
+use crate::cloud::skew::Skew;
 
 /// The most entries of one page that the portal gives.
 const PAGE: usize = 100;

@@ -6,12 +6,12 @@ use super::reply::{Credentials, Identity, Leaves};
 use super::{Call, Mfa, assume_role, caller_identity, session_token, web_identity};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
-use crate::cloud::aws::call::{CallError, Outgoing, Refusal, Waiting, exchange};
+use crate::cloud::aws::call::{CallError, Outgoing, Refusal, Waiting, exchange, unreadable};
 use crate::cloud::aws::endpoint::Endpoint;
 use crate::cloud::aws::lease::AwsLease;
 use crate::cloud::aws::profile::{Role, WebIdentity};
 use crate::cloud::aws::sigv4::{Keys, Scope, Unsigned, sign};
-use crate::cloud::aws::skew::Skew;
+use crate::cloud::skew::Skew;
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
@@ -122,13 +122,13 @@ impl Sts {
         let measured = answer.skew.unwrap_or(skew);
         self.skew.store(measured.0, Ordering::Relaxed);
         if answer.status >= 500 {
-            return Err(answer.unreadable());
+            return Err(unreadable(&answer));
         }
         let leaves = Leaves::of(answer.body.expose());
         if let Some((code, message)) = leaves.as_ref().and_then(Leaves::error) {
             return Err(CallError::Refused(Refusal::new(call.action, code, message, measured)));
         }
         let found = leaves.filter(|_| answer.status == 200).as_ref().and_then(read);
-        found.ok_or_else(|| answer.unreadable())
+        found.ok_or_else(|| unreadable(&answer))
     }
 }

@@ -1,4 +1,4 @@
-//! How far this machine's clock is from AWS's, and what follows. Pure; held by AWS's own cases.
+//! How far this machine's clock is from a server's, and what follows. Pure; held by AWS's own cases.
 
 use crate::base::time::Timestamp;
 
@@ -8,7 +8,7 @@ const NOTICED: i64 = 4 * 60;
 /// An exchange that took longer says nothing about clocks, in seconds.
 const TRUSTED: i64 = 15 * 60;
 
-/// The codes of refusals that a wrong clock can be the cause of.
+/// The codes of AWS's refusals that a wrong clock can be the cause of.
 const CODES: [&str; 8] = [
     "AccessDeniedException",
     "AuthFailure",
@@ -20,7 +20,7 @@ const CODES: [&str; 8] = [
     "SignatureExpired",
 ];
 
-/// The seconds that AWS's clock is ahead of ours.
+/// The seconds that the server's clock is ahead of ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skew(pub i64);
 
@@ -32,19 +32,24 @@ impl Skew {
         Some(Self(date.0.saturating_sub(sent.0 + took / 2)))
     }
 
-    /// A moment of our clock on AWS's.
+    /// A moment of our clock on the server's.
     pub fn theirs(self, ours: Timestamp) -> Timestamp {
         Timestamp(ours.0.saturating_add(self.0))
     }
 
-    /// A moment of AWS's clock on ours. A difference below a minute is no more than the way there and back.
+    /// A moment of the server's clock on ours. A difference below a minute is no more than the way there and back.
     pub fn ours(self, theirs: Timestamp) -> Timestamp {
         if self.0.abs() < 60 { theirs } else { Timestamp(theirs.0.saturating_sub(self.0)) }
     }
 
+    /// Whether it is so large that servers refuse for it.
+    pub fn is_noticed(self) -> bool {
+        self.0.abs() >= NOTICED
+    }
+
     /// Whether a refusal with this code is for the clock, so that the same request with the right time may pass.
     pub fn explains(self, code: &str) -> bool {
-        self.0.abs() >= NOTICED && CODES.contains(&code)
+        self.is_noticed() && CODES.contains(&code)
     }
 }
 
