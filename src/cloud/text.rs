@@ -35,6 +35,30 @@ pub fn base64url(bytes: &[u8]) -> String {
     out
 }
 
+/// Reads base 64 in either alphabet, with or without padding; blanks and line ends are passed over, as in PEM files.
+/// `None` when another sign is in it, or when a letter is left over.
+pub fn decode64(text: &str) -> Option<Vec<u8>> {
+    let letters = text.trim_end().trim_end_matches('=');
+    let (mut out, mut bits, mut held) = (Vec::with_capacity(letters.len() * 3 / 4), 0_u32, 0);
+    for byte in letters.bytes().filter(|byte| !byte.is_ascii_whitespace()) {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            out.push((bits >> held & 0xff) as u8);
+        }
+    }
+    (held < 6).then_some(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +70,12 @@ mod tests {
             ["", "Zg", "Zm8", "Zm9v", "Zm9vYg"]
         );
         assert_eq!(base64url(&[0xfb, 0xff]), "-_8");
+        for length in 0..=64 {
+            let bytes: Vec<u8> = (0..length).map(|at: u8| at.wrapping_mul(73)).collect();
+            assert_eq!(decode64(&base64url(&bytes)), Some(bytes));
+        }
+        assert_eq!(decode64("+/8=\n").as_deref(), Some(&[0xfb, 0xff][..]));
+        assert_eq!([decode64("A"), decode64("AA.A"), decode64("A=A=")], [None, None, None]);
     }
 
     #[test]

@@ -2,23 +2,13 @@
 //! socket is the caller's.
 
 use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq;
 
 use super::lease::AwsLease;
 use super::sigv4::Keys;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
-
-/// The head of a request.
-#[derive(Clone, Copy, Debug)]
-pub struct Head<'a> {
-    /// The method.
-    pub method: &'a str,
-    /// The target, as it was sent.
-    pub target: &'a str,
-    /// Names and values of the headers.
-    pub headers: &'a [(&'a str, &'a str)],
-}
+pub use crate::cloud::head::Head;
+use crate::cloud::head::is_secret;
 
 /// What a client must know and send.
 #[derive(Clone, Debug)]
@@ -82,24 +72,17 @@ impl Refusal {
 /// # Errors
 /// It may not; why.
 pub fn admit(head: &Head<'_>, door: &Door) -> Result<(), Refusal> {
-    let values = |name: &str| -> Vec<&str> {
-        head.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value).collect()
-    };
-    let is_page = |name: &str| {
-        name.eq_ignore_ascii_case("origin")
-            || name.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("sec-fetch-"))
-    };
     if head.method != "GET" {
         return Err(Refusal::Method);
     }
-    if head.headers.iter().any(|(name, _)| is_page(name)) {
+    if head.is_of_web_page() {
         return Err(Refusal::WebPage);
     }
-    if values("host") != [door.host.as_str()] {
+    if !head.is_for(&door.host) {
         return Err(Refusal::Host);
     }
-    let [token] = values("authorization")[..] else { return Err(Refusal::Token) };
-    if door.token.expose().is_empty() || !bool::from(token.as_bytes().ct_eq(door.token.expose().as_bytes())) {
+    let [token] = head.values("authorization")[..] else { return Err(Refusal::Token) };
+    if !is_secret(token, &door.token) {
         return Err(Refusal::Token);
     }
     if head.target != door.path { Err(Refusal::Path) } else { Ok(()) }

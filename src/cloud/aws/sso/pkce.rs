@@ -6,6 +6,7 @@ use subtle::ConstantTimeEq;
 use super::SignInError;
 use crate::base::secret::Secret;
 use crate::cloud::aws::endpoint::Endpoint;
+use crate::cloud::head::decoded;
 use crate::cloud::text::{base64url, form};
 
 /// The path that the browser comes back to.
@@ -100,22 +101,6 @@ impl Pkce {
             _ => Visit::Stranger(400),
         }
     }
-}
-
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    let mut out = Vec::new();
-    while let Some(byte) = bytes.next() {
-        out.push(match byte {
-            b'%' => {
-                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-                u8::try_from(digit(bytes.next())? * 16 + digit(bytes.next())?).ok()?
-            }
-            b'+' => b' ',
-            byte => byte,
-        });
-    }
-    String::from_utf8(out).ok().filter(|text| !text.chars().any(char::is_control))
 }
 
 #[cfg(test)]
