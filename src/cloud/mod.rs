@@ -7,6 +7,7 @@
 pub mod address;
 pub mod audit;
 pub mod aws;
+pub mod azure;
 pub mod change;
 pub mod desk;
 pub mod exchange;

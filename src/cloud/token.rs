@@ -15,7 +15,7 @@ use crate::base::text::printable;
 use crate::base::time::Timestamp;
 
 /// The longest life that is believed of a token, in seconds: a day and an hour, as Azure gives to managed identities.
-const LONGEST: i64 = 25 * 3600;
+pub(super) const LONGEST: i64 = 25 * 3600;
 
 /// An access token, from the moment it was got to its end.
 #[derive(Clone, Debug)]
