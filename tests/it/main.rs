@@ -5,6 +5,7 @@ mod cli;
 mod clones;
 mod cloud_aws;
 mod cloud_use;
+mod cloud_tokens;
 mod commands;
 mod completion;
 mod daemon;

@@ -1,6 +1,6 @@
 //! AWS's part of the credentials: AWS's own published cases, and real servers and clients.
 
-mod bad_days;
+pub mod bad_days;
 mod clients;
 pub mod moto;
 mod obtain;
