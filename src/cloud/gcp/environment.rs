@@ -20,7 +20,7 @@ pub enum HandOver {
     Metadata {
         /// Its host and port, without a scheme.
         host: String,
-        /// A directory of the profile's own for gcloud, without credentials in it.
+        /// A directory of the profile's own for gcloud, made of [`config_dir`](super::config_dir).
         config_dir: String,
     },
     /// A configuration of the user's own gcloud, and the same account's application default credentials: one without the
@@ -36,7 +36,7 @@ pub enum HandOver {
     Value {
         /// The token.
         lease: Box<TokenLease>,
-        /// A directory of the profile's own for gcloud, without credentials in it.
+        /// A directory of the profile's own for gcloud, made of [`config_dir`](super::config_dir).
         config_dir: String,
     },
 }

@@ -6,6 +6,7 @@ use devboot::base::error::{Diagnose, ErrorKind};
 use devboot::base::secret::Secret;
 use devboot::base::time::Timestamp;
 use devboot::cloud::exchange::Waiting;
+use devboot::cloud::gcp::config_dir::FILES;
 use devboot::cloud::gcp::credential::{Credential, Impersonated, parse};
 use devboot::cloud::gcp::environment::{HandOver, Place, changes};
 use devboot::cloud::gcp::metadata::{self, Account, FLAVOR, NO_STORE};
@@ -200,4 +201,27 @@ except google.auth.exceptions.DefaultCredentialsError:
     print('nobody', os.environ['GOOGLE_OAUTH_ACCESS_TOKEN'])";
     let said = says(&world, &STALE, changes(&hand_over, Place::default()), script);
     assert_eq!(said, "nobody of-the-profile");
+}
+
+#[test]
+fn gcloud_s_directory_keeps_no_token() {
+    let world = World::new();
+    for (path, bytes) in FILES {
+        world.write(path, bytes);
+    }
+    // What gcloud does with its database, in its words.
+    let script = r#"import sqlite3
+def run(*statement):
+    with sqlite3.connect('access_tokens.db', detect_types=sqlite3.PARSE_DECLTYPES, isolation_level=None) as connection:
+        return connection.execute(*statement).fetchone()
+run('CREATE TABLE IF NOT EXISTS "access_tokens" (account_id TEXT PRIMARY KEY, access_token TEXT, '
+    'token_expiry TIMESTAMP, rapt_token TEXT, id_token TEXT)')
+run('SELECT id_token FROM "access_tokens" LIMIT 1')
+run('REPLACE INTO "access_tokens" (account_id, access_token, token_expiry, rapt_token, id_token) VALUES (?,?,?,?,?)',
+    ('me@x.org', 'ya29.secret', None, None, None))
+kept = run('SELECT access_token, token_expiry, rapt_token, id_token FROM "access_tokens" WHERE account_id = ?',
+           ('me@x.org',))
+run('DELETE FROM "access_tokens" WHERE account_id = ?', ('me@x.org',))
+print(kept, b'ya29' in open('access_tokens.db', 'rb').read())"#;
+    assert_eq!(says(&world, &[], Vec::new(), script), "None False");
 }
