@@ -171,7 +171,10 @@ pub const ALL: &[EnvVar] = &[
     read("GCE_METADATA_HOST", "the metadata server of the host, for its own account"),
     set("CLOUDSDK_CONFIG", "gcloud's directory for a profile, while one of Google Cloud is in use"),
     set("CLOUDSDK_ACTIVE_CONFIG_NAME", "the configuration of gcloud that a profile names; else taken away"),
-    set("GOOGLE_APPLICATION_CREDENTIALS", "that configuration's credentials; else taken away"),
+    set(
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "a file that leads to devboot, or the named configuration's; else taken away",
+    ),
     set("GCE_METADATA_HOST", "where Google's libraries ask devboot for tokens; else taken away"),
     set("GCE_METADATA_IP", "the same, where they look whether it is there"),
     set("GCE_METADATA_ROOT", "the same, as gcloud reads it"),

@@ -1,13 +1,11 @@
 //! Which variables a switch to a profile of Google Cloud sets, and which it takes away. Pure.
 //!
-//! Google's libraries look for a file in `GOOGLE_APPLICATION_CREDENTIALS`, then for the application default credentials in
-//! gcloud's directory, then for a metadata server. So a pointer to ours takes the first away and gives gcloud a directory of
-//! its own for the second, which must have no such file in it. gcloud itself looks in that directory and then asks the
-//! metadata server that `GCE_METADATA_ROOT` names; it takes the account and the project from there, so nothing of it needs a
-//! file with a token. Go's and Node's libraries look for the second below the home directory whatever `CLOUDSDK_CONFIG`
-//! says: where a user has that file, they take it; see [`shadow`].
-
-use std::path::{Path, PathBuf};
+//! Google's libraries look for a file in `GOOGLE_APPLICATION_CREDENTIALS`, then for the user's default credentials in
+//! gcloud's directory, then for a metadata server. Python's and Java's find that directory by `CLOUDSDK_CONFIG`; Go's and
+//! Node's look below the home directory whatever it says, and would be another account there. So a pointer to this
+//! machine's service is a file for the first place, which leads to [`exchange_endpoint`](super::exchange_endpoint). gcloud
+//! itself does not read that file: it looks in its directory, then asks the metadata server that `GCE_METADATA_ROOT` names,
+//! and takes account and project from there. Both are set, for tools that know only one.
 
 use crate::base::secret::Secret;
 use crate::cloud::change::{Change, all};
@@ -16,10 +14,12 @@ use crate::cloud::token::TokenLease;
 /// How credentials are handed over.
 #[derive(Clone, Debug)]
 pub enum HandOver {
-    /// The metadata server of this machine's service.
-    Metadata {
-        /// Its host and port, without a scheme.
+    /// This machine's service: its metadata server, and its exchange endpoint by a file.
+    Service {
+        /// The metadata server's host and port, without a scheme.
         host: String,
+        /// The [`credentials_file`](super::exchange_endpoint::credentials_file).
+        credentials_file: String,
         /// A directory of the profile's own for gcloud, made of [`config_dir`](super::config_dir).
         config_dir: String,
     },
@@ -104,7 +104,8 @@ pub fn changes(hand_over: &HandOver, place: Place<'_>) -> Vec<Change> {
 
 fn set(hand_over: &HandOver) -> Vec<(&'static str, String)> {
     match hand_over {
-        HandOver::Metadata { host, config_dir } => vec![
+        HandOver::Service { host, credentials_file, config_dir } => vec![
+            ("GOOGLE_APPLICATION_CREDENTIALS", credentials_file.clone()),
             ("CLOUDSDK_CONFIG", config_dir.clone()),
             // Three names for one thing: libraries read the first, to look whether it is there some read the second, and
             // gcloud reads the third.
@@ -132,12 +133,6 @@ fn set(hand_over: &HandOver) -> Vec<(&'static str, String)> {
     }
 }
 
-/// The file that Go's and Node's libraries take before any metadata server, whatever the variables say: where it is
-/// there, tools such as Terraform are its account and not the profile's.
-pub fn shadow(home: &Path) -> PathBuf {
-    home.join(".config/gcloud/application_default_credentials.json")
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -157,7 +152,11 @@ mod tests {
 
     fn every() -> [HandOver; 3] {
         [
-            HandOver::Metadata { host: "127.0.0.1:1".into(), config_dir: "/run/g".into() },
+            HandOver::Service {
+                host: "127.0.0.1:1".into(),
+                credentials_file: "/run/g.json".into(),
+                config_dir: "/run/g".into(),
+            },
             HandOver::Named { configuration: "work".into(), credentials_file: Some("/h/adc.json".into()) },
             HandOver::Value { lease: Box::new(lease(3600)), config_dir: "/run/g".into() },
         ]
@@ -169,9 +168,14 @@ mod tests {
             let map = applied(&hand_over, Place { project: Some("p"), region: Some(""), zone: None });
             assert!(CLEARED.iter().all(|name| map.contains_key(name)), "{hand_over:?}");
             assert!(map.values().flatten().all(|value| !value.is_empty()), "nothing is set to nothing");
-            let is_set = |name| map.get(name).is_some_and(Option::is_some);
-            let ways = ["GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_ACCESS_TOKEN", "GCE_METADATA_HOST"];
-            assert_eq!(ways.iter().filter(|name| is_set(**name)).count(), 1, "{hand_over:?}");
+            let is_set = |name: &str| map.get(name).is_some_and(Option::is_some);
+            for ways in [
+                ["GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_OAUTH_ACCESS_TOKEN"],
+                ["CLOUDSDK_ACTIVE_CONFIG_NAME", "CLOUDSDK_AUTH_ACCESS_TOKEN"],
+                ["CLOUDSDK_AUTH_ACCESS_TOKEN", "GCE_METADATA_ROOT"],
+            ] {
+                assert!(!ways.iter().all(|name| is_set(name)), "{hand_over:?}");
+            }
             assert_eq!(map["GOOGLE_CLOUD_PROJECT"], map["CLOUDSDK_CORE_PROJECT"]);
             assert!(!map.contains_key("CLOUDSDK_COMPUTE_REGION"));
             assert!(

@@ -9,6 +9,7 @@ use devboot::cloud::exchange::Waiting;
 use devboot::cloud::gcp::config_dir::FILES;
 use devboot::cloud::gcp::credential::{Credential, Impersonated, parse};
 use devboot::cloud::gcp::environment::{HandOver, Place, changes};
+use devboot::cloud::gcp::exchange_endpoint::{self, Door};
 use devboot::cloud::gcp::metadata::{self, Account, FLAVOR, NO_STORE};
 use devboot::cloud::gcp::obtain::{GcpError, GcpIdentity, Means, Source, identity, obtain};
 use devboot::cloud::gcp::token::{SCOPES, Servers};
@@ -137,34 +138,84 @@ fn world(cloud: &Cloud) -> World {
     world
 }
 
-#[test]
-fn a_metadata_server_s_answers_are_taken_by_google_auth() {
-    let cloud = Cloud::start();
-    let (world, now) = (world(&cloud), clock::now());
-    let lease = TokenLease {
+fn lease_of_profile() -> TokenLease {
+    let now = clock::now();
+    TokenLease {
         token: Secret::new("of-the-profile".into()),
         audience: SCOPES.into(),
         obtained: now,
         expiration: Timestamp(now.0 + 3600),
-    };
-    let email = "me@x.org";
-    let account = Account { email: email.into(), project: Some("p-9".into()), scopes: SCOPES.into() };
+    }
+}
+
+/// The two endpoints of a service, and the hand-over that points to them.
+fn service(world: &World) -> HandOver {
+    let account = Account { email: "me@x.org".into(), project: Some("p-9".into()), scopes: SCOPES.into() };
     let host = endpoint(move |head, _, host| {
-        let given = metadata::answer(head, host, &account, Some(&lease), clock::now());
+        let given = metadata::answer(head, host, &account, Some(&lease_of_profile()), clock::now());
         let headers = format!(
             "{}: {}\r\n{}: {}\r\nContent-Type: {}\r\n",
             FLAVOR.0, FLAVOR.1, NO_STORE.0, NO_STORE.1, given.content_type
         );
         answer(&format!("{} Answer", given.status), &headers, given.body.expose())
     });
-    let config_dir = world.path("run/gcloud").display().to_string();
-    let hand_over = HandOver::Metadata { host, config_dir };
+    let door = |host: &str| Door {
+        host: host.to_owned(),
+        path: "/gcp/token".into(),
+        secret: Secret::new("of this shell".into()),
+    };
+    let exchange = endpoint(move |head, body, host| {
+        let kind = "Content-Type: application/json\r\n";
+        match exchange_endpoint::admit(head, body, &door(host)) {
+            Ok(()) => {
+                answer("200 OK", kind, exchange_endpoint::answer(&lease_of_profile(), clock::now()).expose())
+            }
+            Err(refusal) => answer(&format!("{} Refused", refusal.status()), kind, refusal.body()),
+        }
+    });
+    let credentials_file = world.path("run/gcp.json").display().to_string();
+    let file = exchange_endpoint::credentials_file(&door(&exchange), &credentials_file);
+    world.write("run/gcp.json", file.expose());
+    for (path, bytes) in FILES {
+        world.write(&format!("run/gcloud/{path}"), bytes);
+    }
+    HandOver::Service { host, credentials_file, config_dir: world.path("run/gcloud").display().to_string() }
+}
+
+#[test]
+fn a_metadata_server_s_answers_are_taken_by_google_auth() {
+    let cloud = Cloud::start();
+    let world = world(&cloud);
+    let hand_over = service(&world);
+    let without_file = |place| {
+        let mut changes = changes(&hand_over, place);
+        changes.retain(|change| change.name != "GOOGLE_APPLICATION_CREDENTIALS");
+        changes
+    };
+    let stale = &STALE[1..];
     // Without a project in the profile, the server's is taken.
-    let said = says(&world, &STALE, changes(&hand_over, Place::default()), WHO);
+    let said = says(&world, stale, without_file(Place::default()), WHO);
     assert_eq!(said, "of-the-profile p-9 me@x.org None googleapis.com True");
     let place = Place { project: Some("p-of-profile"), ..Place::default() };
-    let said = says(&world, &STALE, changes(&hand_over, place), WHO);
+    let said = says(&world, stale, without_file(place), WHO);
     assert_eq!(said, "of-the-profile p-of-profile me@x.org None googleapis.com True");
+}
+
+#[test]
+fn a_file_that_leads_to_an_endpoint_is_taken_by_google_auth() {
+    let cloud = Cloud::start();
+    let world = world(&cloud);
+    let hand_over = service(&world);
+    let place = Place { project: Some("p-of-profile"), ..Place::default() };
+    let said = says(&world, &STALE, changes(&hand_over, place), WHO);
+    assert!(said.starts_with("of-the-profile p-of-profile "), "{said}");
+    assert!(said.ends_with("googleapis.com True"), "{said}");
+    let other = world.text("run/gcp.json").replace("of this shell", "of another shell");
+    world.write("run/gcp.json", other);
+    let script =
+        format!("try:\n    {}\nexcept Exception as error:\n    print(error)", WHO.replace('\n', "\n    "));
+    let said = says(&world, &STALE, changes(&hand_over, place), &script);
+    assert!(said.contains("the statement is not this endpoint's"), "{said}");
 }
 
 #[test]
@@ -185,15 +236,8 @@ fn a_configuration_s_credentials_are_taken_with_it() {
 fn with_values_google_auth_finds_nobody_rather_than_somebody_else() {
     let cloud = Cloud::start();
     let world = world(&cloud);
-    let now = clock::now();
-    let lease = TokenLease {
-        token: Secret::new("of-the-profile".into()),
-        audience: SCOPES.into(),
-        obtained: now,
-        expiration: Timestamp(now.0 + 3600),
-    };
     let config_dir = world.path("run/gcloud").display().to_string();
-    let hand_over = HandOver::Value { lease: Box::new(lease), config_dir };
+    let hand_over = HandOver::Value { lease: Box::new(lease_of_profile()), config_dir };
     let script = "import google.auth, os
 try:
     print('somebody', google.auth.default())
