@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::aws::lease::Standing;
+use super::standing::Standing;
 use crate::base::time::Timestamp;
 
 /// For how long a failure is the answer for others who ask, in seconds: fifty callers cost one try, and who asks again by hand

@@ -1,11 +1,17 @@
 //! The variables that a switch may touch, and no others.
 
-use super::aws::environment::CLEARED;
+use super::aws::environment::CLEARED as AWS;
+use super::azure::environment::CLEARED as AZURE;
+use super::gcp::environment::CLEARED as GCP;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::text::printable;
 
 /// What a switch sets beyond those that it takes away.
-const SET: [&str; 9] = [
+const SET: [&str; 13] = [
+    "CLOUDSDK_CONFIG",
+    "CLOUDSDK_COMPUTE_REGION",
+    "CLOUDSDK_COMPUTE_ZONE",
+    "AZURE_CONFIG_DIR",
     "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_REGION",
@@ -19,7 +25,7 @@ const SET: [&str; 9] = [
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static str> {
-    CLEARED.into_iter().chain(SET)
+    AWS.into_iter().chain(GCP).chain(AZURE).chain(SET)
 }
 
 /// Refuses a variable that is none of them, and a value that no shell should be given.

@@ -35,11 +35,16 @@ impl Cloud {
         let told = events.clone();
         // A thread of the desk's own says it; the loop has room for it again soon.
         let holds = Box::new(move |holds| drop(told.blocking_send(Event::Holds(holds))));
-        Self { desk: Desk::new(dirs, program, holds), events, asking: Arc::default() }
+        let desk = Desk::new(dirs, program, holds);
+        let thread = std::thread::Builder::new().name("doors".into());
+        let reopening = Arc::clone(&desk);
+        // Tools that were pointed at them go on.
+        let _ = thread.spawn(move || reopening.reopen());
+        Self { desk, events, asking: Arc::default() }
     }
 
-    /// Has a request answered. What cannot be begun is answered at once.
-    pub(super) fn answer(&self, client: ClientId, request: CloudRequest) -> Option<Event> {
+    /// Has a request of a process answered. What cannot be begun is answered at once.
+    pub(super) fn answer(&self, client: ClientId, who: Option<u32>, request: CloudRequest) -> Option<Event> {
         let busy = |why: &str| {
             let fault = Fault::new(ErrorKind::Failed, "the service cannot answer for credentials just now");
             Some(Event::Cloud { client, result: Err(fault.cause(why).hint("try again")) })
@@ -50,7 +55,7 @@ impl Cloud {
         }
         let (desk, events, asking) = (Arc::clone(&self.desk), self.events.clone(), Arc::clone(&self.asking));
         let answer = move || {
-            let result = desk.answer(request);
+            let result = desk.answer(who, &request);
             asking.fetch_sub(1, Ordering::SeqCst);
             let _ = events.blocking_send(Event::Cloud { client, result });
         };

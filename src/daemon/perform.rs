@@ -39,7 +39,7 @@ pub struct Performer {
     /// Where the log goes.
     pub journal: Journal,
     events: mpsc::Sender<Event>,
-    clients: BTreeMap<ClientId, (Outbox, JoinHandle<()>)>,
+    clients: BTreeMap<ClientId, (Outbox, JoinHandle<()>, Option<u32>)>,
     projects: BTreeMap<String, mpsc::UnboundedSender<ProjectOrder>>,
     home: Option<mpsc::UnboundedSender<HomeOrder>>,
     own: Own,
@@ -73,9 +73,9 @@ impl Performer {
         }
     }
 
-    /// Begins to serve a connection.
-    pub fn admit(&mut self, stream: UnixStream, state: &State) {
-        self.clients.retain(|_, (_, task)| !task.is_finished());
+    /// Begins to serve a connection of a process.
+    pub fn admit(&mut self, stream: UnixStream, pid: Option<u32>, state: &State) {
+        self.clients.retain(|_, (_, task, _)| !task.is_finished());
         if self.clients.len() >= MOST {
             self.journal.line(&format!("refused a connection: there are {MOST} already"));
             return;
@@ -85,7 +85,7 @@ impl Performer {
         let (filled, waiting) = outbox();
         let hello = state.identity.hello.clone();
         let task = tokio::spawn(talk::serve(client, stream, hello, waiting, self.events.clone()));
-        self.clients.insert(client, (filled, task));
+        self.clients.insert(client, (filled, task, pid));
     }
 
     /// Carries out one effect. What follows from it at once comes back as an event.
@@ -109,7 +109,10 @@ impl Performer {
             }
             Effect::StartProject { root, env, attached } => self.start_project(root, env, attached),
             Effect::Order { root, order } => follows = self.order(root, order),
-            Effect::Cloud { client, request } => follows = self.cloud.answer(client, request),
+            Effect::Cloud { client, request } => {
+                let who = self.clients.get(&client).and_then(|(_, _, pid)| *pid);
+                follows = self.cloud.answer(client, who, request);
+            }
             Effect::LookAtHome => self.look_at_home(),
             Effect::Log(text) => self.journal.line(&text),
             Effect::Finish => return (Flow::End, None),
@@ -128,7 +131,7 @@ impl Performer {
 
     /// A client that does not read is let go; its task says so.
     fn put(&mut self, client: ClientId, frame: Frame) {
-        let Some((outbox, task)) = self.clients.get(&client) else { return };
+        let Some((outbox, task, _)) = self.clients.get(&client) else { return };
         if outbox.add(frame) == Err(NotTaken::Full) {
             task.abort();
             self.clients.remove(&client);
@@ -175,7 +178,7 @@ impl Performer {
     /// Lets what was said last reach those who read.
     pub async fn flush(self) {
         // Without its outbox a client's task writes what is left, and ends.
-        let tasks: Vec<_> = self.clients.into_values().map(|(_, task)| task).collect();
+        let tasks: Vec<_> = self.clients.into_values().map(|(_, task, _)| task).collect();
         let all = async {
             for task in tasks {
                 let _ = task.await;

@@ -181,8 +181,8 @@ impl Served {
     fn accepted(&mut self, accepted: io::Result<UnixStream>) -> Option<Event> {
         match accepted {
             Ok(stream) => match admit(socket::peer(&stream)) {
-                Ok(_) => {
-                    self.performer.admit(stream, &self.state);
+                Ok(peer) => {
+                    self.performer.admit(stream, peer.pid, &self.state);
                     None
                 }
                 Err(why) => Some(Event::Noted(why)),

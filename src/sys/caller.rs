@@ -22,6 +22,13 @@ pub fn of(pid: u32) -> Caller {
     Caller { exe: link("exe"), cwd: link("cwd"), tty: stat.and_then(|stat| terminal(&stat)) }
 }
 
+/// The process that started another, where the system tells.
+pub fn parent(pid: u32) -> Option<u32> {
+    // proc(5): field 4; field 2 may hold anything.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// What is known of a process: nothing here.
 #[cfg(not(target_os = "linux"))]
 pub fn of(_: u32) -> Caller {

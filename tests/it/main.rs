@@ -4,8 +4,8 @@
 mod cli;
 mod clones;
 mod cloud_aws;
-mod cloud_use;
 mod cloud_tokens;
+mod cloud_use;
 mod commands;
 mod completion;
 mod daemon;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::part::{Known, Lease, Miss};
+use super::token::wired;
 use super::{Codes, Desk, Key};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::secret::Secret;
@@ -18,7 +19,6 @@ use crate::cloud::aws::profile::{Profile, Source, StaticKeys, resolve};
 use crate::cloud::profiles::{AwsPart, CredentialProfile, Via};
 use crate::ipc::cloud as wire;
 use crate::sys::real::RealSystem;
-use crate::sys::system::{ReadSystem, replace};
 use crate::sys::{clock, env, process};
 
 /// A switch answers within the time that a person waits, and a client of the endpoint asks again.
@@ -172,6 +172,7 @@ impl Desk {
         };
         let lease = match self.lease(&key, profile, codes) {
             Ok(Lease::Aws(lease)) => Some(lease),
+            Ok(Lease::Token(_)) => None,
             Err(Miss::Offline(fault)) if via != Via::Value => {
                 told.note = Some(format!("not verified: {}", fault.one_line()));
                 None
@@ -191,9 +192,20 @@ impl Desk {
         pinned("account", part.account.as_deref(), told.account.as_deref())?;
         let hand_over = match (via, lease) {
             (Via::Value, Some(lease)) => HandOver::Values(Box::new(lease)),
+            (Via::Endpoint, _) => self.container(name)?,
             _ => HandOver::Process { config_file: self.process_config(name, resolved.region.as_deref())? },
         };
         Ok((changes(&hand_over, resolved.region.as_deref()), told))
+    }
+
+    /// The container endpoint that AWS's SDKs are pointed at.
+    fn container(self: &Arc<Self>, name: &str) -> Result<HandOver, Miss> {
+        let at = self.door(name)?;
+        let file = self.place(name)?.join("aws-token");
+        // A line end would make the header that is sent an invalid one.
+        self.put(&file, at.secret.expose().as_bytes())?;
+        let address = at.url(&at.aws().path);
+        Ok(HandOver::Container { address, token_file: file.to_string_lossy().into_owned() })
     }
 
     /// The config file that points AWS's SDKs at us; written only when it says something else.
@@ -205,12 +217,7 @@ impl Desk {
             Fault::new(ErrorKind::Failed, words).hint("devboot use NAME --via endpoint needs no such path")
         })?;
         let path = self.place(name)?.join("aws-config");
-        let there = RealSystem.read(&path, 64 << 10);
-        if !there.is_ok_and(|there| there == text.as_bytes()) {
-            replace(&RealSystem, &path, text.as_bytes(), 0o600).map_err(|error| {
-                Fault::new(ErrorKind::Failed, format!("cannot write {}", path.display())).cause(error)
-            })?;
-        }
+        self.put(&path, text.as_bytes())?;
         Ok(path.to_string_lossy().into_owned())
     }
 }
@@ -221,12 +228,7 @@ fn quoted(word: &str) -> Option<String> {
 }
 
 fn changes(hand_over: &HandOver, region: Option<&str>) -> Changes {
-    let changes = environment::changes(hand_over, region).into_iter();
-    changes
-        .map(|change| {
-            (change.name.to_owned(), change.value.map(|value| wire::Hidden::new(value.expose().as_str())))
-        })
-        .collect()
+    wired(environment::changes(hand_over, region))
 }
 
 /// Refuses an identity that is not the one that the profile is for.

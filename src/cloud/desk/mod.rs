@@ -4,7 +4,9 @@
 //!
 //! One lock guards what is known; nothing that takes time is done under it.
 
+mod audit;
 mod aws;
+mod doors;
 mod part;
 mod switch;
 mod tend;
@@ -16,7 +18,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use self::audit::AUDIT;
+use self::audit::Recorder;
 pub use self::aws::{SEALED as AWS_SEALED, SEEDS as MFA_SEEDS};
+use self::doors::Door;
 use self::part::Known;
 pub use self::part::{Lease, Miss, code_needed, sealed_names};
 pub use self::token::{AZURE_SEALED, GCP_SEALED};
@@ -75,6 +80,8 @@ struct Book {
     /// Until when a guarded profile is open.
     grants: BTreeMap<String, Timestamp>,
     vault: Option<Open>,
+    doors: BTreeMap<String, Door>,
+    recorder: Option<Recorder>,
     tended: bool,
     held: bool,
 }
@@ -85,18 +92,22 @@ impl Desk {
         Arc::new(Self { dirs, program, known: Mutex::default(), changed: Condvar::new(), holds })
     }
 
-    /// Answers a request. It may take as long as clouds take to answer.
+    /// Answers a request of a process. It may take as long as clouds take to answer.
     ///
     /// # Errors
     /// Why there are no credentials, and what to do.
-    pub fn answer(self: &Arc<Self>, request: CloudRequest) -> Result<CloudResponse, Fault> {
+    pub fn answer(
+        self: &Arc<Self>,
+        who: Option<u32>,
+        request: &CloudRequest,
+    ) -> Result<CloudResponse, Fault> {
         let answered = match request {
-            CloudRequest::Use(wanted) => self.switch(&wanted).map(CloudResponse::Switch),
-            CloudRequest::Lease(of) => self.hand_out(&of).map(CloudResponse::Lease),
-            CloudRequest::Unlock(unlock) => self.unlock(&unlock).map(CloudResponse::Vault),
+            CloudRequest::Use(wanted) => self.switch(wanted).map(CloudResponse::Switch),
+            CloudRequest::Lease(of) => self.hand_out(of).map(CloudResponse::Lease),
+            CloudRequest::Unlock(unlock) => self.unlock(unlock).map(CloudResponse::Vault),
             CloudRequest::Lock => Ok(CloudResponse::Vault(self.lock_vault())),
             CloudRequest::Vault => self.vault_status().map(CloudResponse::Vault),
-            CloudRequest::Seal(seal) => self.seal(&seal).map(CloudResponse::Vault),
+            CloudRequest::Seal(seal) => self.seal(seal).map(CloudResponse::Vault),
             CloudRequest::Unseal(names) => self.unseal(&names.names).map(CloudResponse::Vault),
             CloudRequest::Forget(forget) => {
                 let mut book = self.book();
@@ -107,6 +118,7 @@ impl Desk {
                 self.vault_status().map(CloudResponse::Vault)
             }
         };
+        self.asked(who, request, &answered);
         self.tend();
         match answered {
             Err(Miss::Code(device)) => Ok(CloudResponse::Code(device)),

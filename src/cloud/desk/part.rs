@@ -1,13 +1,18 @@
 //! What the desk holds of one part of a profile, and why it holds nothing.
 
+use serde_json::json;
+
 use super::{AWS_SEALED, AZURE_SEALED, GCP_SEALED};
 use crate::base::error::{ErrorKind, Fault};
+use crate::base::secret::Secret;
 use crate::base::text::printable;
 use crate::base::time::Timestamp;
 use crate::cloud::aws::credential_process;
-use crate::cloud::aws::lease::{AwsLease, Standing};
+use crate::cloud::aws::lease::AwsLease;
 use crate::cloud::profiles::CredentialProfile;
 use crate::cloud::shelf::Ends;
+use crate::cloud::standing::Standing;
+use crate::cloud::token::TokenLease;
 use crate::ipc::cloud as wire;
 
 /// Credentials of a cloud.
@@ -15,6 +20,8 @@ use crate::ipc::cloud as wire;
 pub enum Lease {
     /// Keys of AWS.
     Aws(AwsLease),
+    /// An access token of another cloud.
+    Token(TokenLease),
 }
 
 impl Lease {
@@ -22,6 +29,7 @@ impl Lease {
     pub fn obtained(&self) -> Timestamp {
         match self {
             Self::Aws(lease) => lease.obtained,
+            Self::Token(lease) => lease.obtained,
         }
     }
 
@@ -29,6 +37,7 @@ impl Lease {
     pub fn ends(&self) -> Option<Timestamp> {
         match self {
             Self::Aws(lease) => lease.expiration,
+            Self::Token(lease) => Some(lease.expiration),
         }
     }
 
@@ -36,6 +45,7 @@ impl Lease {
     pub fn refresh_at(&self) -> Option<Timestamp> {
         match self {
             Self::Aws(lease) => lease.refresh_at(),
+            Self::Token(lease) => Some(lease.refresh_at()),
         }
     }
 
@@ -43,6 +53,10 @@ impl Lease {
     pub fn wire(&self) -> wire::Lease {
         let text = match self {
             Self::Aws(lease) => credential_process::answer(lease),
+            Self::Token(lease) => Secret::new(
+                json!({ "access_token": lease.token.expose(), "expires": lease.expiration.to_string(), "token_type": "Bearer" })
+                    .to_string(),
+            ),
         };
         wire::Lease { text: wire::Hidden::new(text.expose().as_str()), ends: self.ends() }
     }
@@ -52,6 +66,7 @@ impl Ends for Lease {
     fn standing(&self, now: Timestamp) -> Standing {
         match self {
             Self::Aws(lease) => lease.standing(now),
+            Self::Token(lease) => lease.standing(now),
         }
     }
 }

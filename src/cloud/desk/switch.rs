@@ -54,6 +54,19 @@ impl Desk {
             switch.changes.extend(changes);
             switch.parts.push(told);
         }
+        if let Some(part) = &profile.gcp {
+            let (changes, told) = self.switch_gcp((name, &profile), part, via)?;
+            if via == Via::Value {
+                switch.until = [switch.until, told.ends].into_iter().flatten().min();
+            }
+            switch.changes.extend(changes);
+            switch.parts.push(told);
+        }
+        if let Some(part) = &profile.azure {
+            let (changes, told) = self.switch_azure((name, &profile), part, via)?;
+            switch.changes.extend(changes);
+            switch.parts.push(told);
+        }
         Ok(switch)
     }
 }

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use super::{Book, Codes, Desk, Key};
 use crate::base::time::Timestamp;
-use crate::cloud::aws::lease::Standing;
 use crate::cloud::shelf::{Ends, Turn};
+use crate::cloud::standing::Standing;
 use crate::sys::clock;
 
 /// A lease that nobody has asked for in this time is not renewed, in seconds.
 const UNUSED: i64 = 2 * 3600;
+
+/// The service stays for the doors as long as somebody has asked within this time, in seconds.
+const DOORS: i64 = 8 * 3600;
 
 /// The longest sleep: the clock may be set.
 const LONGEST: i64 = 600;
@@ -22,7 +25,9 @@ impl Book {
         let is_good = |(_, lease): (&Key, &super::Lease)| {
             lease.ends().is_some() && lease.standing(now) != Standing::Expired
         };
-        self.vault.is_some()
+        let door_used = |used: &Timestamp| now.0 - used.0 < DOORS;
+        (!self.doors.is_empty() && self.used.values().any(door_used))
+            || self.vault.is_some()
             || self.grants.values().any(|until| now < *until)
             || self.shelf.all().any(is_good)
     }
@@ -39,7 +44,8 @@ impl Book {
         });
         let grants = self.grants.values().copied();
         let vault = self.vault.as_ref().map(super::Open::until);
-        leases.chain(grants).chain(vault).min()
+        let doors = (!self.doors.is_empty()).then(|| Timestamp(now.0 + LONGEST)).filter(|_| self.holds(now));
+        leases.chain(grants).chain(vault).chain(doors).min()
     }
 }
 

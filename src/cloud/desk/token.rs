@@ -1,9 +1,35 @@
 //! The parts whose credentials are access tokens: GCP and Azure.
 
-use super::part::{Lease, Miss};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::aws::{Changes, pinned};
+use super::part::{Known, Lease, Miss};
 use super::{Desk, Key};
 use crate::base::error::{ErrorKind, Fault};
-use crate::cloud::profiles::CredentialProfile;
+use crate::base::secret::Secret;
+use crate::base::text::printable;
+use crate::cloud::azure::obtain::AzureError;
+use crate::cloud::azure::token::{AUTHORITY, MANAGEMENT, ServicePrincipal};
+use crate::cloud::azure::{environment as azure_environment, obtain as azure};
+use crate::cloud::change::Change;
+use crate::cloud::exchange::Waiting;
+use crate::cloud::gcp::config_dir;
+use crate::cloud::gcp::credential::{self, Credential, Impersonated};
+use crate::cloud::gcp::metadata::Account;
+use crate::cloud::gcp::obtain::GcpError;
+use crate::cloud::gcp::token::{SCOPES, Servers};
+use crate::cloud::gcp::{environment as gcp_environment, exchange_endpoint, obtain as gcp};
+use crate::cloud::profiles::{AzurePart, CredentialProfile, GcpPart, Via};
+use crate::cloud::provider::Provider;
+use crate::cloud::token::{TokenError, TokenLease};
+use crate::ipc::cloud as wire;
+use crate::sys::real::RealSystem;
+use crate::sys::system::ReadSystem;
+use crate::sys::{clock, env, socket};
 
 /// The names in the vault that hold credentials of Google begin so.
 pub const GCP_SEALED: &str = "gcp/";
@@ -11,9 +37,299 @@ pub const GCP_SEALED: &str = "gcp/";
 /// The names in the vault that hold service principals begin so.
 pub const AZURE_SEALED: &str = "azure/";
 
+/// A switch answers within the time that a person waits.
+const WAITING: Waiting = Waiting { stall: Duration::from_secs(8), total: Duration::from_secs(12) };
+
+/// The largest credential file, in bytes.
+const FILE: u64 = 64 << 10;
+
+/// A service principal as it is sealed.
+#[derive(Deserialize)]
+struct Principal {
+    tenant: String,
+    client: String,
+    secret: String,
+}
+
 impl Desk {
     /// Gets a new token.
-    pub(super) fn fetch_token(&self, key: &Key, _: &CredentialProfile) -> Result<Lease, Miss> {
-        Err(Fault::new(ErrorKind::Failed, format!("no tokens for {} yet", key.provider.title())).into())
+    pub(super) fn fetch_token(&self, key: &Key, profile: &CredentialProfile) -> Result<Lease, Miss> {
+        let var = |name: &str| env::var(name);
+        let lease = match (key.provider, &profile.gcp, &profile.azure) {
+            (Provider::Gcp, Some(part), _) => {
+                let servers = Servers::default();
+                let means = gcp::Means { servers: &servers, var: &var, waiting: WAITING, clock: clock::now };
+                gcp::obtain(&self.gcp_source(part)?, SCOPES, &means).map_err(of_gcp)?
+            }
+            (Provider::Azure, _, Some(part)) => {
+                let authority = part.authority.as_deref().unwrap_or(AUTHORITY);
+                let means = azure::Means { authority, var: &var, waiting: WAITING, clock: clock::now };
+                let resource = if key.resource.is_empty() { MANAGEMENT } else { &key.resource };
+                azure::obtain(&self.azure_source(part)?, resource, &means).map_err(of_azure)?
+            }
+            _ => {
+                let words = format!("the profile '{}' has no part for {}", key.profile, key.provider.title());
+                return Err(Fault::new(ErrorKind::Usage, words).into());
+            }
+        };
+        Ok(Lease::Token(lease))
     }
+
+    /// A secret of the vault that must be there.
+    fn sealed_one(&self, prefix: &str, name: &str) -> Result<Secret<String>, Miss> {
+        if self.is_locked() {
+            return Err(self.locked().into());
+        }
+        let found = self.sealed(prefix)?.into_iter().find(|(own, _)| own == name);
+        found.map(|(_, secret)| secret).ok_or_else(|| {
+            let words = format!("nothing is sealed under '{}'", printable(&format!("{prefix}{name}")));
+            Fault::new(ErrorKind::Failed, words).hint("devboot cloud add NAME --stdin seals it").into()
+        })
+    }
+
+    /// Where a GCP part's tokens come from.
+    fn gcp_source(&self, part: &GcpPart) -> Result<gcp::Source, Miss> {
+        let parsed = |bytes: &[u8]| credential::parse(bytes).map_err(Fault::from);
+        let found = match (&part.sealed, &part.file) {
+            (Some(name), _) => Some(parsed(self.sealed_one(GCP_SEALED, name)?.expose().as_bytes())?),
+            (None, Some(file)) => Some(parsed(self.credential_file(file)?.expose())?),
+            (None, None) => None,
+        };
+        Ok(match (found, &part.impersonate) {
+            (Some(source), Some(target)) => gcp::Source::Credential(Credential::Impersonated(Impersonated {
+                source: Box::new(source),
+                target: target.clone(),
+                delegates: Vec::new(),
+            })),
+            (Some(source), None) => gcp::Source::Credential(source),
+            (None, _) => gcp::Source::Host,
+        })
+    }
+
+    fn credential_file(&self, file: &str) -> Result<Secret<Vec<u8>>, Miss> {
+        let path = self.home_path(file);
+        let read = RealSystem.read(&path, FILE).map_err(|error| {
+            let shown = printable(&path.to_string_lossy());
+            Fault::new(ErrorKind::Failed, format!("cannot read the credential file {shown}")).cause(error)
+        });
+        Ok(Secret::new(read?))
+    }
+
+    fn home_path(&self, file: &str) -> PathBuf {
+        match file.strip_prefix("~/") {
+            Some(below) => self.dirs.home.join(below),
+            None => self.dirs.home.join(file),
+        }
+    }
+
+    fn azure_source(&self, part: &AzurePart) -> Result<azure::Source, Miss> {
+        match &part.sealed {
+            Some(name) => self.principal(name).map(azure::Source::Principal),
+            None => Ok(azure::Source::Host(part.client.clone())),
+        }
+    }
+
+    fn principal(&self, name: &str) -> Result<ServicePrincipal, Miss> {
+        let text = self.sealed_one(AZURE_SEALED, name)?;
+        let principal: Principal = serde_json::from_str(text.expose()).map_err(|_| {
+            Fault::new(
+                ErrorKind::Failed,
+                format!("the sealed service principal '{}' is damaged", printable(name)),
+            )
+        })?;
+        Ok(ServicePrincipal {
+            tenant: principal.tenant,
+            client_id: principal.client,
+            client_secret: Secret::new(principal.secret),
+        })
+    }
+
+    /// Whose tokens the metadata server of a profile's door gives.
+    pub(super) fn gcp_account(&self, profile: &str) -> Option<Account> {
+        let part = self.profile(profile).ok()?.gcp?;
+        let key = Key { profile: profile.to_owned(), provider: Provider::Gcp, resource: String::new() };
+        let known = self.book().known.get(&key).map(|(_, known)| known.clone());
+        let email = known.as_ref().and_then(|known| known.who.clone()).or(part.account);
+        let project = part.project.or_else(|| known.and_then(|known| known.account));
+        Some(Account { email: email.unwrap_or_else(|| "default".into()), project, scopes: SCOPES.to_owned() })
+    }
+
+    fn gcp_identity(&self, key: &Key, part: &GcpPart, lease: &TokenLease) -> Result<Known, Miss> {
+        let asked = self.book().known.get(key).filter(|(got, _)| *got == lease.obtained).cloned();
+        if let Some((_, known)) = asked {
+            return Ok(known);
+        }
+        let (var, servers) = (|name: &str| env::var(name), Servers::default());
+        let means = gcp::Means { servers: &servers, var: &var, waiting: WAITING, clock: clock::now };
+        let identity = gcp::identity(&self.gcp_source(part)?, lease, &means).map_err(of_gcp)?;
+        let known = Known { account: identity.project, who: identity.email };
+        self.book().known.insert(key.clone(), (lease.obtained, known.clone()));
+        Ok(known)
+    }
+
+    /// What a switch changes for GCP, and who one is by it.
+    pub(super) fn switch_gcp(
+        self: &Arc<Self>,
+        (name, profile): (&str, &CredentialProfile),
+        part: &GcpPart,
+        via: Via,
+    ) -> Result<(Changes, wire::Part), Miss> {
+        let mut told =
+            wire::Part { provider: "gcp".into(), account: part.project.clone(), ..wire::Part::default() };
+        let place = gcp_environment::Place { project: part.project.as_deref(), region: None, zone: None };
+        if part.sealed.is_none() && part.file.is_none() {
+            told.who = part.account.clone();
+            let Some(configuration) = &part.configuration else {
+                told.note = Some("the identity of the machine".into());
+                let project = part.project.iter().flat_map(|project| {
+                    ["GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"].map(|name| (name.to_owned(), project))
+                });
+                let changes =
+                    project.map(|(name, project)| (name, Some(wire::Hidden::new(project.as_str()))));
+                return Ok((changes.collect(), told));
+            };
+            told.note =
+                Some(format!("gcloud's own configuration '{}'; not verified", printable(configuration)));
+            let hand_over = gcp_environment::HandOver::Named {
+                configuration: configuration.clone(),
+                credentials_file: None,
+            };
+            return Ok((wired(gcp_environment::changes(&hand_over, place)), told));
+        }
+        let key = Key { profile: name.to_owned(), provider: Provider::Gcp, resource: String::new() };
+        let lease = self.token_of(&key, profile, via, &mut told)?;
+        if let Some(lease) = &lease {
+            told.ends = Some(lease.expiration);
+            match self.gcp_identity(&key, part, lease) {
+                Ok(known) => {
+                    told.verified = known.who.is_some();
+                    (told.who, told.account) = (known.who, told.account.or(known.account));
+                }
+                Err(Miss::Offline(fault)) => told.note = Some(format!("not verified: {}", fault.one_line())),
+                Err(miss) => return Err(miss),
+            }
+        }
+        pinned("account", part.account.as_deref(), told.who.as_deref())?;
+        let dir = self.place(name)?;
+        let config_dir = self.gcloud_dir(&dir)?;
+        let hand_over = match (via, lease) {
+            (Via::Value, Some(lease)) => {
+                gcp_environment::HandOver::Value { lease: Box::new(lease), config_dir }
+            }
+            _ => {
+                let at = self.door(name)?;
+                let file = dir.join("gcp-credentials.json");
+                let credentials_file = file.to_string_lossy().into_owned();
+                let text = exchange_endpoint::credentials_file(&at.gcp(), &credentials_file);
+                self.put(&file, text.expose().as_bytes())?;
+                gcp_environment::HandOver::Service { host: at.host, credentials_file, config_dir }
+            }
+        };
+        Ok((wired(gcp_environment::changes(&hand_over, place)), told))
+    }
+
+    /// A directory for gcloud, in which no token comes to lie.
+    fn gcloud_dir(&self, place: &Path) -> Result<String, Miss> {
+        let dir = place.join("gcloud");
+        for (name, bytes) in config_dir::FILES {
+            let file = dir.join(name);
+            for above in [Some(dir.as_path()), file.parent()].into_iter().flatten() {
+                private(above)?;
+            }
+            if matches!(RealSystem.meta(&file), Ok(None)) {
+                self.put(&file, bytes)?;
+            }
+        }
+        Ok(dir.to_string_lossy().into_owned())
+    }
+
+    fn token_of(
+        self: &Arc<Self>,
+        key: &Key,
+        profile: &CredentialProfile,
+        via: Via,
+        told: &mut wire::Part,
+    ) -> Result<Option<TokenLease>, Miss> {
+        match self.lease(key, profile, &super::Codes::new()) {
+            Ok(Lease::Token(lease)) => Ok(Some(lease)),
+            Ok(Lease::Aws(_)) => Ok(None),
+            Err(Miss::Offline(fault)) if via != Via::Value => {
+                told.note = Some(format!("not verified: {}", fault.one_line()));
+                Ok(None)
+            }
+            Err(miss) => Err(miss),
+        }
+    }
+
+    /// What a switch changes for Azure, and who one is by it.
+    pub(super) fn switch_azure(
+        self: &Arc<Self>,
+        (name, profile): (&str, &CredentialProfile),
+        part: &AzurePart,
+        via: Via,
+    ) -> Result<(Changes, wire::Part), Miss> {
+        let mut told =
+            wire::Part { provider: "azure".into(), account: part.tenant.clone(), ..wire::Part::default() };
+        let place = azure_environment::Place {
+            tenant: part.tenant.as_deref(),
+            subscription: part.subscription.as_deref(),
+        };
+        let Some(sealed) = &part.sealed else {
+            told.note = Some("the identity of the machine, or of its own sign-in".into());
+            let subscription = part.subscription.iter().flat_map(|id| {
+                ["AZURE_SUBSCRIPTION_ID", "ARM_SUBSCRIPTION_ID"].map(|name| (name.to_owned(), id))
+            });
+            let changes = subscription.map(|(name, id)| (name, Some(wire::Hidden::new(id.as_str()))));
+            return Ok((changes.collect(), told));
+        };
+        let key = Key { profile: name.to_owned(), provider: Provider::Azure, resource: String::new() };
+        let lease = self.token_of(&key, profile, via, &mut told)?;
+        if let Some(lease) = &lease {
+            told.ends = Some(lease.expiration);
+            // Azure has no call for it; the token that it gave says whose it is.
+            let identity = azure::identity(lease);
+            told.verified = identity.tenant.is_some();
+            told.who = identity.user.or(identity.client).or(identity.object);
+            told.account = identity.tenant;
+        }
+        pinned("tenant", part.tenant.as_deref(), told.account.as_deref())?;
+        let dir = self.place(name)?.join("azure");
+        private(&dir)?;
+        let config_dir = dir.to_string_lossy().into_owned();
+        let hand_over = if via == Via::Value {
+            azure_environment::HandOver::Values { principal: Box::new(self.principal(sealed)?), config_dir }
+        } else {
+            let at = self.door(name)?;
+            let address = at.url(&at.azure().path);
+            azure_environment::HandOver::Endpoint { address, secret: at.secret, config_dir }
+        };
+        Ok((wired(azure_environment::changes(&hand_over, place)), told))
+    }
+}
+
+fn private(dir: &Path) -> Result<(), Miss> {
+    Ok(socket::private_dir(dir).map_err(|unfit| {
+        Fault::new(ErrorKind::Failed, format!("cannot use the directory {}", dir.display())).cause(unfit)
+    })?)
+}
+
+pub(super) fn wired(changes: Vec<Change>) -> Changes {
+    let wired = |value: Secret<String>| wire::Hidden::new(value.expose().as_str());
+    changes.into_iter().map(|change| (change.name.to_owned(), change.value.map(wired))).collect()
+}
+
+fn is_offline(error: &TokenError) -> bool {
+    matches!(error, TokenError::Unanswered(_) | TokenError::Unavailable(..) | TokenError::NotAnAnswer(..))
+}
+
+fn of_gcp(error: GcpError) -> Miss {
+    let offline = matches!(&error, GcpError::Token(error) if is_offline(error));
+    let fault = Fault::from(error);
+    if offline { Miss::Offline(fault) } else { Miss::Fault(fault) }
+}
+
+fn of_azure(error: AzureError) -> Miss {
+    let offline = matches!(&error, AzureError::Token(error) if is_offline(error));
+    let fault = Fault::from(error);
+    if offline { Miss::Offline(fault) } else { Miss::Fault(fault) }
 }

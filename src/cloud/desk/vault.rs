@@ -103,7 +103,9 @@ impl Desk {
     /// Forgets the key, the leases, and that guarded profiles were opened.
     pub(super) fn lock_vault(&self) -> wire::VaultStatus {
         let mut book = self.book();
-        *book = Book { tended: book.tended, held: book.held, ..Book::default() };
+        let doors = std::mem::take(&mut book.doors);
+        let recorder = book.recorder.take();
+        *book = Book { tended: book.tended, held: book.held, doors, recorder, ..Book::default() };
         drop(book);
         self.changed.notify_all();
         wire::VaultStatus { exists: self.vault_exists(), ..wire::VaultStatus::default() }

@@ -122,6 +122,9 @@ pub struct AzurePart {
     /// The service principal, or the client id of a managed identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// The server for signing in, for clouds other than the public one: `https://login.microsoftonline.us`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
     /// The tenant that it must be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,

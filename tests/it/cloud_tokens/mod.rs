@@ -2,7 +2,7 @@
 
 mod azure;
 mod bad_days;
-mod gcp;
+pub mod gcp;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ use crate::cloud_aws::bad_days::request;
 use crate::world::World;
 
 /// A Python that has Google's and Azure's libraries: the one that tests/run installs, or the machine's own.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv/bin/python");
     let has_both = |python: &Path| {
         let output = Command::new(python).args(["-c", "import google.auth, azure.identity"]).output();
@@ -26,9 +26,9 @@ fn python() -> PathBuf {
 }
 
 /// The token servers of both clouds, and the hosts that give tokens, in one.
-struct TokenServer {
+pub struct TokenServer {
     child: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Drop for TokenServer {
@@ -39,7 +39,7 @@ impl Drop for TokenServer {
 }
 
 impl TokenServer {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/cloud_tokens/token_server.py");
         let mut child =
             Command::new(python()).arg(script).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();

@@ -70,6 +70,9 @@ pub struct Args {
     /// The service principal
     #[arg(long, value_name = "CLIENT-ID", help_heading = "Azure")]
     client: Option<String>,
+    /// The server for signing in, for clouds other than the public one
+    #[arg(long, value_name = "URL", help_heading = "Azure")]
+    authority: Option<String>,
     /// The subscription
     #[arg(long, help_heading = "Azure")]
     subscription: Option<String>,
@@ -203,12 +206,13 @@ fn apply(args: &Args, intake: &Intake, profile: &mut CredentialProfile) {
         part.impersonate = args.impersonate.clone().or(part.impersonate.take());
         part.project = args.project.clone().or(intake.project.clone()).or(part.project.take());
     }
-    let azure = [&args.tenant, &args.client, &args.subscription];
+    let azure = [&args.tenant, &args.client, &args.subscription, &args.authority];
     if azure.iter().any(|flag| flag.is_some()) || args.azure_host || intake.azure.is_some() {
         let part = profile.azure.get_or_insert_with(AzurePart::default);
         if intake.azure.is_some() {
             part.sealed = Some(name.clone());
         }
+        part.authority = args.authority.clone().or(part.authority.take());
         part.tenant = args.tenant.clone().or(intake.tenant.clone()).or(part.tenant.take());
         part.client = args.client.clone().or(intake.client.clone()).or(part.client.take());
         part.subscription =

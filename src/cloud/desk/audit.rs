@@ -1,0 +1,111 @@
+//! What the desk does is written down: who asked, for what, and how it ended. No secret is in it.
+
+use std::sync::mpsc::{Sender, channel};
+
+use super::Desk;
+use super::part::Miss;
+use crate::base::error::Fault;
+use crate::cloud::audit::{Record, Who, append};
+use crate::cloud::provider::Provider;
+use crate::ipc::cloud::{CloudRequest, CloudResponse};
+use crate::sys::{caller, clock, process};
+
+/// The log in the state directory.
+pub const AUDIT: &str = "audit.log";
+
+/// Credentials on their way to a tool.
+pub(super) struct Handing<'a> {
+    pub(super) profile: &'a str,
+    pub(super) provider: Provider,
+    pub(super) way: &'a str,
+    /// The process that asks, where it is known.
+    pub(super) who: Option<u32>,
+}
+
+/// Writes records one after the other, so that nobody who waits for credentials waits for the disk.
+pub(super) struct Recorder(Sender<Record>);
+
+impl Recorder {
+    pub(super) fn begin(path: std::path::PathBuf) -> Option<Self> {
+        let (sender, records) = channel::<Record>();
+        let write = move || {
+            for record in records {
+                // A full disk costs the record, not the credentials.
+                let _ = append(&path, &record);
+            }
+        };
+        let thread = std::thread::Builder::new().name("audit".into());
+        thread.spawn(write).ok().map(|_| Self(sender))
+    }
+}
+
+impl Desk {
+    /// A request through the socket. What a person does is on the disk before it is answered.
+    pub(super) fn asked(
+        &self,
+        who: Option<u32>,
+        request: &CloudRequest,
+        result: &Result<CloudResponse, Miss>,
+    ) {
+        let (event, profile, provider, kind) = match request {
+            CloudRequest::Use(wanted) => {
+                let event = if wanted.check { "check" } else { "use" };
+                (event, Some(wanted.profile.clone()), None, wanted.via.clone())
+            }
+            CloudRequest::Lease(of) => {
+                let provider = Provider::of(&of.provider);
+                if let Some(provider) = provider {
+                    let handing = Handing { profile: &of.profile, provider, way: "credential-process", who };
+                    self.handed(&handing, result.as_ref().err());
+                }
+                return;
+            }
+            CloudRequest::Unlock(_) => ("unlock", None, None, None),
+            CloudRequest::Lock => ("lock", None, None, None),
+            CloudRequest::Seal(seal) => ("seal", None, None, Some(seal.name.clone())),
+            CloudRequest::Unseal(names) => ("unseal", None, None, Some(names.names.join(" "))),
+            CloudRequest::Vault | CloudRequest::Forget(_) => return,
+        };
+        let record = record(who, event, profile, provider, kind, result.as_ref().err());
+        let _ = append(&self.dirs.state.join(AUDIT), &record);
+    }
+
+    /// Credentials that went to a tool, or did not.
+    pub(super) fn handed(&self, handing: &Handing<'_>, miss: Option<&Miss>) {
+        let Handing { profile, provider, way, who } = handing;
+        let provider = Some(provider.word().to_owned());
+        let record =
+            record(*who, "hand-over", Some((*profile).to_owned()), provider, Some((*way).to_owned()), miss);
+        let mut book = self.book();
+        if book.recorder.is_none() {
+            book.recorder = Recorder::begin(self.dirs.state.join(AUDIT));
+        }
+        if let Some(Recorder(sender)) = &book.recorder {
+            let _ = sender.send(record);
+        }
+    }
+}
+
+fn record(
+    pid: Option<u32>,
+    event: &str,
+    profile: Option<String>,
+    provider: Option<String>,
+    kind: Option<String>,
+    miss: Option<&Miss>,
+) -> Record {
+    // Our own program asks for another's sake: it is that one that is of interest.
+    let asker = pid.map(|pid| match caller::of(pid) {
+        caller if caller.exe.is_some() && caller.exe == caller::of(process::id()).exe => {
+            caller::parent(pid).map_or((pid, caller), |parent| (parent, caller::of(parent)))
+        }
+        caller => (pid, caller),
+    });
+    let uid = Some(process::owner().0);
+    let who = match asker {
+        Some((pid, caller)) => Who::new(Some(pid), uid, caller),
+        None => Who::new(None, uid, caller::Caller::default()),
+    };
+    let result = miss.map_or_else(|| "ok".to_owned(), |miss| Fault::from(miss.clone()).one_line());
+    Record { at: clock::now(), who, event: event.to_owned(), profile, provider, kind, result }
+}
