@@ -1,6 +1,7 @@
 //! The endpoint of a managed identity, as Azure's SDKs ask App Service and Cloud Shell: who may ask, for what, and what is
 //! answered. Pure; the socket is the caller's.
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::token::is_resource;
@@ -114,18 +115,26 @@ pub fn admit(head: &Head<'_>, body: &str, door: &Door, client_id: Option<&str>) 
 
 /// The body that hands a lease over, which is the answer for its resource.
 pub fn answer(lease: &TokenLease, now: Timestamp, client_id: Option<&str>) -> Secret<String> {
-    let mut body = json!({
-        "access_token": lease.token.expose(),
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        access_token: &'a str,
         // App Service's clients read the point in time, others the span; all take text.
-        "expires_on": lease.expiration.0.to_string(),
-        "expires_in": lease.left(now).to_string(),
-        "resource": lease.audience,
-        "token_type": "Bearer",
-    });
-    if let Some(id) = client_id {
-        body["client_id"] = json!(id);
+        expires_on: String,
+        expires_in: String,
+        resource: &'a str,
+        token_type: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<&'a str>,
     }
-    Secret::new(body.to_string())
+    let answer = Answer {
+        access_token: lease.token.expose(),
+        expires_on: lease.expiration.0.to_string(),
+        expires_in: lease.left(now).to_string(),
+        resource: &lease.audience,
+        token_type: "Bearer",
+        client_id,
+    };
+    Secret::new(serde_json::to_string(&answer).unwrap_or_default())
 }
 
 #[cfg(test)]

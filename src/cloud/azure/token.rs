@@ -156,7 +156,8 @@ pub fn claims(token: &Secret<String>) -> Option<AzureIdentity> {
     else {
         return None;
     };
-    let claims: Value = serde_json::from_slice(&Secret::new(decode64(payload)?).expose().clone()).ok()?;
+    let payload = Secret::new(decode64(payload)?);
+    let claims: Value = serde_json::from_slice(payload.expose()).ok()?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let id = |name: &str| text(name).filter(|text| is_id(text)).map(str::to_owned);
     let name = |text: &str| (1..=254).contains(&text.len()) && !text.chars().any(char::is_control);

@@ -1,8 +1,8 @@
 //! Which variables a switch to a profile of Google Cloud sets, and which it takes away. Pure.
 //!
 //! Google's libraries look for a file in `GOOGLE_APPLICATION_CREDENTIALS`, then for the user's default credentials in
-//! gcloud's directory, then for a metadata server. Python's and Java's find that directory by `CLOUDSDK_CONFIG`; Go's and
-//! Node's look below the home directory whatever it says, and would be another account there. So a pointer to this
+//! gcloud's directory, then for a metadata server. Python's, Java's and Node's newest find that directory by
+//! `CLOUDSDK_CONFIG`; Go's looks below the home directory whatever it says, and would be another account there. So a pointer to this
 //! machine's service is a file for the first place, which leads to [`exchange_endpoint`](super::exchange_endpoint). gcloud
 //! itself does not read that file: it looks in its directory, then asks the metadata server that `GCE_METADATA_ROOT` names,
 //! and takes account and project from there. Both are set, for tools that know only one.

@@ -1,12 +1,13 @@
 //! A credentials file that leads to this machine's service: for the libraries that would take another file before any
 //! metadata server. Pure; the socket is the caller's.
 //!
-//! Go's and Node's libraries, and with them Terraform, look for the user's default credentials below the home directory
-//! whatever `CLOUDSDK_CONFIG` says; only a file in `GOOGLE_APPLICATION_CREDENTIALS` comes before that. Such a file may
+//! Go's libraries, and with them Terraform, look for the user's default credentials below the home directory whatever
+//! `CLOUDSDK_CONFIG` says, as Node's did for long; only a file in `GOOGLE_APPLICATION_CREDENTIALS` comes before that. Such a file may
 //! describe an external account: a statement of another system, and the server that exchanges it for a token. Ours states a
 //! secret that only this endpoint knows, and names this endpoint as the server. Unlike the metadata server's, its protocol
 //! has a secret.
 
+use serde::Serialize;
 use serde_json::json;
 
 use crate::base::secret::Secret;
@@ -109,13 +110,20 @@ pub fn admit(head: &Head<'_>, body: &str, door: &Door) -> Result<(), Refusal> {
 
 /// The body that hands a lease over.
 pub fn answer(lease: &TokenLease, now: Timestamp) -> Secret<String> {
-    let body = json!({
-        "access_token": lease.token.expose(),
-        "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
-        "token_type": "Bearer",
-        "expires_in": lease.left(now),
-    });
-    Secret::new(body.to_string())
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        access_token: &'a str,
+        issued_token_type: &'static str,
+        token_type: &'static str,
+        expires_in: i64,
+    }
+    let answer = Answer {
+        access_token: lease.token.expose(),
+        issued_token_type: "urn:ietf:params:oauth:token-type:access_token",
+        token_type: "Bearer",
+        expires_in: lease.left(now),
+    };
+    Secret::new(serde_json::to_string(&answer).unwrap_or_default())
 }
 
 #[cfg(test)]

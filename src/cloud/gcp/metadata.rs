@@ -1,6 +1,7 @@
 //! Google's metadata server, as far as its libraries and gcloud ask: what is answered to whom. Pure; the socket, and who
 //! may connect to it, are the caller's. The protocol knows no secret, so the caller must look at the peer's user.
 
+use serde::Serialize;
 use serde_json::json;
 
 use crate::base::secret::Secret;
@@ -64,7 +65,8 @@ pub fn answer(
         // gcloud takes a host for one of Google's when this is a number, and makes no other use of it.
         "project/numeric-project-id" => text("0"),
         "universe/universe-domain" => text("googleapis.com"),
-        "instance/" => text("service-accounts/\n"),
+        // Node's library asks for this one, without the slash, to see whether a server is there.
+        "instance" | "instance/" => text("service-accounts/\n"),
         path => match path.strip_prefix(ACCOUNTS) {
             Some("") | Some("/") => text(&format!("default/\n{}/\n", account.email)),
             Some(rest) => of_account(rest, is_recursive, account, lease, now),
@@ -121,21 +123,28 @@ fn of_account(
     }
 }
 
+#[derive(Serialize)]
+struct Token<'a> {
+    access_token: &'a str,
+    expires_in: i64,
+    token_type: &'static str,
+}
+
 fn token(lease: Option<&TokenLease>, now: Timestamp) -> Answer {
-    match lease.filter(|lease| lease.left(now) > 0) {
-        Some(lease) => json(&json!({
-            "access_token": lease.token.expose(), "expires_in": lease.left(now), "token_type": "Bearer",
-        })),
-        None => refused(503, "devboot has no token to give now; run: devboot cloud current"),
-    }
+    let Some(lease) = lease.filter(|lease| lease.left(now) > 0) else {
+        return refused(503, "devboot has no token to give now; run: devboot cloud current");
+    };
+    let (access_token, expires_in) = (lease.token.expose(), lease.left(now));
+    json(&Token { access_token, expires_in, token_type: "Bearer" })
 }
 
 fn text(body: &str) -> Answer {
     Answer { status: 200, content_type: "application/text", body: Secret::new(body.to_owned()) }
 }
 
-fn json(body: &serde_json::Value) -> Answer {
-    Answer { status: 200, content_type: "application/json", body: Secret::new(body.to_string()) }
+fn json(body: &impl Serialize) -> Answer {
+    let body = Secret::new(serde_json::to_string(body).unwrap_or_default());
+    Answer { status: 200, content_type: "application/json", body }
 }
 
 fn refused(status: u16, why: &str) -> Answer {
@@ -180,6 +189,7 @@ mod tests {
     fn every_question_of_the_libraries_has_its_answer() {
         assert_eq!(get("/"), ok("computeMetadata/\n"));
         let v1 = |path: &str| get(&format!("/computeMetadata/v1/{path}"));
+        assert_eq!(v1("instance"), ok("service-accounts/\n"));
         assert_eq!(v1("project/project-id"), ok("p-1"));
         assert_eq!(v1("project/numeric-project-id"), ok("0"));
         assert_eq!(v1("universe/universe-domain"), ok("googleapis.com"));
