@@ -38,6 +38,16 @@ impl Digest {
         self.0[..6].iter().flat_map(|byte| hexadecimal(*byte)).collect()
     }
 
+    /// The digest whose bytes these are.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// A number made of its first bytes: enough to tell two versions of a file apart.
+    pub fn number(&self) -> u64 {
+        self.0.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
     /// The bytes themselves.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -6,6 +6,7 @@ pub mod digest;
 pub mod env_vars;
 pub mod error;
 pub mod exit;
+pub mod names;
 pub mod path;
 pub mod redact;
 pub mod secret;

@@ -44,6 +44,14 @@ pub struct Wanted {
     pub catch_up: bool,
 }
 
+impl Wanted {
+    /// As it is asked of the service.
+    fn of_service(self, root: &str) -> Request {
+        let Self { stages, force, catch_up } = self;
+        Request::Run(Run { root: root.to_owned(), stages, force, catch_up, env: Some(env::vars()) })
+    }
+}
+
 /// The link.
 pub struct Link {
     events: Receiver<ProjectEvent>,
@@ -92,13 +100,18 @@ impl Link {
         Self::listening(client, root)
     }
 
-    /// A link to the service that keeps the project already; `None` when none does.
-    pub fn kept(context: &Context, root: &str) -> Option<Self> {
+    /// A link to the service that keeps the project already; `None` when none does. What is wanted is asked for at once,
+    /// as [`Link::run`] does.
+    pub fn kept(context: &Context, root: &str, wanted: Option<Wanted>) -> Option<Self> {
         let Ok(Probe::Ready(mut client)) = probe(&daemon::place(context)) else { return None };
         if !client.is_understood() {
             return None;
         }
-        client.ask(Request::Subscribe(Subscribe { root: Some(root.to_owned()) })).ok()?;
+        let subscribe = Request::Subscribe(Subscribe { root: Some(root.to_owned()) });
+        match wanted {
+            Some(wanted) => client.ask_ahead(subscribe, wanted.of_service(root)).ok()?,
+            None => client.ask(subscribe).ok()?,
+        };
         Self::listening(client, root).ok()
     }
 
@@ -122,18 +135,14 @@ impl Link {
     /// # Errors
     /// The service cannot be asked.
     pub fn run(&mut self, wanted: Wanted) -> Result<(), Fault> {
-        let Wanted { stages, force, catch_up } = wanted;
         match &mut self.keeper {
             Keeper::Own(orders) => {
+                let Wanted { stages, force, catch_up } = wanted;
                 // What has ended says so by itself.
                 let _ = orders.send(ProjectOrder::Run { by: ALONE, stages, force, catch_up, env: None });
                 Ok(())
             }
-            Keeper::Service(asker, root) => {
-                let env = Some(env::vars());
-                let run = Run { root: root.clone(), stages, force, catch_up, env };
-                Ok(asker.send(Request::Run(run))?)
-            }
+            Keeper::Service(asker, root) => Ok(asker.send(wanted.of_service(root))?),
         }
     }
 

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
 use crate::base::error::{ErrorKind, Fault};
 use crate::project::FILE;
-use crate::project::contents::Contents;
 use crate::project::trust::Trust;
 use crate::session::read::{Found, read};
 use crate::session::{Access, Session};
@@ -68,7 +66,6 @@ pub(super) fn watched(begin: &Begin, session: Option<&Session>) -> Result<Edge, 
     ignore.extend(begin.options.ignore.iter().cloned());
     let places = session.map_or_else(Vec::new, Session::places);
     let options = WatchOptions { ignore, places, poll: begin.options.poll, ..WatchOptions::default() };
-    let contents = Arc::new(Mutex::new(Contents::new(&begin.root)));
     let unwatchable = |error: std::io::Error| {
         let more = match error.raw_os_error() {
             Some(code) if code == rustix::io::Errno::MFILE.raw_os_error() => {
@@ -78,5 +75,5 @@ pub(super) fn watched(begin: &Begin, session: Option<&Session>) -> Result<Edge, 
         };
         format!("it cannot be watched: {error}{more}")
     };
-    Watcher::new(&begin.root, options, contents).and_then(Edge::new).map_err(unwatchable)
+    Watcher::new(&begin.root, options).and_then(Edge::new).map_err(unwatchable)
 }

@@ -23,7 +23,7 @@ use crate::ipc::place::Place;
 use crate::sys::capped_log::CappedLog;
 use crate::sys::dirs::Dirs;
 use crate::sys::real::RealSystem;
-use crate::sys::{clock, hardening, signal, socket};
+use crate::sys::{clock, hardening, heap, signal, socket};
 
 /// How large each of the log's files may grow, in bytes.
 const LOG: u64 = 1 << 20;
@@ -71,6 +71,7 @@ impl Journal {
 /// Another one runs, or it cannot listen.
 pub fn serve(settings: Settings) -> Result<(), Fault> {
     hardening::protect();
+    heap::keep_small();
     let seat = Seat::take(&settings.place)?;
     let loaded = Registry::load(&RealSystem, &settings.dirs.state)?;
     let listening = seat.listen()?;

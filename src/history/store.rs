@@ -314,29 +314,30 @@ impl Store {
         Ok(())
     }
 
-    /// Remembers what a stage was in a run, for the next comparison.
-    /// `items` are the fingerprint's, in the form of who wrote them.
+    /// Remembers what a stage was in a run, for the next comparison. `items` are the fingerprint's, in the form of who
+    /// wrote them; `None` when they are there already, with the same fingerprint.
     pub fn remember(
         &self,
         root: &Path,
         stage: &StageId,
         last: &Last,
-        items: &[u8],
+        items: Option<&[u8]>,
     ) -> Result<(), HistoryError> {
         let write = || {
             let project = self.project(root)?;
-            self.connection.execute(
-                "INSERT OR REPLACE INTO last (project, stage, run, verdict, fingerprint, items)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![
-                    project,
-                    stage.0,
-                    last.run.0,
-                    word(last.verdict),
-                    last.fingerprint.to_string(),
-                    items
-                ],
-            )
+            let fingerprint = last.fingerprint.to_string();
+            let (run, verdict) = (last.run.0, word(last.verdict));
+            match items {
+                Some(items) => self.connection.execute(
+                    "INSERT OR REPLACE INTO last (project, stage, run, verdict, fingerprint, items)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    params![project, stage.0, run, verdict, fingerprint, items],
+                ),
+                None => self.connection.execute(
+                    "UPDATE last SET run = ?3, verdict = ?4 WHERE project = ?1 AND stage = ?2 AND fingerprint = ?5",
+                    params![project, stage.0, run, verdict, fingerprint],
+                ),
+            }
         };
         write().map(drop).map_err(self.failed())
     }
@@ -367,6 +368,11 @@ impl Store {
         let found =
             self.connection.query_row(sql, params![root.to_string_lossy(), stage.0], |row| row.get(0));
         found.optional().map_err(self.failed())
+    }
+
+    /// Lets go the pages of the file that it keeps in memory.
+    pub fn give_back(&self) {
+        let _ = self.connection.execute_batch("PRAGMA shrink_memory");
     }
 
     /// Forgets a project with its runs.

@@ -159,7 +159,7 @@ fn the_last_fingerprint_of_a_stage_is_kept() {
     assert_eq!(store.last(root, &id("test")).unwrap(), None);
     for (run, verdict) in [(1, Verdict::Failed), (2, Verdict::Passed)] {
         let last = Last { run: RunId(run), verdict, fingerprint: Digest::of(b"x") };
-        store.remember(root, &id("test"), &last, b"items").unwrap();
+        store.remember(root, &id("test"), &last, Some(b"items")).unwrap();
         assert_eq!(store.items(root, &id("test")).unwrap().as_deref(), Some(&b"items"[..]));
         assert_eq!(store.last(root, &id("test")).unwrap(), Some(last));
     }

@@ -65,12 +65,34 @@ impl Client {
     /// # Errors
     /// The connection does not work, or the service says that it could not be done.
     pub fn ask(&mut self, request: Request) -> Result<Response, Fault> {
-        if !self.is_understood() && !matches!(request, Request::Stop(_)) {
-            let version = crate::base::text::printable(&self.service.version);
-            return Err(Fault::new(ErrorKind::Failed, format!("the service is of devboot {version}"))
-                .hint("use that devboot, or end its service with `devboot daemon stop`"));
+        if !matches!(request, Request::Stop(_)) {
+            self.understood()?;
         }
         self.send(request)?;
+        self.answer()
+    }
+
+    /// Asks and waits for the response as [`Client::ask`] does, with another request right behind it: the response to
+    /// that is among what [`Client::next`] gives.
+    ///
+    /// # Errors
+    /// Those of [`Client::ask`].
+    pub fn ask_ahead(&mut self, request: Request, next: Request) -> Result<Response, Fault> {
+        self.understood()?;
+        self.conn.send_both(&FromClient::Request(request), &FromClient::Request(next))?;
+        self.answer()
+    }
+
+    fn understood(&self) -> Result<(), Fault> {
+        if self.is_understood() {
+            return Ok(());
+        }
+        let version = crate::base::text::printable(&self.service.version);
+        Err(Fault::new(ErrorKind::Failed, format!("the service is of devboot {version}"))
+            .hint("use that devboot, or end its service with `devboot daemon stop`"))
+    }
+
+    fn answer(&mut self) -> Result<Response, Fault> {
         loop {
             match self.conn.receive(ANSWER)? {
                 FromService::Response(Response::Failed(failure)) => return Err(failure.into()),

@@ -111,6 +111,13 @@ impl Conn {
         send(&mut self.stream, message)
     }
 
+    /// Sends two messages at once.
+    pub fn send_both<T: Serialize>(&mut self, first: &T, second: &T) -> Result<(), ConnError> {
+        let mut bytes = encoded(first)?;
+        bytes.extend(encoded(second)?);
+        self.stream.write_all(&bytes).map_err(at(HANDSHAKE))
+    }
+
     /// The end that is written to, beside this one that goes on reading.
     pub fn writer(&self) -> Result<Writer, ConnError> {
         self.stream.try_clone().map(Writer).map_err(ConnError::Io)
@@ -151,8 +158,11 @@ impl Writer {
 }
 
 fn send<T: Serialize>(stream: &mut UnixStream, message: &T) -> Result<(), ConnError> {
-    let bytes = frame::encode(message, frame::REQUEST).map_err(ConnError::Frame)?;
-    stream.write_all(&bytes).map_err(at(HANDSHAKE))
+    stream.write_all(&encoded(message)?).map_err(at(HANDSHAKE))
+}
+
+fn encoded<T: Serialize>(message: &T) -> Result<Vec<u8>, ConnError> {
+    frame::encode(message, frame::REQUEST).map_err(ConnError::Frame)
 }
 
 fn at(limit: Duration) -> impl Fn(io::Error) -> ConnError {

@@ -1,21 +1,18 @@
 //! What a project's files hold: path → digest, read again only where the file system says that something may have
-//! changed. Fingerprints and the watcher ask it; nothing in it is trusted without a look at the file.
+//! changed. Fingerprints ask it; nothing in it is trusted without a look at the file.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+use super::table::{Known, Table, number};
 use crate::base::digest::Digest;
 use crate::sys::clock;
-use crate::sys::content::{self, Look, Stamp};
+use crate::sys::content::{self, Look};
 use crate::sys::system::{ReadSystem, WriteSystem, replace};
 use crate::sys::workers;
 
 /// What a path holds, links followed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Content {
     /// Nothing is there.
     Absent,
@@ -32,60 +29,38 @@ pub enum Content {
     Unreadable(String),
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Known {
-    stamp: Stamp,
-    digest: Digest,
-    /// When it was read, by the clock of the file system's stamps: nanoseconds since 1970.
-    read: i64,
-}
+/// So many paths are looked at before what was found is put away.
+const BLOCK: usize = 8192;
 
-/// The clocks of file systems tick this slowly, in nanoseconds: a second change within one tick leaves the stamp as it
-/// is, so what was read so soon after its last change is read again (git calls such an entry racy).
-const TICK: i64 = 20_000_000;
+/// So large may the file of a table be, in bytes.
+const LIMIT: u64 = 256 << 20;
 
 /// The table.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Contents {
     root: PathBuf,
-    known: HashMap<String, Known>,
+    table: Table,
     /// How many files were read since it was made.
     reads: u64,
     edition: u64,
 }
 
-const VERSION: u32 = 1;
-const LIMIT: u64 = 256 << 20;
-
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    version: u32,
-    files: Vec<(String, Known)>,
-}
-
 impl Contents {
     /// An empty table of the project at `root`.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), known: HashMap::new(), reads: 0, edition: 0 }
+        Self { root: root.to_owned(), table: Table::default(), reads: 0, edition: 0 }
     }
 
     /// The table that [`Contents::save`] wrote; empty when there is none that can be read, for it can be made again.
     pub fn load(system: &dyn ReadSystem, file: &Path, root: &Path) -> Self {
-        let stored = system.read(file, LIMIT).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let known = match stored {
-            Some(Stored { version: VERSION, files }) => files.into_iter().collect(),
-            _ => HashMap::new(),
-        };
-        Self { root: root.to_owned(), known, reads: 0, edition: 0 }
+        let table =
+            system.read(file, LIMIT).ok().and_then(|bytes| Table::of_bytes(&bytes)).unwrap_or_default();
+        Self { table, ..Self::new(root) }
     }
 
     /// Keeps the table for the next start; the file's directory exists.
-    pub fn save(&self, system: &dyn WriteSystem, file: &Path) -> io::Result<()> {
-        let mut files: Vec<_> =
-            self.known.iter().map(|(path, known)| (path.clone(), known.clone())).collect();
-        files.sort_by(|a, b| a.0.cmp(&b.0));
-        let bytes = serde_json::to_vec(&Stored { version: VERSION, files }).map_err(io::Error::other)?;
-        replace(system, file, &bytes, 0o600)
+    pub fn save(&mut self, system: &dyn WriteSystem, file: &Path) -> io::Result<()> {
+        replace(system, file, &self.table.bytes(), 0o600)
     }
 
     /// What a path (relative to the root) holds now: always looked at, read only where needed.
@@ -95,12 +70,16 @@ impl Contents {
 
     /// What many paths hold now, in their order; files are read on several cores.
     pub fn of_all<P: AsRef<str> + Sync>(&mut self, paths: &[P]) -> Vec<Content> {
-        let look = |path: &P| Some(self.look(path.as_ref()));
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        // Threads cost more than looking at a few files does.
-        let jobs = if paths.len() < 64 { 1 } else { cores };
-        let found = workers::each(paths, jobs, look);
-        paths.iter().zip(found).map(|(path, found)| self.keep(path.as_ref(), found)).collect()
+        let mut all = Vec::with_capacity(paths.len());
+        for block in paths.chunks(BLOCK) {
+            let parts = parts(block);
+            let look =
+                |part: &&[P]| Some(part.iter().map(|path| self.look(path.as_ref())).collect::<Vec<_>>());
+            let found = workers::each(&parts, parts.len(), look);
+            let found = found.into_iter().flatten().flatten();
+            all.extend(block.iter().zip(found).map(|(path, found)| self.keep(path.as_ref(), found)));
+        }
+        all
     }
 
     /// Another number whenever the table says something else than before.
@@ -110,38 +89,29 @@ impl Contents {
 
     /// Whether these paths are files that hold what the table says. Every one is looked at, none is read.
     pub fn holds<P: AsRef<str> + Sync>(&self, paths: &[P]) -> bool {
-        let jobs =
-            if paths.len() < 64 { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
-        let parts: Vec<&[P]> = paths.chunks(paths.len().div_ceil(jobs).max(1)).collect();
         let holds = |part: &&[P]| {
             let mut full = PathBuf::new();
             Some(part.iter().all(|path| {
                 full.clone_from(&self.root);
                 full.push(path.as_ref());
-                let known = self.known.get(path.as_ref()).filter(|known| !known.is_racy());
+                let known = self.known(path.as_ref()).filter(|known| !known.racy);
                 known.is_some_and(
-                    |known| matches!(content::look(&full), Ok(Look::File(stamp)) if stamp == known.stamp),
+                    |known| matches!(content::look(&full), Ok(Look::File(stamp)) if number(&stamp) == known.stamp),
                 )
             }))
         };
-        workers::each(&parts, jobs, holds).into_iter().all(|part| part == Some(true))
+        let parts = parts(paths);
+        workers::each(&parts, parts.len(), holds).into_iter().all(|part| part == Some(true))
     }
 
     /// Whether one of these files changed at this second of the clock or later, as far as they are known.
-    pub fn changed_since(&self, paths: &[&str], second: i64) -> bool {
-        let changed = |path: &&str| self.known.get(*path).map(|known| known.stamp.changed.0);
-        paths.iter().filter_map(changed).any(|changed| changed >= second)
+    pub fn changed_since<'a>(&self, mut paths: impl Iterator<Item = &'a str>, second: i64) -> bool {
+        paths.any(|path| self.known(path).is_some_and(|known| i64::from(known.changed) >= second))
     }
 
     /// What was last found in a path; `None` when it was never read or was not there.
     pub fn last(&self, path: &str) -> Option<Digest> {
-        self.known.get(path).map(|known| known.digest)
-    }
-
-    /// Forgets every path that is not wanted any more.
-    pub fn retain(&mut self, wanted: impl Fn(&str) -> bool) {
-        self.edition += 1;
-        self.known.retain(|path, _| wanted(path));
+        self.known(path).map(|known| known.digest)
     }
 
     /// How many files were read since the table was made or told to forget: 0 shows that nothing had changed.
@@ -149,26 +119,22 @@ impl Contents {
         self.reads
     }
 
-    /// Takes over what another table of the same project knows and this one does not.
-    pub fn adopt(&mut self, other: &Self, wanted: impl Fn(&str) -> bool) {
-        self.edition += 1;
-        for (path, known) in &other.known {
-            if !self.known.contains_key(path) && wanted(path) {
-                self.known.insert(path.clone(), known.clone());
-            }
-        }
-    }
-
     /// Counts reads anew.
     pub fn forget_reads(&mut self) {
         self.reads = 0;
     }
 
+    fn known(&self, path: &str) -> Option<Known> {
+        self.table.get(number(path))
+    }
+
     fn look(&self, path: &str) -> Found {
         let full = self.root.join(path);
         match content::look(&full) {
-            Ok(Look::File(stamp)) => match self.known.get(path) {
-                Some(known) if known.stamp == stamp && !known.is_racy() => Found::Same(known.digest, stamp),
+            Ok(Look::File(stamp)) => match self.known(path) {
+                Some(known) if known.stamp == number(&stamp) && !known.racy => {
+                    Found::Same(known.digest, stamp.executable)
+                }
                 _ => read(&full),
             },
             Ok(Look::Dir) => Found::Other(Content::Dir),
@@ -178,18 +144,18 @@ impl Contents {
         }
     }
 
-    fn keep(&mut self, path: &str, found: Option<Found>) -> Content {
-        match found.unwrap_or(Found::Other(Content::Absent)) {
-            Found::Same(digest, stamp) => Content::File { digest, executable: stamp.executable },
+    fn keep(&mut self, path: &str, found: Found) -> Content {
+        match found {
+            Found::Same(digest, executable) => Content::File { digest, executable },
             Found::Read(known) => {
-                let content = Content::File { digest: known.digest, executable: known.stamp.executable };
-                self.known.insert(path.to_owned(), known);
+                self.table.set(number(path), Some(known));
                 self.reads += 1;
                 self.edition += 1;
-                content
+                Content::File { digest: known.digest, executable: known.executable }
             }
             Found::Other(content) => {
-                if self.known.remove(path).is_some() {
+                if self.known(path).is_some() {
+                    self.table.set(number(path), None);
                     self.edition += 1;
                 }
                 content
@@ -199,24 +165,23 @@ impl Contents {
 }
 
 enum Found {
-    Same(Digest, Stamp),
+    Same(Digest, bool),
     Read(Known),
     Other(Content),
+}
+
+/// A part for each core. Threads cost more than looking at a few files does.
+fn parts<P>(paths: &[P]) -> Vec<&[P]> {
+    let jobs = if paths.len() < 64 { 1 } else { workers::cores() };
+    paths.chunks(paths.len().div_ceil(jobs).max(1)).collect()
 }
 
 fn read(path: &Path) -> Found {
     let read = clock::nanoseconds();
     match content::digest(path) {
-        Ok((stamp, digest)) => Found::Read(Known { stamp, digest, read }),
+        Ok((stamp, digest)) => Found::Read(Known::of(&stamp, digest, read)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Other(Content::Absent),
         Err(error) => Found::Other(Content::Unreadable(error.to_string())),
-    }
-}
-
-impl Known {
-    fn is_racy(&self) -> bool {
-        let (seconds, nanoseconds) = self.stamp.changed;
-        seconds * 1_000_000_000 + i64::from(nanoseconds) + TICK > self.read
     }
 }
 
@@ -235,7 +200,7 @@ mod tests {
 
     /// As if every file had been read long after its last change.
     fn settled(contents: &mut Contents) {
-        contents.known.values_mut().for_each(|known| known.read += 2 * TICK);
+        contents.table.each(|known| known.racy = false);
     }
 
     #[test]
@@ -305,9 +270,7 @@ mod tests {
         fs::write(dir.path().join("a"), "one").unwrap();
         let mut contents = Contents::new(dir.path());
         contents.of("a");
-        contents.known.values_mut().for_each(|known| {
-            known.read = known.stamp.changed.0 * 1_000_000_000 + i64::from(known.stamp.changed.1);
-        });
+        contents.table.each(|known| known.racy = true);
         contents.of("a");
         assert_eq!(contents.reads(), 2);
     }
@@ -324,10 +287,33 @@ mod tests {
     }
 
     #[test]
+    fn many_files_come_and_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths: Vec<String> = (0..300).map(|i| i.to_string()).collect();
+        let write = |path: &String, text: &str| fs::write(dir.path().join(path), text).unwrap();
+        let mut contents = Contents::new(dir.path());
+        paths[..200].iter().for_each(|path| write(path, "1"));
+        contents.of_all(&paths);
+        paths[..50].iter().for_each(|path| fs::remove_file(dir.path().join(path)).unwrap());
+        paths[150..].iter().for_each(|path| write(path, "22"));
+        let found = contents.of_all(&paths);
+        let is =
+            |range: std::ops::Range<usize>, content: &Content| found[range].iter().all(|it| it == content);
+        assert!(is(0..50, &Content::Absent) && is(50..150, &file(b"1")) && is(150..300, &file(b"22")));
+        assert_eq!((contents.last("7"), contents.last("77")), (None, Some(Digest::of(b"1"))));
+    }
+
+    #[test]
     fn a_damaged_table_is_an_empty_one() {
         let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "1").unwrap();
+        let mut contents = Contents::new(dir.path());
+        contents.of("a");
         let saved = dir.path().join("saved");
+        contents.save(&RealSystem, &saved).unwrap();
+        let last = || Contents::load(&RealSystem, &saved, dir.path()).last("a");
+        assert_eq!(last(), Some(Digest::of(b"1")));
         fs::write(&saved, "{\"version\":1,\"files\":[[").unwrap();
-        assert!(Contents::load(&RealSystem, &saved, dir.path()).known.is_empty());
+        assert_eq!(last(), None);
     }
 }

@@ -6,6 +6,7 @@ use ignore::WalkBuilder;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::inputs::Listing;
+use crate::base::names::Names;
 
 /// What tools leave behind, and what belongs to an environment: never listed.
 const DROPPINGS: [&str; 14] = [
@@ -29,7 +30,7 @@ const DROPPINGS: [&str; 14] = [
 /// [`super::inputs::Selector::places`] says it. Names that are not UTF-8 are left out.
 pub fn list(root: &Path, ignore: &[String], places: &[(&str, bool)]) -> Listing {
     let own = own_rules(root, ignore);
-    let mut files = walk(root, root, &own, true);
+    let files = walk(root, root, &own, true);
     let mut ignored = Vec::new();
     for (place, whole) in places {
         let listed = files.binary_search_by(|file| file.as_str().cmp(place)).is_ok();
@@ -41,10 +42,7 @@ pub fn list(root: &Path, ignore: &[String], places: &[(&str, bool)]) -> Listing 
         }
     }
     ignored.retain(|file| files.binary_search(file).is_err());
-    ignored.sort_unstable();
-    ignored.dedup();
-    files.dedup();
-    Listing { files, ignored }
+    Listing::of(Names::sorted(files), ignored.into_iter().collect())
 }
 
 fn own_rules(root: &Path, ignore: &[String]) -> Gitignore {
@@ -112,17 +110,18 @@ mod tests {
         }
         fs::write(dir.path().join(".gitignore"), "data/\n*.so\nsecret.txt\n").unwrap();
         std::os::unix::fs::symlink("..", dir.path().join("src/loop")).unwrap();
-        let listed = |places: &[(&str, bool)]| list(dir.path(), &["own/".to_owned()], places);
+        let listed = |places: &[(&str, bool)]| {
+            let found = list(dir.path(), &["own/".to_owned()], places);
+            let [files, ignored] =
+                [found.files, found.ignored].map(|names| names.iter().map(str::to_owned).collect::<Vec<_>>());
+            (files, ignored)
+        };
         let plain = listed(&[]);
-        assert_eq!(plain.files, [".github/ci.yml", ".gitignore", "a.py", "src/b.py", "src/loop"]);
-        assert_eq!(plain.ignored, [""; 0]);
+        assert_eq!(plain.0, [".github/ci.yml", ".gitignore", "a.py", "src/b.py", "src/loop"]);
+        assert_eq!(plain.1, [""; 0]);
         let named =
             listed(&[("a.py", true), ("data", true), ("none", true), ("secret.txt", true), ("src", true)]);
-        assert_eq!(named.ignored, ["data/deep/y.csv", "data/x.csv", "secret.txt"]);
-        assert_eq!(
-            listed(&[("src", false)]).ignored,
-            ["src/b.so"],
-            "a pattern in it takes ignored files, too"
-        );
+        assert_eq!(named.1, ["data/deep/y.csv", "data/x.csv", "secret.txt"]);
+        assert_eq!(listed(&[("src", false)]).1, ["src/b.so"], "a pattern in it takes ignored files, too");
     }
 }

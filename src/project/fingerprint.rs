@@ -5,7 +5,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+
+use super::inputs::Inputs;
 use crate::base::digest::Digest;
+use crate::base::names::Names;
 use crate::base::text::printable;
 
 /// The kind of an item. What explains more stands higher: the first difference is the one of the highest kind.
@@ -53,10 +57,67 @@ impl Kind {
     }
 }
 
-/// The items.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What an input is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A file with these bytes.
+    File {
+        /// The digest of its bytes.
+        digest: Digest,
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
+    /// It was there when the files were listed, or is named and is not there.
+    Missing,
+    /// A directory, which is no item: what is in it are inputs of their own.
+    Dir,
+}
+
+impl State {
+    const EXECUTABLE: &str = " executable";
+    const MISSING: &str = "missing";
+
+    fn text(&self) -> String {
+        match self {
+            Self::File { digest, executable: true } => format!("{digest}{}", Self::EXECUTABLE),
+            Self::File { digest, .. } => digest.to_string(),
+            Self::Missing => Self::MISSING.to_owned(),
+            Self::Dir => String::new(),
+        }
+    }
+
+    fn of_text(text: &str) -> Option<Self> {
+        if text == Self::MISSING {
+            return Some(Self::Missing);
+        }
+        let bare = text.strip_suffix(Self::EXECUTABLE);
+        Some(Self::File { digest: bare.unwrap_or(text).parse().ok()?, executable: bare.is_some() })
+    }
+}
+
+/// The items. There may be a hundred thousand inputs, so they are kept as what they are; all others are texts.
+#[derive(Clone, Debug, Default)]
 pub struct Fingerprint {
     items: BTreeMap<(Kind, String), String>,
+    inputs: Inputs,
+    /// What each of the inputs is.
+    states: Vec<State>,
+}
+
+/// What an item says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Value<'a> {
+    Text(&'a str),
+    State(&'a State),
+}
+
+impl Value<'_> {
+    fn text(self) -> String {
+        match self {
+            Self::Text(text) => text.to_owned(),
+            Self::State(state) => state.text(),
+        }
+    }
 }
 
 /// The first item that is not the same.
@@ -87,65 +148,125 @@ impl Fingerprint {
         this
     }
 
-    /// Adds an item; one of the same kind and name is replaced.
+    /// Says what the inputs are, one by one.
+    pub fn set_inputs(&mut self, inputs: Inputs, states: Vec<State>) {
+        (self.inputs, self.states) = (inputs, states);
+    }
+
+    /// Adds an item that is no input; one of the same kind and name is replaced.
     pub fn add(&mut self, kind: Kind, name: impl Into<String>, value: impl Into<String>) {
         let value = value.into();
         let value = if value.len() > LONGEST { Digest::of(value.as_bytes()).to_string() } else { value };
         self.items.insert((kind, name.into()), value);
     }
 
+    /// How many items there are, about.
+    pub fn len(&self) -> usize {
+        self.items.len() + self.states.len()
+    }
+
+    /// Whether there is no item.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The items in their order: by kind, then by name.
+    fn iter(&self) -> impl Iterator<Item = ((Kind, &str), Value<'_>)> {
+        let items = |before: bool| {
+            let items = self.items.iter().filter(move |((kind, _), _)| (*kind < Kind::Input) == before);
+            items.map(|((kind, name), value)| ((*kind, name.as_str()), Value::Text(value)))
+        };
+        let inputs = self.inputs.iter().zip(&self.states).filter(|(_, state)| **state != State::Dir);
+        let inputs = inputs.map(|(name, state)| ((Kind::Input, name), Value::State(state)));
+        items(true).chain(inputs).chain(items(false))
+    }
+
     /// The digest of all items.
     pub fn digest(&self) -> Digest {
         let mut hasher = Digest::begin();
-        for ((kind, name), value) in &self.items {
+        for ((kind, name), value) in self.iter() {
             let mut letter = [0; 4];
             hasher.part(kind.letter().encode_utf8(&mut letter).as_bytes());
             hasher.part(name.as_bytes());
-            hasher.part(value.as_bytes());
+            match value {
+                Value::Text(text) => hasher.part(text.as_bytes()),
+                Value::State(state) => hasher.part(state.text().as_bytes()),
+            }
         }
         hasher.end()
     }
 
     /// The items as bytes, to be kept.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let list: Vec<(char, &str, &str)> = self
-            .items
-            .iter()
-            .map(|((kind, name), value)| (kind.letter(), name.as_str(), value.as_str()))
-            .collect();
-        serde_json::to_vec(&list).unwrap_or_default()
+        let mut bytes = vec![b'['];
+        for ((kind, name), value) in self.iter() {
+            if bytes.len() > 1 {
+                bytes.push(b',');
+            }
+            // Text into memory: there is nothing that could fail.
+            let _ = serde_json::to_writer(&mut bytes, &(kind.letter(), name, value.text()));
+        }
+        bytes.push(b']');
+        bytes
     }
 
     /// The items from bytes; `None` when they were not made by [`Fingerprint::to_bytes`].
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let list: Vec<(char, String, String)> = serde_json::from_slice(bytes).ok()?;
-        let item = |(letter, name, value)| Some(((Kind::of_letter(letter)?, name), value));
-        Some(Self { items: list.into_iter().map(item).collect::<Option<_>>()? })
-    }
-
-    /// How many items there are.
-    pub fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    /// Whether there is no item.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        serde_json::from_slice(bytes).ok()
     }
 
     /// The first item in which `self`, the newer one, differs from `old`.
     pub fn first_difference(&self, old: &Self) -> Option<Difference> {
+        let (mut new, mut old) = (self.iter().peekable(), old.iter().peekable());
         let (mut first, mut count) = (None, 0);
-        let gone = old.items.keys().filter(|key| !self.items.contains_key(*key));
-        let changed =
-            self.items.iter().filter(|(key, value)| old.items.get(*key) != Some(*value)).map(|(key, _)| key);
-        for key in changed.chain(gone) {
-            count += 1;
-            first = Some(first.map_or(key, |first: &(Kind, String)| first.min(key)));
+        loop {
+            let (was, is) = match (old.peek(), new.peek()) {
+                (None, None) => break,
+                (Some((one, _)), Some((other, _))) if one == other => (old.next(), new.next()),
+                (Some((one, _)), Some((other, _))) if one > other => (None, new.next()),
+                (None, Some(_)) => (None, new.next()),
+                _ => (old.next(), None),
+            };
+            if was != is {
+                count += 1;
+                first = first.or(Some((was, is)));
+            }
         }
-        let (kind, name) = first?.clone();
-        let value = |items: &BTreeMap<(Kind, String), String>| items.get(&(kind, name.clone())).cloned();
-        Some(Difference { kind, old: value(&old.items), new: value(&self.items), name, count })
+        let (was, is) = first?;
+        let ((kind, name), _) = is.or(was)?;
+        let text = |item: Option<(_, Value<'_>)>| item.map(|(_, value)| value.text());
+        Some(Difference { kind, name: name.to_owned(), old: text(was), new: text(is), count })
+    }
+}
+
+/// Item by item, so that a hundred thousand of them are never there as texts.
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items;
+        impl<'de> Visitor<'de> for Items {
+            type Value = Fingerprint;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the items of a fingerprint")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Fingerprint, A::Error> {
+                let (mut found, mut names) = (Fingerprint::default(), Names::default());
+                while let Some((letter, name, value)) = list.next_element::<(char, String, String)>()? {
+                    match Kind::of_letter(letter).ok_or_else(|| A::Error::custom("no such kind"))? {
+                        Kind::Input if names.push(&name) => {
+                            let state = State::of_text(&value).ok_or_else(|| A::Error::custom("no input"))?;
+                            found.states.push(state);
+                        }
+                        Kind::Input => return Err(A::Error::custom("inputs without order")),
+                        kind => drop(found.items.insert((kind, name), value)),
+                    }
+                }
+                found.inputs = Inputs::of(names);
+                Ok(found)
+            }
+        }
+        deserializer.deserialize_seq(Items)
     }
 }
 
@@ -200,9 +321,16 @@ mod tests {
 
     fn of(items: Items<'_>) -> Fingerprint {
         let mut found = Fingerprint::new();
-        for (kind, name, value) in items {
+        let is_input = |(kind, ..): &&(Kind, &str, &str)| *kind == Kind::Input;
+        for (kind, name, value) in items.iter().filter(|item| !is_input(item)) {
             found.add(*kind, *name, *value);
         }
+        let inputs = items.iter().filter(is_input);
+        let names = Names::sorted(inputs.clone().map(|(_, name, _)| *name));
+        found.set_inputs(
+            Inputs::of(names),
+            inputs.map(|(.., value)| State::of_text(value).unwrap()).collect(),
+        );
         found
     }
 
@@ -249,21 +377,62 @@ mod tests {
         assert!(of(&[(Kind::Command, "command", &long)]).to_bytes().len() < 200);
     }
 
+    fn state() -> impl Strategy<Value = State> {
+        let file =
+            |(byte, executable): (u8, bool)| State::File { digest: Digest::of(&[byte % 2]), executable };
+        prop_oneof![any::<(u8, bool)>().prop_map(file), Just(State::Missing), Just(State::Dir)]
+    }
+
+    type Texts = BTreeMap<String, String>;
+    type States = BTreeMap<String, State>;
+
+    fn some() -> impl Strategy<Value = (Texts, States, Texts)> {
+        let texts = || prop::collection::btree_map("[a-c]{1,2}", ".{0,3}", 0..5);
+        (texts(), prop::collection::btree_map("[a-c]{1,2}", state(), 0..5), texts())
+    }
+
+    fn made((params, inputs, variables): &(Texts, States, Texts)) -> Fingerprint {
+        let mut found = Fingerprint::new();
+        params.iter().for_each(|(name, value)| found.add(Kind::Param, name.as_str(), value.as_str()));
+        variables.iter().for_each(|(name, value)| found.add(Kind::Variable, name.as_str(), value.as_str()));
+        found.set_inputs(Inputs::of(Names::sorted(inputs.keys())), inputs.values().cloned().collect());
+        found
+    }
+
     proptest! {
         #[test]
-        fn what_is_kept_is_what_was_and_equal_means_equal(
-            a in prop::collection::btree_map("[a-c]{1,2}", ".{0,3}", 0..5),
-            b in prop::collection::btree_map("[a-c]{1,2}", ".{0,3}", 0..5),
-        ) {
-            let make = |items: &BTreeMap<String, String>| {
-                let mut found = Fingerprint::new();
-                items.iter().for_each(|(name, value)| found.add(Kind::Input, name.as_str(), value.as_str()));
-                found
+        fn what_is_kept_is_what_was_and_equal_means_equal(a in some(), b in some()) {
+            let (one, other) = (made(&a), made(&b));
+            let again = Fingerprint::from_bytes(&one.to_bytes()).unwrap();
+            prop_assert_eq!(again.digest(), one.digest());
+            prop_assert_eq!(again.first_difference(&one), None);
+            let items = |some: &(Texts, States, Texts)| {
+                let mut some = some.clone();
+                some.1.retain(|_, state| *state != State::Dir);
+                some
             };
-            let (one, other) = (make(&a), make(&b));
-            prop_assert_eq!(Fingerprint::from_bytes(&one.to_bytes()), Some(one.clone()));
-            prop_assert_eq!(one.digest() == other.digest(), a == b);
-            prop_assert_eq!(one.first_difference(&other).is_none(), a == b);
+            let same = items(&a) == items(&b);
+            prop_assert_eq!(one.digest() == other.digest(), same);
+            prop_assert_eq!(one.first_difference(&other).is_none(), same);
+        }
+
+        #[test]
+        fn the_first_difference_is_the_first_and_all_are_counted(a in some(), b in some()) {
+            let texts = |of: &Fingerprint| -> BTreeMap<(Kind, String), String> {
+                of.iter().map(|((kind, name), value)| ((kind, name.to_owned()), value.text())).collect()
+            };
+            let (old, new) = (made(&a), made(&b));
+            let (before, after) = (texts(&old), texts(&new));
+            let keys: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
+            let different: Vec<_> = keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).collect();
+            let expected = different.first().map(|key| Difference {
+                kind: key.0,
+                name: key.1.clone(),
+                old: before.get(*key).cloned(),
+                new: after.get(*key).cloned(),
+                count: different.len(),
+            });
+            prop_assert_eq!(new.first_difference(&old), expected);
         }
 
         #[test]

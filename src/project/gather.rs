@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::contents::{Content, Contents};
-use super::fingerprint::{Fingerprint, Kind};
+use super::fingerprint::{Fingerprint, Kind, State};
+use super::inputs::Inputs;
 use super::model::{Action, Command, HttpCheck, Ready, Stage, StageId};
 use super::params;
 use super::python::Python;
@@ -18,7 +19,7 @@ pub struct Around<'a> {
     /// The project's root.
     pub root: &'a Path,
     /// The stage's inputs, relative to the root.
-    pub inputs: &'a [&'a str],
+    pub inputs: &'a Inputs,
     /// The environment that the stage is given.
     pub env: &'a BTreeMap<String, String>,
     /// The interpreter, for a stage that may use one.
@@ -51,20 +52,15 @@ pub fn fingerprint(
             found.add(Kind::Param, name, value);
         }
     }
-    for (path, content) in around.inputs.iter().zip(contents.of_all(around.inputs)) {
-        match content {
-            Content::File { digest, executable } => {
-                let executable = if executable { " executable" } else { "" };
-                found.add(Kind::Input, *path, format!("{digest}{executable}"));
-            }
-            // It was there when the files were listed, or an input that is named is missing: both are seen.
-            Content::Absent => found.add(Kind::Input, *path, "missing"),
-            Content::Dir => {}
-            Content::Unreadable(why) => {
-                return Err(format!("its input {} cannot be read: {why}", printable(path)));
-            }
-        }
-    }
+    let paths: Vec<&str> = around.inputs.iter().collect();
+    let state = |(path, content): (&&str, Content)| match content {
+        Content::File { digest, executable } => Ok(State::File { digest, executable }),
+        Content::Absent => Ok(State::Missing),
+        Content::Dir => Ok(State::Dir),
+        Content::Unreadable(why) => Err(format!("its input {} cannot be read: {why}", printable(path))),
+    };
+    let states = paths.iter().zip(contents.of_all(&paths)).map(state).collect::<Result<_, _>>()?;
+    found.set_inputs(around.inputs.clone(), states);
     for name in stage.env.keys().chain(&stage.pass_env) {
         if let Some(value) = around.env.get(name) {
             found.add(Kind::Variable, name.as_str(), Digest::of(value.as_bytes()).to_string());
@@ -124,6 +120,7 @@ mod tests {
 
     use super::super::model::fixture;
     use super::*;
+    use crate::base::names::Names;
 
     struct Desk {
         dir: tempfile::TempDir,
@@ -151,7 +148,7 @@ mod tests {
         fn take(&mut self) -> Fingerprint {
             let around = Around {
                 root: self.dir.path(),
-                inputs: &["a.py"],
+                inputs: &Inputs::of(Names::sorted(["a.py"])),
                 env: &self.env,
                 python: Some(&self.python),
                 upstream: &self.upstream,
@@ -217,7 +214,7 @@ mod tests {
         .unwrap();
         let around = Around {
             root: desk.dir.path(),
-            inputs: &["a.py"],
+            inputs: &Inputs::of(Names::sorted(["a.py"])),
             env: &desk.env,
             python: None,
             upstream: &desk.upstream,

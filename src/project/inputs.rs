@@ -1,20 +1,58 @@
 //! Which of a project's files each stage depends on, and which stages a changed file is an input of.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::links::parents;
 use super::model::{Action, Pipeline, StageId};
 use super::patterns::{BadPattern, Patterns, Taken};
+use crate::base::names::Names;
 
-/// The files of a project, sorted, relative to its root.
+/// The files of a project, relative to its root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// Those that no rule ignores.
-    pub files: Vec<String>,
+    pub files: Arc<Names>,
     /// Those that a rule ignores, in the places that [`Selector::places`] names: data that is kept out of git is an
     /// input like any other when a stage names it.
-    pub ignored: Vec<String>,
+    pub ignored: Arc<Names>,
+}
+
+impl Listing {
+    /// A listing of these files.
+    pub fn of(files: Names, ignored: Names) -> Self {
+        Self { files: Arc::new(files), ignored: Arc::new(ignored) }
+    }
+}
+
+/// The inputs of a stage, most of them as places in the listing: what a hundred thousand paths are is kept once.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    listed: Arc<Names>,
+    /// Places in the listing, in their order.
+    taken: Vec<Range<u32>>,
+    /// The others; none of them is in the listing.
+    more: Names,
+}
+
+impl Inputs {
+    /// These paths.
+    pub fn of(paths: Names) -> Self {
+        Self { more: paths, ..Self::default() }
+    }
+
+    /// The paths in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let places = self.taken.iter().flat_map(|run| run.start as usize..run.end as usize);
+        let mut listed = places.map_while(|at| self.listed.get(at)).peekable();
+        let mut more = self.more.iter().peekable();
+        std::iter::from_fn(move || match (listed.peek(), more.peek()) {
+            (Some(one), Some(other)) if one > other => more.next(),
+            (None, _) => more.next(),
+            _ => listed.next(),
+        })
+    }
 }
 
 /// Settings that can change the outcome of every test, whatever a stage names as its inputs.
@@ -90,25 +128,29 @@ impl Selector {
         Ok(found)
     }
 
-    /// The inputs of a stage, sorted: the files of the listing that it takes, and what it names and is not in the
+    /// The inputs of a stage: the files of the listing that it takes, and what it names and is not in the
     /// listing, which is for the caller to look at. Never what the stage makes itself. Files of parameters with keys are
     /// not among them.
-    pub fn inputs(&self, stage: &StageId, listing: &Listing) -> Vec<String> {
-        let Some(at) = self.places.get(stage).copied() else { return Vec::new() };
+    pub fn inputs(&self, stage: &StageId, listing: &Listing) -> Inputs {
+        let Some(at) = self.places.get(stage).copied() else { return Inputs::default() };
         let row = &self.stages[at];
-        let taken = |files: &[String], ignored| -> Vec<String> {
-            files.iter().filter(|path| self.takes(at, path, ignored)).cloned().collect()
-        };
-        let mut found = taken(&listing.files, false);
-        found.extend(taken(&listing.ignored, true));
+        let mut taken: Vec<Range<u32>> = Vec::new();
+        for (place, path) in (0..).zip(listing.files.iter()) {
+            if self.takes(at, path, false) {
+                match taken.last_mut() {
+                    Some(run) if run.end == place => run.end += 1,
+                    _ => taken.push(place..place + 1),
+                }
+            }
+        }
+        taken.shrink_to_fit();
+        let ignored = listing.ignored.iter().filter(|path| self.takes(at, path, true));
         let listed = |path: &str| is_listed(&listing.files, path) || is_listed(&listing.ignored, path);
         let params = row.params.iter().filter(|(_, whole)| **whole).map(|(file, _)| file.as_str());
         let named = row.patterns.literals().chain(params);
-        let named: Vec<&str> = named.filter(|path| !listed(path) && self.maker(path) != Some(at)).collect();
-        found.extend(named.into_iter().map(str::to_owned));
-        found.sort_unstable();
-        found.dedup();
-        found
+        let named = named.filter(|path| !listed(path) && self.maker(path) != Some(at));
+        let more = ignored.chain(named).map(str::to_owned).collect();
+        Inputs { listed: Arc::clone(&listing.files), taken, more }
     }
 
     /// The stages that a changed file is an input of, in their order. `ignored`: a rule ignores the file.
@@ -155,14 +197,11 @@ impl Selector {
     }
 }
 
-/// Whether a path, or something in it, is in a sorted list.
-fn is_listed(files: &[String], path: &str) -> bool {
-    let at = files.partition_point(|file| file.as_str() < path);
+/// Whether a path, or something in it, is in a list.
+fn is_listed(files: &Names, path: &str) -> bool {
     let inside = format!("{path}/");
-    files.get(at).is_some_and(|file| file == path)
-        || files
-            .get(files.partition_point(|file| *file < inside))
-            .is_some_and(|file| file.starts_with(&inside))
+    let below = files.find(&inside).unwrap_or_else(|place| place);
+    files.contains(path) || files.get(below).is_some_and(|file| file.starts_with(&inside))
 }
 
 #[cfg(test)]
@@ -175,12 +214,8 @@ mod tests {
     }
 
     fn listing(files: &[&str], ignored: &[&str]) -> Listing {
-        let sorted = |files: &[&str]| {
-            let mut files: Vec<String> = files.iter().map(|file| (*file).to_owned()).collect();
-            files.sort();
-            files
-        };
-        Listing { files: sorted(files), ignored: sorted(ignored) }
+        let names = |files: &[&str]| files.iter().map(|file| (*file).to_owned()).collect();
+        Listing::of(names(files), names(ignored))
     }
 
     const TEXT: &str = r#"
@@ -225,7 +260,10 @@ inputs = ["src", "tests"]
             ],
             &["raw/a.csv", "raw/b.txt", "src/a.so"],
         );
-        let of = |id: &str| selector.inputs(&StageId(id.into()), &listing);
+        let of = |id: &str| {
+            let inputs = selector.inputs(&StageId(id.into()), &listing);
+            inputs.iter().map(str::to_owned).collect::<Vec<_>>()
+        };
         assert_eq!(
             of("lint"),
             ["conftest.py", "prepare.py", "src/a.py", "train.py"],

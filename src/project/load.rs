@@ -137,7 +137,8 @@ fn inferred(asked: &Asked<'_>, name: &str, listing: &Listing) -> Loaded {
         let bytes = inside.then(|| asked.system.read(&asked.root.join(path), LARGEST).ok())??;
         String::from_utf8(bytes).ok()
     };
-    let (pipeline, written) = infer(name, &Look { files: &listing.files, read: &read, has: asked.has });
+    let files: Vec<String> = listing.files.iter().map(str::to_owned).collect();
+    let (pipeline, written) = infer(name, &Look { files: &files, read: &read, has: asked.has });
     Loaded { pipeline, written, text: None, warnings: Vec::new() }
 }
 
@@ -147,12 +148,12 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::base::names::Names;
     use crate::sys::real::RealSystem;
 
     fn loaded(root: &Path, files: &[&str]) -> Result<Loaded, LoadError> {
         let asked = Asked { system: &RealSystem, root, has: &|_| true };
-        let files = files.iter().map(|file| (*file).to_owned()).collect();
-        load(&asked, || Listing { files, ignored: Vec::new() })
+        load(&asked, || Listing::of(Names::sorted(files), Names::default()))
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod render;
 pub mod resolve;
 pub mod schema;
 mod stage;
+mod table;
 pub mod trust;
 
 /// The name of the file that describes a pipeline.

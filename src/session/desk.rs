@@ -11,7 +11,7 @@ use crate::project::contents::{Content, Contents};
 use crate::project::environment;
 use crate::project::fingerprint::Fingerprint;
 use crate::project::gather::{Around, fingerprint};
-use crate::project::inputs::{Listing, Selector};
+use crate::project::inputs::{Inputs, Listing, Selector};
 use crate::project::model::{Action, Pipeline, Stage, StageId};
 use crate::project::python::{self, Python};
 use crate::run::event::{RunId, StageEnd, Trigger, Verdict};
@@ -21,6 +21,9 @@ use crate::sys::clock;
 
 /// Source that is younger than this, in seconds, may be saved again within the same second.
 const SECONDS: i64 = 2;
+
+/// So many items are much.
+const MUCH: usize = 1000;
 
 /// The project.
 pub struct Desk {
@@ -43,14 +46,24 @@ pub(super) struct State {
     pub(super) asked: Option<Asked>,
     /// The stages that were asked for by name; none means all.
     pub(super) named: BTreeSet<StageId>,
-    /// What each stage was when it was last prepared.
-    pub(super) fingerprints: BTreeMap<StageId, Arc<Fingerprint>>,
+    /// What each stage was when it was last prepared in the present run.
+    pub(super) prepared: BTreeMap<StageId, Stood>,
     /// What each stage's fingerprint was made from.
     pub(super) seen: BTreeMap<StageId, Seen>,
     /// How often each service was started.
     pub(super) starts: BTreeMap<StageId, u64>,
     /// What stages wrote, and what it was when they had.
     pub(super) written: BTreeMap<String, Digest>,
+}
+
+/// What a stage is.
+#[derive(Clone, Debug)]
+pub(super) struct Stood {
+    /// The digest of its fingerprint.
+    pub(super) digest: Digest,
+    /// The items, which are let go when a run is over: there may be a hundred thousand. `None` only where the history
+    /// has them.
+    pub(super) items: Option<Arc<Fingerprint>>,
 }
 
 /// What a fingerprint was made from: as long as all of it is the same, so is the fingerprint.
@@ -60,10 +73,10 @@ pub(super) struct Seen {
     env: BTreeMap<String, String>,
     python: Option<Arc<Python>>,
     upstream: BTreeMap<StageId, Digest>,
-    inputs: Vec<String>,
+    inputs: Inputs,
     /// Of the table of contents.
     edition: u64,
-    fingerprint: Arc<Fingerprint>,
+    stood: Stood,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -71,11 +84,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Desk {
-    /// What a stage is now.
-    pub(super) fn fingerprint(
-        &self,
-        stage: &Stage,
-    ) -> Result<(Arc<Fingerprint>, BTreeMap<String, String>), String> {
+    /// What a stage is now, and the environment that it is given.
+    pub(super) fn look(&self, stage: &Stage) -> Result<(Stood, BTreeMap<String, String>), String> {
         let (caller, files, python, starts) = {
             let state = lock(&self.state);
             (state.caller.clone(), Arc::clone(&state.files), state.python.clone(), state.starts.clone())
@@ -86,45 +96,52 @@ impl Desk {
         let needed = stage.needs.iter().filter_map(|need| self.pipeline.stage(need));
         let made: Vec<String> = needed.flat_map(|need| outputs::present(need, &self.root)).collect();
         let python = python.filter(|_| self.uses_python(stage, &files));
+        let is_same = |seen: &&Seen| {
+            (&*seen.files, &seen.made, &seen.env, &seen.python, &seen.upstream)
+                == (&*files, &made, &env, &python, &upstream)
+        };
+        let last = self.last(&stage.id).map(|last| last.fingerprint);
+        // Params are read, not only looked at.
+        if stage.params.is_empty()
+            && let Some(seen) = lock(&self.state).seen.get(&stage.id).filter(is_same)
+            && (seen.stood.items.is_some() || last == Some(seen.stood.digest))
+            && self.holds(seen)
         {
-            let state = lock(&self.state);
-            let seen = state.seen.get(&stage.id).filter(|seen| {
-                (&*seen.files, &seen.made, &seen.env, &seen.python, &seen.upstream)
-                    == (&*files, &made, &env, &python, &upstream)
-            });
-            // Params are read, not only looked at.
-            if let Some(seen) = seen.filter(|_| stage.params.is_empty()) {
-                let contents = lock(&self.contents);
-                if contents.edition() == seen.edition && contents.holds(&seen.inputs) {
-                    return Ok((Arc::clone(&seen.fingerprint), env));
-                }
-            }
+            return Ok((seen.stood.clone(), env));
         }
         let inputs = self.inputs.inputs(&stage.id, &with_ignored(&files, made.clone()));
-        let names: Vec<&str> = inputs.iter().map(String::as_str).collect();
         let around = Around {
             root: &self.root,
-            inputs: &names,
+            inputs: &inputs,
             env: &env,
             python: python.as_deref(),
             upstream: &upstream,
         };
         let mut contents = lock(&self.contents);
-        let fingerprint = Arc::new(fingerprint(stage, &around, &mut contents)?);
+        let fingerprint = fingerprint(stage, &around, &mut contents)?;
         let edition = contents.edition();
         drop(contents);
-        let seen = Seen {
-            files,
-            made,
-            env: env.clone(),
-            python,
-            upstream,
-            inputs,
-            edition,
-            fingerprint: Arc::clone(&fingerprint),
-        };
+        let stood = Stood { digest: fingerprint.digest(), items: Some(Arc::new(fingerprint)) };
+        let seen =
+            Seen { files, made, env: env.clone(), python, upstream, inputs, edition, stood: stood.clone() };
         lock(&self.state).seen.insert(stage.id.clone(), seen);
-        Ok((fingerprint, env))
+        Ok((stood, env))
+    }
+
+    /// Whether a stage's inputs are what they were.
+    fn holds(&self, seen: &Seen) -> bool {
+        let contents = lock(&self.contents);
+        contents.edition() == seen.edition && contents.holds(&seen.inputs.iter().collect::<Vec<_>>())
+    }
+
+    /// Lets go what only a run needs; whether that was much.
+    pub(super) fn rest(&self) -> bool {
+        let mut state = lock(&self.state);
+        let items = state.prepared.values().filter_map(|stood| stood.items.as_ref());
+        let count: usize = items.map(|items| items.len()).sum();
+        state.prepared.clear();
+        state.seen.values_mut().for_each(|seen| seen.stood.items = None);
+        count > MUCH
     }
 
     /// Python matters where there is any: a command may come to it by a Makefile or a script.
@@ -144,9 +161,8 @@ impl Desk {
     fn is_fresh(&self, stage: &Stage) -> bool {
         let state = lock(&self.state);
         let Some(seen) = state.seen.get(&stage.id) else { return false };
-        let sources: Vec<&str> =
-            seen.inputs.iter().map(String::as_str).filter(|path| path.ends_with(".py")).collect();
-        lock(&self.contents).changed_since(&sources, clock::now().0 - SECONDS)
+        let sources = seen.inputs.iter().filter(|path| path.ends_with(".py"));
+        lock(&self.contents).changed_since(sources, clock::now().0 - SECONDS)
     }
 
     /// What the stages that are needed have made; of a service, which start of it this is.
@@ -178,16 +194,17 @@ impl Desk {
     }
 
     /// What has to be done about a stage that is this now.
-    pub(super) fn decided(&self, stage: &Stage, now: &Fingerprint, asked: Asked) -> Decision {
+    pub(super) fn decided(&self, stage: &Stage, now: &Stood, asked: Asked) -> Decision {
         let last = self.last(&stage.id);
-        decide(asked, last.as_ref(), now.digest(), || {
-            let store = lock(&self.history);
-            let items = store.as_ref().and_then(|store| store.items(&self.root, &stage.id).ok().flatten());
-            let old = items.and_then(|items| Fingerprint::from_bytes(&items));
-            let difference = old.and_then(|old| now.first_difference(&old));
-            difference
-                .map_or_else(|| "something that it depends on changed".into(), |found| found.to_string())
+        decide(asked, last.as_ref(), now.digest, || {
+            difference(now.items.as_deref(), self.kept(stage).as_ref())
         })
+    }
+
+    /// What the history has of what a stage was.
+    fn kept(&self, stage: &Stage) -> Option<Fingerprint> {
+        let items = lock(&self.history).as_ref()?.items(&self.root, &stage.id).ok()??;
+        Fingerprint::from_bytes(&items)
     }
 
     /// How a stage ended in an earlier run.
@@ -222,19 +239,19 @@ impl Desk {
 
 impl Site for Desk {
     fn prepare(&self, stage: &Stage) -> Result<Prepared, String> {
-        let (now, mut env) = self.fingerprint(stage)?;
+        let (now, mut env) = self.look(stage)?;
         if self.is_fresh(stage) {
             env.insert("PYTHONDONTWRITEBYTECODE".into(), "1".into());
         }
         let (asked, python) = {
             let mut state = lock(&self.state);
-            state.fingerprints.insert(stage.id.clone(), Arc::clone(&now));
+            state.prepared.insert(stage.id.clone(), now.clone());
             let asked = state.asked.unwrap_or(Asked { trigger: Trigger::Request, force: false });
             // What was not asked for by name need not run only because something else is forced.
             let force = asked.force && (state.named.is_empty() || state.named.contains(&stage.id));
             (Asked { force, ..asked }, state.python.clone())
         };
-        let fingerprint = Some(now.digest());
+        let fingerprint = Some(now.digest);
         let (known, why) = match self.decided(stage, &now, asked) {
             Decision::Holds(run, verdict) if self.is_known(stage, verdict, asked.trigger) => {
                 let why = format!("nothing that it depends on has changed since run {}", run.0);
@@ -255,12 +272,13 @@ impl Site for Desk {
     }
 
     fn changed_since(&self, stage: &Stage, fingerprint: &Digest) -> Option<String> {
-        let before = lock(&self.state).fingerprints.get(&stage.id).cloned()?;
-        let (now, _) = self.fingerprint(stage).ok()?;
-        if before.digest() != *fingerprint {
+        let before = lock(&self.state).prepared.get(&stage.id).cloned()?;
+        let (now, _) = self.look(stage).ok()?;
+        if before.digest != *fingerprint || now.digest == before.digest {
             return None;
         }
-        now.first_difference(&before).map(|difference| difference.to_string())
+        let old = before.items.or_else(|| self.kept(stage).map(Arc::new));
+        Some(difference(now.items.as_deref(), old.as_deref()))
     }
 
     fn wrote(&self, _: &StageId, files: &[String]) {
@@ -274,19 +292,21 @@ impl Site for Desk {
     }
 }
 
+/// What differs first, as far as both are known.
+fn difference(now: Option<&Fingerprint>, old: Option<&Fingerprint>) -> String {
+    let difference = now.zip(old).and_then(|(now, old)| now.first_difference(old));
+    difference.map_or_else(|| "something that it depends on changed".into(), |found| found.to_string())
+}
+
 /// The listing with more ignored files.
 fn with_ignored(listing: &Arc<Listing>, more: Vec<String>) -> Arc<Listing> {
-    let is_new = |file: &String| {
-        listing.files.binary_search(file).is_err() && listing.ignored.binary_search(file).is_err()
-    };
+    let is_new = |file: &String| !listing.files.contains(file) && !listing.ignored.contains(file);
     let mut ignored: Vec<String> = more.into_iter().filter(is_new).collect();
     if ignored.is_empty() {
         return Arc::clone(listing);
     }
-    ignored.extend(listing.ignored.iter().cloned());
-    ignored.sort_unstable();
-    ignored.dedup();
-    Arc::new(Listing { files: listing.files.clone(), ignored })
+    ignored.extend(listing.ignored.iter().map(str::to_owned));
+    Arc::new(Listing { files: Arc::clone(&listing.files), ignored: Arc::new(ignored.into_iter().collect()) })
 }
 
 /// The Python of a project for this caller.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -24,7 +24,7 @@ use crate::run::logs::Logs;
 use crate::run::service::Services;
 use crate::sys::dirs::Dirs;
 use crate::sys::real::RealSystem;
-use crate::sys::{clock, tree};
+use crate::sys::{clock, heap, tree, workers};
 
 /// The most events that become one change of the history.
 const TOGETHER: usize = 256;
@@ -123,9 +123,9 @@ impl Session {
         &self.desk.pipeline
     }
 
-    /// What the project's files hold, as its runs know it.
-    pub fn contents(&self) -> Contents {
-        lock(&self.desk.contents).clone()
+    /// What the project's files hold, as its runs know it; no run goes on while somebody holds it.
+    pub fn contents(&self) -> MutexGuard<'_, Contents> {
+        lock(&self.desk.contents)
     }
 
     /// The patterns of its stages that name what a rule may ignore.
@@ -161,7 +161,7 @@ impl Session {
     /// The stages that depend on these paths.
     pub fn affected(&self, paths: &BTreeSet<String>) -> BTreeSet<StageId> {
         let listing = Arc::clone(&lock(&self.desk.state).files);
-        let is_ignored = |path: &String| listing.ignored.binary_search(path).is_ok();
+        let is_ignored = |path: &String| listing.ignored.contains(path);
         paths.iter().flat_map(|path| self.desk.inputs.affected(path, is_ignored(path))).cloned().collect()
     }
 
@@ -186,20 +186,19 @@ impl Session {
             let mut state = lock(&self.desk.state);
             state.asked = Some(Asked { trigger: order.trigger, force: order.force });
             state.named = order.stages;
-            state.fingerprints.clear();
+            state.prepared.clear();
             state.caller.clone()
         };
         // Packages may have been installed since the last run.
         let found = python(self.root(), &caller);
         lock(&self.desk.state).python = found;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let job = Job {
             run: self.next_run(),
             trigger: order.trigger,
             generation: order.generation,
             changes: order.changed.len() as u64,
             changed: order.changed.into_iter().take(100).collect(),
-            slots: self.pipeline().slots.unwrap_or(cores),
+            slots: self.pipeline().slots.unwrap_or_else(workers::cores),
             stages,
             force: order.force,
         };
@@ -256,7 +255,7 @@ impl Session {
             *lock(&self.desk.state).starts.entry(stage.clone()).or_default() += 1;
         }
         let now = match event {
-            RunEvent::StageFinished { stage, .. } => lock(&self.desk.state).fingerprints.get(stage).cloned(),
+            RunEvent::StageFinished { stage, .. } => lock(&self.desk.state).prepared.get(stage).cloned(),
             _ => None,
         };
         if let Some(store) = history {
@@ -265,12 +264,13 @@ impl Session {
             if let (RunEvent::StageFinished { stage, end, .. }, Some(now)) = (event, now)
                 && end.verdict != Verdict::Skipped
             {
-                let fingerprint = now.digest();
+                let fingerprint = now.digest;
                 // What was replayed keeps the run that it is from: that is where its log is.
                 let last = store.last(self.root(), stage).ok().flatten().filter(|_| end.replayed);
                 if last.is_none_or(|last| last.fingerprint != fingerprint || last.verdict != end.verdict) {
                     let last = Last { run, verdict: end.verdict, fingerprint };
-                    let _ = store.remember(self.root(), stage, &last, &now.to_bytes());
+                    let items = now.items.map(|items| items.to_bytes());
+                    let _ = store.remember(self.root(), stage, &last, items.as_deref());
                 }
             }
         }
@@ -285,8 +285,9 @@ impl Session {
         RunId(*last)
     }
 
-    /// Keeps what the next session can use.
+    /// Keeps what the next session can use, and lets go what only the run needed.
     fn keep(&self, run: RunId) {
+        let was_much = self.desk.rest();
         let mut contents = lock(&self.desk.contents);
         if contents.reads() > 0 {
             // It can be made again.
@@ -294,10 +295,16 @@ impl Session {
             contents.forget_reads();
         }
         drop(contents);
-        if run.0.is_multiple_of(PRUNE)
-            && let Some(store) = lock(&self.desk.history).as_ref()
-        {
-            let _ = store.prune(Keep::default(), clock::now());
+        if let Some(store) = lock(&self.desk.history).as_ref() {
+            if run.0.is_multiple_of(PRUNE) {
+                let _ = store.prune(Keep::default(), clock::now());
+            }
+            if was_much {
+                store.give_back();
+            }
+        }
+        if was_much {
+            heap::give_back();
         }
     }
 
@@ -310,7 +317,7 @@ impl Session {
         let stages = stages.filter(|stage| wanted.is_empty() || wanted.contains(&stage.id));
         let reason = |stage: &Stage| Reason {
             stage: stage.id.clone(),
-            decision: self.desk.fingerprint(stage).map(|(now, _)| self.desk.decided(stage, &now, asked)),
+            decision: self.desk.look(stage).map(|(now, _)| self.desk.decided(stage, &now, asked)),
         };
         stages.map(reason).collect()
     }

@@ -19,6 +19,7 @@ pub mod events;
 pub mod fresh_tree;
 mod guard;
 pub mod hardening;
+pub mod heap;
 pub mod http;
 #[cfg(target_os = "linux")]
 pub mod inotify;

@@ -1,20 +1,32 @@
 //! Several things at a time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
+/// How many things can go on at a time. Asked of the system once: it looks into a dozen files for the answer.
+pub fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
+}
+
 /// Does `act` for each item, at most `jobs` at a time, and returns what came of them in the order of the items. `None`
-/// where `act` says that nothing more is to be begun.
+/// where `act` says that nothing more is to be begun. One at a time needs no thread.
 pub fn each<T: Sync, R: Send>(
     items: &[T],
     jobs: usize,
     act: impl Fn(&T) -> Option<R> + Sync,
 ) -> Vec<Option<R>> {
+    let jobs = jobs.clamp(1, items.len().max(1));
+    if jobs == 1 {
+        let mut found: Vec<Option<R>> = items.iter().map_while(|item| Some(Some(act(item)?))).collect();
+        found.resize_with(items.len(), || None);
+        return found;
+    }
     let next = AtomicUsize::new(0);
     let slots: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
     thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, items.len().max(1)) {
+        for _ in 0..jobs {
             scope.spawn(|| {
                 while let Some((slot, item)) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| slots.get(i).zip(items.get(i)))

@@ -1,7 +1,6 @@
 //! The directories of a project that matter, and of which of them the system tells. It looks at files and does not remember
 //! them.
 
-use std::collections::btree_map::Range;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound;
@@ -82,7 +81,8 @@ impl Ground {
             self.watch(&dir.into(), &full);
         }
         let (mut files, mut new_dirs) = (BTreeSet::new(), Vec::new());
-        let mut old_dirs: BTreeSet<String> = inside(&self.watches, dir).into_iter().collect();
+        let next = |from: &str| names_from(&self.watches, from).next();
+        let mut old_dirs: BTreeSet<String> = inside(next, dir).into_iter().collect();
         for (path, kind) in self.sift(dir, entries) {
             match kind {
                 Kind::Dir if old_dirs.remove(&path) => {}
@@ -141,8 +141,9 @@ impl Ground {
 
     /// A directory has gone, with all that was in it.
     pub fn leave(&mut self, dir: &str) {
-        let names = below(&self.watches, dir).map(|(name, _)| Arc::clone(name));
-        let names: Vec<Arc<str>> = names.chain([dir.into()]).collect();
+        let lead = lead(dir);
+        let below = names_from(&self.watches, &lead).take_while(|name| name.starts_with(&lead));
+        let names: Vec<Arc<str>> = below.chain([dir]).map(Arc::from).collect();
         for name in names {
             self.rules.leave(&name);
             self.unwatch(&name);
@@ -196,12 +197,12 @@ impl Ground {
         }
     }
 
-    /// What the file system says of a file, as one number; `None` when there is none.
+    /// What the file system says of a file, as one number that is not 0; `None` when there is none.
     pub fn stamp(&self, file: &str) -> Option<u64> {
         let Ok(Look::File(stamp)) = content::look(&self.root.join(file)) else { return None };
         let mut hasher = DefaultHasher::new();
         stamp.hash(&mut hasher);
-        Some(hasher.finish())
+        Some(hasher.finish().max(1))
     }
 }
 
@@ -218,37 +219,30 @@ pub(super) fn git_dir(root: &Path) -> Option<PathBuf> {
     matches!(content::look(&dir), Ok(Look::Dir)).then_some(dir)
 }
 
-/// What a path can be looked up by in both tables.
-pub(super) trait Name: Ord + for<'a> From<&'a str> + AsRef<str> {}
-impl<T: Ord + for<'a> From<&'a str> + AsRef<str>> Name for T {}
-
-fn range<'a, K: Name, V>(table: &'a BTreeMap<K, V>, from: &str) -> Range<'a, K, V> {
-    table.range((Bound::Included(K::from(from)), Bound::Unbounded))
+/// What follows a name in a table, and the name itself.
+fn names_from<'a>(table: &'a BTreeMap<Arc<str>, Option<i32>>, first: &str) -> impl Iterator<Item = &'a str> {
+    table.range::<str, _>((Bound::Included(first), Bound::Unbounded)).map(|(name, _)| &**name)
 }
 
-/// What a table has of all that is below a directory.
-pub(super) fn below<'a, K: Name, V>(
-    table: &'a BTreeMap<K, V>,
-    dir: &str,
-) -> impl Iterator<Item = (&'a K, &'a V)> {
-    let lead = if dir.is_empty() { String::new() } else { format!("{dir}/") };
-    range(table, &lead).take_while(move |(name, _)| name.as_ref().starts_with(&lead))
+/// What begins the names below a directory.
+pub(super) fn lead(dir: &str) -> String {
+    if dir.is_empty() { String::new() } else { format!("{dir}/") }
 }
 
-/// What a table has of the names in a directory, and not deeper.
-pub(super) fn inside<K: Name, V>(table: &BTreeMap<K, V>, dir: &str) -> Vec<String> {
-    let lead = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+/// The names in a directory, and not deeper. `next` finds the first of a table's names that is not before another.
+pub(super) fn inside<'a>(next: impl Fn(&str) -> Option<&'a str>, dir: &str) -> Vec<String> {
+    let lead = lead(dir);
     let (mut found, mut from) = (Vec::new(), lead.clone());
-    while let Some((name, _)) = range(table, &from).next() {
-        let Some(rest) = name.as_ref().strip_prefix(&lead) else { break };
+    while let Some(name) = next(&from) {
+        let Some(rest) = name.strip_prefix(&lead) else { break };
         from = match rest.split_once('/') {
             // On to what follows that directory: `0` is the character after the slash.
             Some((deeper, _)) => format!("{lead}{deeper}0"),
             None => {
                 if !rest.is_empty() {
-                    found.push(name.as_ref().to_owned());
+                    found.push(name.to_owned());
                 }
-                format!("{}\0", name.as_ref())
+                format!("{name}\0")
             }
         };
     }
@@ -260,12 +254,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_a_directory_and_what_is_below() {
+    fn what_is_in_a_directory_and_not_deeper() {
         let names = ["", "a", "a-b", "a.x", "a/b", "a/b/c", "a/b-c", "a/d/e/f", "a0", "b"];
-        let table: BTreeMap<Box<str>, ()> = names.iter().map(|name| ((*name).into(), ())).collect();
-        assert_eq!(inside(&table, ""), ["a", "a-b", "a.x", "a0", "b"]);
-        assert_eq!(inside(&table, "a"), ["a/b", "a/b-c"]);
-        let below: Vec<&str> = below(&table, "a").map(|(name, _)| &**name).collect();
-        assert_eq!(below, ["a/b", "a/b-c", "a/b/c", "a/d/e/f"]);
+        let table: BTreeMap<Arc<str>, Option<i32>> =
+            names.iter().map(|name| ((*name).into(), None)).collect();
+        let inside = |dir: &str| inside(|from| names_from(&table, from).next(), dir);
+        assert_eq!(inside(""), ["a", "a-b", "a.x", "a0", "b"]);
+        assert_eq!(inside("a"), ["a/b", "a/b-c"]);
+        assert_eq!(inside("a/d"), [""; 0]);
     }
 }

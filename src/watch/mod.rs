@@ -6,6 +6,7 @@
 pub mod change;
 pub mod edge;
 mod ground;
+mod known;
 pub mod poll;
 pub mod rules;
 pub mod settle;

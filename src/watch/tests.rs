@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -26,8 +25,7 @@ impl Desk {
 
     fn at(dir: tempfile::TempDir, options: Options, prepare: impl FnOnce(&Path)) -> Self {
         prepare(dir.path());
-        let contents = Arc::new(Mutex::new(Contents::new(dir.path())));
-        let watcher = Watcher::new(dir.path(), options, Arc::clone(&contents)).unwrap();
+        let watcher = Watcher::new(dir.path(), options).unwrap();
         Self { dir, watcher }
     }
 

@@ -1,23 +1,23 @@
 //! The watcher of one project: which directories are watched, what is known of their files, what has changed. It has no
 //! thread and no clock of its own: whoever holds it waits for its file or its moment, and asks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::change::{Cause, Change, ChangeKind, ChangeSet};
-use super::ground::{Ground, below, git_dir, inside};
+use super::ground::{Ground, git_dir, inside, lead};
+use super::known::Known;
 use super::poll::Rounds;
 use super::rules::Rules;
 use super::settle::{Mark, Settle, Settled};
-use crate::base::digest::Digest;
-use crate::project::contents::{Content, Contents};
+use crate::base::names::Names;
+use crate::project::contents::Contents;
 use crate::project::inputs::Listing;
 use crate::sys::events::{Event, Happened, Queue, Teller};
-use crate::sys::{disk, walk, workers};
+use crate::sys::{content, disk, walk, workers};
 
 /// How the project is watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,9 +52,9 @@ pub struct Watcher {
     ground: Ground,
     options: Options,
     git: Option<i32>,
-    /// Each file with the digest of its stamp.
-    known: BTreeMap<Box<str>, u64>,
-    contents: Arc<Mutex<Contents>>,
+    known: Known,
+    /// What [`Watcher::listing`] said last, while it is still so.
+    listing: Option<Listing>,
     settle: Settle,
     generation: u64,
     rescan: bool,
@@ -65,13 +65,12 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Begins to watch. `contents` knows what files held, so that a file that is written again with the same bytes
-    /// has not changed; it may be filled later ([`Watcher::seed`]). Of a file that nobody had read before it was
-    /// touched, nobody can say what it held: its first touch counts as a change.
+    /// Begins to watch. Of a file that nobody had read before it was touched, nobody can say what it held: its first
+    /// touch counts as a change, unless somebody tells what it was ([`Watcher::seed`]).
     ///
     /// # Errors
     /// The root cannot be read, or the system has no queue left.
-    pub fn new(root: &Path, options: Options, contents: Arc<Mutex<Contents>>) -> io::Result<Self> {
+    pub fn new(root: &Path, options: Options) -> io::Result<Self> {
         walk::list(root)?;
         let polled = if options.poll {
             Some("it was asked for".to_owned())
@@ -87,8 +86,8 @@ impl Watcher {
             ground: Ground::new(root, queue, rules(root, &options), polled),
             options,
             git: None,
-            known: BTreeMap::new(),
-            contents,
+            known: Known::default(),
+            listing: None,
             settle: Settle::default(),
             generation: 0,
             rescan: false,
@@ -101,17 +100,17 @@ impl Watcher {
         }
         let found = this.ground.enter("");
         // The watches stand; only now are the files looked at, so that nothing falls between the two.
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let stamps = workers::each(&found, cores, |found| {
+        let stamps = workers::each(&found, workers::cores(), |found| {
             Some(found.files.iter().map(|file| this.ground.stamp(file)).collect::<Vec<_>>())
         });
-        for (found, stamps) in found.into_iter().zip(stamps) {
-            for (file, stamp) in found.files.into_iter().zip(stamps.into_iter().flatten()) {
-                if let Some(stamp) = stamp {
-                    this.known.insert(file.into(), stamp);
-                }
-            }
-        }
+        let stamped = found.into_iter().zip(stamps).flat_map(|(found, stamps)| {
+            found
+                .files
+                .into_iter()
+                .zip(stamps.into_iter().flatten())
+                .filter_map(|(file, stamp)| Some((file, stamp?)))
+        });
+        this.known = Known::of(stamped.collect());
         this.begin_rounds(Instant::now());
         Ok(this)
     }
@@ -123,13 +122,18 @@ impl Watcher {
 
     /// The project's files as they are known.
     pub fn listing(&mut self) -> Listing {
-        let names = self.known.keys().map(|name| name.to_string());
-        if self.options.places.is_empty() {
-            return Listing { files: names.collect(), ignored: Vec::new() };
-        }
-        let rules = &mut self.ground.rules;
-        let (ignored, files) = names.partition(|name| rules.is_ignored(name, false));
-        Listing { files, ignored }
+        let (known, rules, places) = (&mut self.known, &mut self.ground.rules, &self.options.places);
+        let listing = self.listing.get_or_insert_with(|| {
+            let files = known.names();
+            // Only what stages name is here though a rule ignores it.
+            let is_ignored = |name: &&str| !places.is_empty() && rules.is_ignored(name, false);
+            let ignored = Names::sorted(files.iter().filter(is_ignored));
+            if ignored.is_empty() {
+                return Listing { files, ..Listing::default() };
+            }
+            Listing::of(Names::sorted(files.iter().filter(|name| !ignored.contains(name))), ignored)
+        });
+        listing.clone()
     }
 
     /// How the project is watched.
@@ -165,11 +169,16 @@ impl Watcher {
         }
     }
 
-    /// What files held is known from another table, but for those that were touched since it was made.
+    /// What files held is known from a table, but for those that were touched since it was made.
     pub fn seed(&mut self, table: &Contents, now: Instant) {
         self.drain(now);
-        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
-        contents.adopt(table, |path| !self.settle.is_pending(path));
+        for name in self.known.names().iter().filter(|name| !self.settle.is_pending(name)) {
+            if self.known.content(name).is_none()
+                && let Some(digest) = table.last(name)
+            {
+                self.known.set_content(name, Some(digest.number()));
+            }
+        }
     }
 
     /// When [`Watcher::take`] is to be asked; `None`: not before something happens.
@@ -213,15 +222,16 @@ impl Watcher {
     /// Compares the whole tree with what is known, watches included.
     fn compare(&mut self, now: Instant) {
         self.ground.rules = rules(&self.ground.root, &self.options);
+        self.listing = None;
         let found = self.ground.enter("");
         let dirs: BTreeSet<&str> = found.iter().map(|found| &*found.dir).collect();
         for dir in self.ground.others(&dirs) {
             self.ground.leave(&dir);
         }
-        let mut gone: BTreeSet<&str> = self.known.keys().map(|name| &**name).collect();
+        let mut gone: BTreeSet<&str> = self.known.from("").collect();
         for file in found.iter().flat_map(|found| &found.files) {
             let was_known = gone.remove(file.as_str());
-            if !was_known || self.ground.stamp(file) != self.known.get(file.as_str()).copied() {
+            if !was_known || self.ground.stamp(file) != self.known.stamp(file) {
                 self.settle.touch(file.clone(), Mark::Whole, now);
             }
         }
@@ -263,11 +273,11 @@ impl Watcher {
             return true;
         };
         let mut changed = false;
-        let mut gone: BTreeSet<String> =
-            inside(&self.known, dir).into_iter().filter(|name| !entries.files.contains(name)).collect();
+        let files = inside(|from| self.known.from(from).next(), dir).into_iter();
+        let mut gone: BTreeSet<String> = files.filter(|name| !entries.files.contains(name)).collect();
         for file in entries.files {
             let stamp = self.ground.stamp(&file);
-            if stamp != self.known.get(file.as_str()).copied() {
+            if stamp != self.known.stamp(&file) {
                 gone.remove(&file);
                 self.touch(file, Mark::Perhaps, now);
                 changed = true;
@@ -346,7 +356,9 @@ impl Watcher {
     /// A directory has gone, with all that was in it.
     fn leave(&mut self, dir: &str, now: Instant) {
         self.ground.leave(dir);
-        let files: Vec<String> = below(&self.known, dir).map(|(name, _)| name.to_string()).collect();
+        let lead = lead(dir);
+        let files = self.known.from(&lead).take_while(|name| name.starts_with(&lead));
+        let files: Vec<String> = files.map(str::to_owned).collect();
         files.into_iter().for_each(|file| self.settle.touch(file, Mark::Gone, now));
     }
 
@@ -355,10 +367,11 @@ impl Watcher {
         let mut changes = Vec::new();
         for path in settled.paths {
             if rescanned && self.ground.rules.leave_out(&path, false) {
-                self.known.remove(path.as_str());
+                self.known.remove(&path);
+                self.listing = None;
                 continue;
             }
-            let (before, now) = (self.known.get(path.as_str()).copied(), self.ground.stamp(&path));
+            let (before, now) = (self.known.stamp(&path), self.ground.stamp(&path));
             let kind = match (before, now) {
                 (None, None) => continue,
                 (Some(_), None) => ChangeKind::Removed,
@@ -367,8 +380,11 @@ impl Watcher {
                 (Some(_), Some(_)) => ChangeKind::Modified,
             };
             match now {
-                Some(now) => drop(self.known.insert(path.as_str().into(), now)),
-                None => drop(self.known.remove(path.as_str())),
+                Some(now) => self.known.set(&path, now),
+                None => self.known.remove(&path),
+            }
+            if kind != ChangeKind::Modified {
+                self.listing = None;
             }
             changes.push(Change { path, kind });
         }
@@ -387,21 +403,29 @@ impl Watcher {
     }
 
     /// Leaves out the files that hold the same bytes as when they were last read; one that was never read may not.
-    fn keep_others(&self, changes: &mut Vec<Change>) {
-        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
-        let modified: Vec<&str> = changes
-            .iter()
-            .filter(|change| change.kind == ChangeKind::Modified)
-            .map(|change| change.path.as_str())
-            .collect();
-        let before: Vec<Option<Digest>> = modified.iter().map(|path| contents.last(path)).collect();
-        let mut same = contents.of_all(&modified).into_iter().zip(before).map(|(now, before)| match now {
-            Content::File { digest, .. } => before == Some(digest),
-            _ => false,
-        });
+    fn keep_others(&mut self, changes: &mut Vec<Change>) {
+        let is_modified = |change: &&Change| change.kind == ChangeKind::Modified;
+        let modified: Vec<&str> =
+            changes.iter().filter(is_modified).map(|change| change.path.as_str()).collect();
+        let read = |path: &&str| {
+            content::digest(&self.ground.root.join(path)).ok().map(|(_, digest)| digest.number())
+        };
+        // Threads cost more than reading a few files does.
+        let jobs = if modified.len() < FEW { 1 } else { workers::cores() };
+        let found = workers::each(&modified, jobs, |path| Some(read(path)));
+        let mut same = Vec::new();
+        for (path, now) in modified.into_iter().zip(found) {
+            let now = now.flatten();
+            same.push(now.is_some() && now == self.known.content(path));
+            self.known.set_content(path, now);
+        }
+        let mut same = same.into_iter();
         changes.retain(|change| change.kind != ChangeKind::Modified || !same.next().unwrap_or(false));
     }
 }
+
+/// So many files are read one after the other.
+const FEW: usize = 64;
 
 fn rules(root: &Path, options: &Options) -> Rules {
     let places: Vec<(&str, bool)> =

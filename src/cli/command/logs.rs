@@ -107,7 +107,7 @@ fn print(context: &Context, run: RunId, stage: &StageId, text: &str) -> Result<E
 
 /// What stages write, as they write it. The service says when there is more; the logs say what.
 fn follow(context: &Context, args: &Args, root: &Path) -> Result<Exit, Fault> {
-    let Some(mut link) = root.to_str().and_then(|root| Link::kept(context, root)) else {
+    let Some(mut link) = root.to_str().and_then(|root| Link::kept(context, root, None)) else {
         let what = format!("the service does not keep {}", root.display());
         return Err(Fault::new(ErrorKind::Failed, what)
             .hint("devboot watch shows what runs; devboot project add has the service keep it"));

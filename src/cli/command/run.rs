@@ -101,15 +101,18 @@ fn exit(verdict: Verdict) -> Exit {
 /// The service that keeps the project runs it, so that two runs never meet; `None` when it does not keep it.
 fn in_service(context: &Context, args: &Args) -> Result<Option<Exit>, Fault> {
     let root = project_dir::root(args.dir.as_deref())?;
-    let Some(mut link) = root.to_str().and_then(|root| Link::kept(context, root)) else { return Ok(None) };
-    let runtime = runtime()?;
     let wanted = || Wanted { stages: args.stages.clone(), force: args.force, catch_up: false };
+    let at_once = (!args.trust).then(wanted);
+    let Some(mut link) = root.to_str().and_then(|root| Link::kept(context, root, at_once)) else {
+        return Ok(None);
+    };
+    let runtime = runtime()?;
     if args.trust {
         project_load::project(context, args.dir.as_deref())?.approve(context)?;
         link.reload()?;
         runtime.block_on(answer(&mut link))?;
+        link.run(wanted())?;
     }
-    link.run(wanted())?;
     match runtime.block_on(answer(&mut link)) {
         Err(fault) if fault.kind == ErrorKind::Refused => {
             project_load::project(context, args.dir.as_deref())?.trusted(context, args.trust, "--trust")?;

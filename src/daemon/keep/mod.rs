@@ -24,6 +24,7 @@ use crate::run::feed::{Feed, Follower, feed};
 use crate::session::Session;
 use crate::session::turn::{Effect, Event, Order, Turn};
 use crate::sys::clock;
+use crate::sys::heap;
 use crate::sys::real::RealSystem;
 use crate::watch::change::{Cause, Change, ChangeKind, ChangeSet};
 use crate::watch::edge::Edge;
@@ -130,6 +131,8 @@ impl Keep {
         };
         let edge = watched(&begin, session.as_deref())?;
         said.extend(problem.as_ref().map(Fault::one_line));
+        // To find and to sort the files has needed more than they do now.
+        heap::give_back();
         let polled = edge.watcher.coverage().polled;
         said.extend(polled.map(|why| format!("files are compared from time to time: {why}")));
         Ok(Self {

@@ -1,7 +1,6 @@
 //! Any command on every change: one run at a time, none left out, none of a file that is half written.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -37,9 +36,7 @@ pub(super) async fn watch(context: &Context, args: &Args) -> Result<Exit, Fault>
     };
     let root = real_path(&dir).map_err(|error| unwatchable(&dir, &error))?;
     let options = Options { ignore: args.ignore.clone(), poll: args.poll, ..Options::default() };
-    let contents = Arc::new(Mutex::new(Contents::new(&root)));
-    let watcher =
-        Watcher::new(&root, options, Arc::clone(&contents)).map_err(|error| unwatchable(&root, &error))?;
+    let watcher = Watcher::new(&root, options).map_err(|error| unwatchable(&root, &error))?;
     let mut edge = Edge::new(watcher).map_err(|error| unwatchable(&root, &error))?;
     if let Some(why) = edge.watcher.coverage().polled {
         context.printer.say(&format!("files are compared from time to time: {why}"));
@@ -94,7 +91,7 @@ fn read_ahead(edge: &mut Edge, root: &Path) -> Option<oneshot::Receiver<Contents
     let (sender, receiver) = oneshot::channel();
     let mut table = Contents::new(root);
     let read = move || {
-        table.of_all(&files);
+        table.of_all(&files.iter().collect::<Vec<_>>());
         let _ = sender.send(table);
     };
     std::thread::Builder::new().name("read-ahead".into()).spawn(read).ok().map(|_| receiver)
