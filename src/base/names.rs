@@ -4,32 +4,19 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// Names in the order of their bytes, each of them once.
+/// Names in any order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
+pub struct Pile {
     text: String,
     /// Where each name ends in the text.
     ends: Vec<u32>,
 }
 
-impl Names {
-    /// Names that come in their order. One that does not come after the one before is left out, and so is what lies
-    /// beyond 4 GiB: no project has that many.
-    pub fn sorted<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Self {
-        let mut this = Self::default();
-        for name in names {
-            this.push(name.as_ref());
-        }
-        this.text.shrink_to_fit();
-        this.ends.shrink_to_fit();
-        this
-    }
-
-    /// Adds a name behind the others; whether it could be added.
+impl Pile {
+    /// Adds a name; whether it could be added. It cannot beyond 4 GiB: no project has that many.
     pub fn push(&mut self, name: &str) -> bool {
-        let is_next = self.last().is_none_or(|last| last < name);
         let end = self.text.len().checked_add(name.len()).and_then(|end| u32::try_from(end).ok());
-        let Some(end) = end.filter(|_| is_next) else { return false };
+        let Some(end) = end else { return false };
         self.text.push_str(name);
         self.ends.push(end);
         true
@@ -50,6 +37,48 @@ impl Names {
         let end = *self.ends.get(at)?;
         let begin = at.checked_sub(1).map_or(0, |before| self.ends[before]);
         self.text.get(begin as usize..end as usize)
+    }
+
+    /// All names, as they were added.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).filter_map(|at| self.get(at))
+    }
+}
+
+/// Names in the order of their bytes, each of them once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names(Pile);
+
+impl Names {
+    /// Names that come in their order. One that does not come after the one before is left out.
+    pub fn sorted<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Self {
+        let mut this = Self::default();
+        for name in names {
+            this.push(name.as_ref());
+        }
+        this.0.text.shrink_to_fit();
+        this.0.ends.shrink_to_fit();
+        this
+    }
+
+    /// Adds a name behind the others; whether it could be added.
+    pub fn push(&mut self, name: &str) -> bool {
+        self.last().is_none_or(|last| last < name) && self.0.push(name)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The name at a place.
+    pub fn get(&self, at: usize) -> Option<&str> {
+        self.0.get(at)
     }
 
     fn last(&self) -> Option<&str> {

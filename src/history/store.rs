@@ -232,10 +232,10 @@ impl Store {
 
     fn write(&self, root: &Path, event: &RunEvent, now: Timestamp) -> Result<(), rusqlite::Error> {
         let find = |run: &RunId| -> Result<Option<i64>, rusqlite::Error> {
-            let project = self.project(root)?;
-            let sql = "SELECT id FROM run WHERE project = ?1 AND number = ?2";
+            let sql = "SELECT run.id FROM run JOIN project ON project.id = run.project
+                       WHERE root = ?1 AND number = ?2";
             let mut find = self.connection.prepare(sql)?;
-            find.query_row(params![project, run.0], |row| row.get(0)).optional()
+            find.query_row(params![root.to_string_lossy(), run.0], |row| row.get(0)).optional()
         };
         match event {
             RunEvent::RunStarted { run, trigger, generation, changed, changes, stages } => {

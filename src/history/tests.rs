@@ -163,6 +163,13 @@ fn the_last_fingerprint_of_a_stage_is_kept() {
         assert_eq!(store.items(root, &id("test")).unwrap().as_deref(), Some(&b"items"[..]));
         assert_eq!(store.last(root, &id("test")).unwrap(), Some(last));
     }
+    // The items may stay as they are, with the fingerprint that they belong to and no other.
+    for (run, fingerprint, is_taken) in [(3, Digest::of(b"x"), true), (4, Digest::of(b"y"), false)] {
+        let last = Last { run: RunId(run), verdict: Verdict::Flaky, fingerprint };
+        store.remember(root, &id("test"), &last, None).unwrap();
+        assert_eq!(store.last(root, &id("test")).unwrap() == Some(last), is_taken);
+        assert_eq!(store.items(root, &id("test")).unwrap().as_deref(), Some(&b"items"[..]));
+    }
     store.forget(root).unwrap();
     assert_eq!(store.last(root, &id("test")).unwrap(), None);
 }

@@ -5,6 +5,8 @@ pub mod decide;
 mod desk;
 pub mod places;
 pub mod read;
+#[cfg(test)]
+mod tests;
 pub mod turn;
 mod work;
 

@@ -25,17 +25,20 @@ pub fn each<T: Sync, R: Send>(
     }
     let next = AtomicUsize::new(0);
     let slots: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
-    thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                while let Some((slot, item)) =
-                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| slots.get(i).zip(items.get(i)))
-                {
-                    let Some(result) = act(item) else { return };
-                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-                }
-            });
+    let work = || {
+        while let Some((slot, item)) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| slots.get(i).zip(items.get(i)))
+        {
+            let Some(result) = act(item) else { return };
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         }
+    };
+    thread::scope(|scope| {
+        // This thread works, too.
+        for _ in 1..jobs {
+            scope.spawn(work);
+        }
+        work();
     });
     slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::rules::Rules;
+use crate::base::names::Pile;
 use crate::sys::content::{self, Look};
 use crate::sys::events::Queue;
 use crate::sys::real::RealSystem;
 use crate::sys::system::ReadSystem;
 use crate::sys::walk::{self, Entry, Kind};
+use crate::sys::workers;
 
 /// The directories.
 pub(super) struct Ground {
@@ -28,10 +30,14 @@ pub(super) struct Ground {
     full: bool,
 }
 
-/// A directory with its files, all as paths from the root.
+/// So many files are looked at before another thread may go on.
+const PART: usize = 1024;
+
+/// What is below a directory, all as paths from the root.
+#[derive(Default)]
 pub(super) struct Found {
-    pub dir: Arc<str>,
-    pub files: Vec<String>,
+    pub dirs: Vec<Arc<str>>,
+    pub files: Pile,
 }
 
 /// What is in a directory that was known before.
@@ -49,24 +55,25 @@ impl Ground {
 
     /// Watches a directory and all below it that matter, and finds their files: first what is near, so that this is what
     /// is watched when not all can be.
-    pub fn enter(&mut self, dir: &str) -> Vec<Found> {
+    pub fn enter(&mut self, dir: &str) -> Found {
         let mut open = VecDeque::from([Arc::<str>::from(dir)]);
-        let mut all = Vec::new();
+        let mut found = Found::default();
         while let Some(dir) = open.pop_front() {
             let full = self.root.join(&*dir);
             self.watch(&dir, &full);
             // A directory that is gone or closed to us has no files; its watch tells when that changes.
             let entries = walk::list(&full).unwrap_or_default();
-            let mut files = Vec::new();
             for (path, kind) in self.sift(&dir, entries) {
                 match kind {
                     Kind::Dir => open.push_back(path.into()),
-                    _ => files.push(path),
+                    _ => {
+                        found.files.push(&path);
+                    }
                 }
             }
-            all.push(Found { dir, files });
+            found.dirs.push(dir);
         }
-        all
+        found
     }
 
     /// Looks into a directory that is not watched; `None` when it is not there any more.
@@ -195,6 +202,17 @@ impl Ground {
                  (fs.inotify.max_user_watches)"
             )),
         }
+    }
+
+    /// What [`Ground::stamp`] says of each of these files.
+    pub fn stamps(&self, files: &Pile) -> Vec<Option<u64>> {
+        let places: Vec<usize> = (0..files.len()).collect();
+        let parts: Vec<&[usize]> = places.chunks(PART).collect();
+        let stamps = |part: &&[usize]| {
+            let stamp = |place: &usize| files.get(*place).and_then(|file| self.stamp(file));
+            Some(part.iter().map(stamp).collect::<Vec<_>>())
+        };
+        workers::each(&parts, workers::cores(), stamps).into_iter().flatten().flatten().collect()
     }
 
     /// What the file system says of a file, as one number that is not 0; `None` when there is none.

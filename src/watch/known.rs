@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::base::names::Names;
+use crate::base::names::{Names, Pile};
 
 /// The files.
 #[derive(Debug, Default)]
@@ -29,13 +29,16 @@ struct Row {
 }
 
 impl Known {
-    /// These files with their stamps, none of which is 0.
-    pub fn of(mut files: Vec<(String, u64)>) -> Self {
-        files.sort_unstable();
-        files.dedup_by(|one, other| one.0 == other.0);
-        let names = Arc::new(Names::sorted(files.iter().map(|(name, _)| name)));
-        // Not out of the list itself, whose memory would be kept.
-        Self { names, stamps: files.iter().map(|(_, stamp)| *stamp).collect(), ..Self::default() }
+    /// These files with their stamps; one without is not there any more.
+    pub fn of(files: &Pile, stamps: &[Option<u64>]) -> Self {
+        let stamped = stamps.iter().enumerate().filter(|(_, stamp)| stamp.is_some());
+        let mut order: Vec<usize> = stamped.map(|(place, _)| place).collect();
+        order.sort_unstable_by_key(|place| files.get(*place));
+        order.dedup_by_key(|place| files.get(*place));
+        let names = Arc::new(Names::sorted(order.iter().filter_map(|place| files.get(*place))));
+        // Not out of the order itself, whose memory would be kept.
+        let stamps = order.iter().filter_map(|place| stamps[*place]).collect();
+        Self { names, stamps, ..Self::default() }
     }
 
     /// How many files there are.
@@ -163,7 +166,9 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_table(first in prop::collection::btree_map("[a-c/]{1,2}", 1_u64..9, 0..6), steps in prop::collection::vec(step(), 0..40)) {
-            let mut known = Known::of(first.clone().into_iter().rev().collect());
+            let mut files = Pile::default();
+            let stamps: Vec<Option<u64>> = first.iter().rev().map(|(name, stamp)| files.push(name).then_some(*stamp)).collect();
+            let mut known = Known::of(&files, &stamps);
             let mut model: BTreeMap<String, (u64, Option<u64>)> =
                 first.into_iter().map(|(name, stamp)| (name, (stamp, None))).collect();
             for step in steps {

@@ -100,17 +100,7 @@ impl Watcher {
         }
         let found = this.ground.enter("");
         // The watches stand; only now are the files looked at, so that nothing falls between the two.
-        let stamps = workers::each(&found, workers::cores(), |found| {
-            Some(found.files.iter().map(|file| this.ground.stamp(file)).collect::<Vec<_>>())
-        });
-        let stamped = found.into_iter().zip(stamps).flat_map(|(found, stamps)| {
-            found
-                .files
-                .into_iter()
-                .zip(stamps.into_iter().flatten())
-                .filter_map(|(file, stamp)| Some((file, stamp?)))
-        });
-        this.known = Known::of(stamped.collect());
+        this.known = Known::of(&found.files, &this.ground.stamps(&found.files));
         this.begin_rounds(Instant::now());
         Ok(this)
     }
@@ -224,15 +214,15 @@ impl Watcher {
         self.ground.rules = rules(&self.ground.root, &self.options);
         self.listing = None;
         let found = self.ground.enter("");
-        let dirs: BTreeSet<&str> = found.iter().map(|found| &*found.dir).collect();
+        let dirs: BTreeSet<&str> = found.dirs.iter().map(|dir| &**dir).collect();
         for dir in self.ground.others(&dirs) {
             self.ground.leave(&dir);
         }
         let mut gone: BTreeSet<&str> = self.known.from("").collect();
-        for file in found.iter().flat_map(|found| &found.files) {
-            let was_known = gone.remove(file.as_str());
+        for file in found.files.iter() {
+            let was_known = gone.remove(file);
             if !was_known || self.ground.stamp(file) != self.known.stamp(file) {
-                self.settle.touch(file.clone(), Mark::Whole, now);
+                self.settle.touch(file.to_owned(), Mark::Whole, now);
             }
         }
         for file in gone {
@@ -347,8 +337,8 @@ impl Watcher {
 
     /// A directory has come, with all that is in it.
     fn enter(&mut self, dir: &str, now: Instant) {
-        for file in self.ground.enter(dir).into_iter().flat_map(|found| found.files) {
-            self.settle.touch(file, Mark::Whole, now);
+        for file in self.ground.enter(dir).files.iter() {
+            self.settle.touch(file.to_owned(), Mark::Whole, now);
         }
         self.begin_rounds(now);
     }
