@@ -24,6 +24,8 @@ pub struct Around<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// The interpreter, for a stage that may use one.
     pub python: Option<&'a Python>,
+    /// The credential profile of the project.
+    pub cloud: Option<&'a str>,
     /// What the stages that it needs have made, or what they are.
     pub upstream: &'a BTreeMap<StageId, Digest>,
 }
@@ -65,6 +67,9 @@ pub fn fingerprint(
         if let Some(value) = around.env.get(name) {
             found.add(Kind::Variable, name.as_str(), Digest::of(value.as_bytes()).to_string());
         }
+    }
+    if let Some(cloud) = around.cloud.filter(|_| stage.wants_cloud) {
+        found.add(Kind::Variable, "DEVBOOT_CLOUD", cloud);
     }
     for (stage, digest) in around.upstream {
         found.add(Kind::Upstream, stage.0.as_str(), digest.to_string());
@@ -148,6 +153,7 @@ mod tests {
         fn take(&mut self) -> Fingerprint {
             let around = Around {
                 root: self.dir.path(),
+                cloud: None,
                 inputs: &Inputs::of(Names::sorted(["a.py"])),
                 env: &self.env,
                 python: Some(&self.python),
@@ -214,6 +220,7 @@ mod tests {
         .unwrap();
         let around = Around {
             root: desk.dir.path(),
+            cloud: None,
             inputs: &Inputs::of(Names::sorted(["a.py"])),
             env: &desk.env,
             python: None,

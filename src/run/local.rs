@@ -98,7 +98,11 @@ fn pytest(args: &[String], prepared: &Prepared) -> CommandSpec {
     given(CommandSpec::new(python).args(["-m", "pytest"]).args(args), prepared)
 }
 
-fn given(mut spec: CommandSpec, prepared: &Prepared) -> CommandSpec {
+fn given(spec: CommandSpec, prepared: &Prepared) -> CommandSpec {
+    let mut spec = match prepared.through.split_first() {
+        Some((program, args)) => CommandSpec::new(program).args(args).arg(&spec.program).args(&spec.args),
+        None => spec,
+    };
     spec.clear_env = true;
     prepared.env.iter().fold(spec.cwd(&prepared.cwd), |spec, (name, value)| spec.env(name, value))
 }
@@ -130,6 +134,7 @@ mod tests {
             env: [("A".to_owned(), "b".to_owned())].into(),
             cwd: "/p".into(),
             python: None,
+            through: Vec::new(),
         };
         let spec = |prepared: &Prepared| pytest(&["-k".into(), "a b".into()], prepared);
         assert_eq!((spec(&prepared).program, spec(&prepared).clear_env), ("python3".into(), true));
@@ -139,5 +144,9 @@ mod tests {
         assert_eq!(spec.args, ["-m", "pytest", "-k", "a b"]);
         assert_eq!(spec.env, [("A".into(), Some("b".into()))]);
         assert_eq!(spec.cwd.as_deref(), Some(Path::new("/p")));
+        prepared.through = ["devboot", "cloud", "exec", "dev", "--"].map(Into::into).into();
+        let spec = super::spec(&Command::Shell("a | b".into()), &prepared);
+        assert_eq!(spec.program, "devboot");
+        assert_eq!(spec.args, ["cloud", "exec", "dev", "--", "sh", "-c", "a | b"]);
     }
 }

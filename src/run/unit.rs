@@ -1,6 +1,7 @@
 //! One attempt of one stage, from what it needs to what came of it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -27,6 +28,8 @@ pub struct Prepared {
     pub cwd: PathBuf,
     /// The interpreter of a pytest stage; `None`: `python3` on its `PATH`.
     pub python: Option<PathBuf>,
+    /// The command, with its arguments, that gives the stage cloud credentials and then becomes it; empty for none.
+    pub through: Vec<OsString>,
 }
 
 /// The project as a run asks it. Called on threads where it may block.

@@ -1,6 +1,7 @@
 //! The project as its runs ask it: what a stage depends on now, whether what came of it still holds, who wrote what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +18,7 @@ use crate::project::python::{self, Python};
 use crate::run::event::{RunId, StageEnd, Trigger, Verdict};
 use crate::run::outputs;
 use crate::run::unit::{Prepared, Site};
-use crate::sys::clock;
+use crate::sys::{clock, env};
 
 /// Source that is younger than this, in seconds, may be saved again within the same second.
 const SECONDS: i64 = 2;
@@ -115,6 +116,7 @@ impl Desk {
             inputs: &inputs,
             env: &env,
             python: python.as_deref(),
+            cloud: self.pipeline.cloud.as_deref(),
             upstream: &upstream,
         };
         let mut contents = lock(&self.contents);
@@ -237,6 +239,19 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// A stage that asks for the project's credential profile gets it as any command does; devboot then becomes the stage.
+    fn through(&self, stage: &Stage) -> Result<Vec<OsString>, String> {
+        let Some(name) = self.pipeline.cloud.as_ref().filter(|_| stage.wants_cloud) else {
+            return Ok(Vec::new());
+        };
+        let program = env::current_exe().map_err(|error| format!("cannot find devboot itself: {error}"))?;
+        Ok([program.as_os_str(), "cloud".as_ref(), "exec".as_ref(), name.as_ref(), "--".as_ref()]
+            .map(Into::into)
+            .into())
+    }
+}
+
 impl Site for Desk {
     fn prepare(&self, stage: &Stage) -> Result<Prepared, String> {
         let (now, mut env) = self.look(stage)?;
@@ -267,6 +282,7 @@ impl Site for Desk {
             why,
             cwd: self.root.join(&stage.cwd),
             python: python.map(|python| python.program.clone()),
+            through: self.through(stage)?,
             env,
         })
     }

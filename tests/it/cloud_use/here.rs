@@ -3,6 +3,27 @@
 use super::Home;
 
 #[test]
+fn a_stage_that_asks_for_it_has_the_project_s_profile_and_no_other_stage_has() {
+    let home = Home::new();
+    let who = home.who();
+    let python = crate::cloud_tokens::python();
+    home.world.write(
+        "p/devboot.toml",
+        format!(
+            "[project]\ncloud = 'dev'\n[stage.with]\ncloud = true\nrun = [{python:?}, '-c', \"{who}\"]\n\
+             [stage.without]\nrun = 'echo [$AWS_CONFIG_FILE]'\n"
+        ),
+    );
+    let ran = home.devboot(&["run", "-C", "p", "--trust"]).exits(0);
+    let ran = ran.says("with     passed").says("without  passed");
+    drop(ran);
+    let _ = home.devboot(&["logs", "-C", "p", "with"]).exits(0).says(super::DEV);
+    let _ = home.devboot(&["logs", "-C", "p", "without"]).exits(0).says("[]");
+    let _ = home.devboot(&["cloud", "lock"]).exits(0);
+    let _ = home.devboot(&["run", "-C", "p", "--force", "with"]).exits(2).says("the vault is locked");
+}
+
+#[test]
 fn a_trusted_project_switches_on_entering_and_back_on_leaving() {
     let home = Home::new();
     home.world
