@@ -73,6 +73,57 @@ fn requests_keep_their_form() {
 }
 
 #[test]
+fn what_is_said_about_credentials_keeps_its_form() {
+    use crate::ipc::cloud::*;
+    let hidden = Hidden::new;
+    let codes = BTreeMap::from([("device".to_owned(), hidden("123456"))]);
+    let wanted = Use {
+        profile: "dev".into(),
+        via: Some("value".into()),
+        confirmed: true,
+        check: true,
+        codes: codes.clone(),
+    };
+    let of = OfLease { profile: "dev".into(), provider: "azure".into(), resource: "r".into(), codes };
+    for (name, request) in [
+        ("use", CloudRequest::Use(wanted)),
+        ("lease", CloudRequest::Lease(of)),
+        ("unlock", CloudRequest::Unlock(Unlock { identity: hidden("key"), seconds: Some(9), idle: Some(3) })),
+        ("lock", CloudRequest::Lock),
+        ("vault", CloudRequest::Vault),
+        ("seal", CloudRequest::Seal(Seal { name: "aws/dev".into(), secret: hidden("s") })),
+        ("unseal", CloudRequest::Unseal(Names { names: vec!["aws/dev".into()] })),
+        ("forget", CloudRequest::Forget(Forget { profile: Some("dev".into()) })),
+    ] {
+        golden(&format!("request-cloud-{name}"), &FromClient::Request(Request::Cloud(request)));
+    }
+    let part = Part {
+        provider: "aws".into(),
+        account: Some("123456789012".into()),
+        who: Some("arn".into()),
+        verified: true,
+        note: Some("a note".into()),
+        ends: Some(Timestamp(0)),
+    };
+    let switch = Switch {
+        changes: vec![("AWS_REGION".into(), Some(hidden("r"))), ("AWS_PROFILE".into(), None)],
+        parts: vec![part],
+        guard: Some("prod".into()),
+        until: Some(Timestamp(0)),
+    };
+    let vault =
+        VaultStatus { exists: true, open: true, until: Some(Timestamp(0)), names: vec!["aws/dev".into()] };
+    for (name, response) in [
+        ("switch", CloudResponse::Switch(switch)),
+        ("lease", CloudResponse::Lease(Lease { text: hidden("{}"), ends: Some(Timestamp(0)) })),
+        ("code", CloudResponse::Code("device".into())),
+        ("vault", CloudResponse::Vault(vault)),
+    ] {
+        golden(&format!("response-cloud-{name}"), &FromService::Response(Response::Cloud(response)));
+    }
+}
+
+#[test]
 fn responses_and_events_keep_their_form() {
     golden("service-hello", &FromService::Hello(hello()));
     let failure = Failure {

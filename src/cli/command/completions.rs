@@ -28,14 +28,15 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         "fish" => Shell::Fish,
         _ => Shell::Bash,
     };
-    context.printer.data(&text(shell))?;
+    let names = crate::cli::cloud_link::profiles(context).unwrap_or_default().into_keys().collect();
+    context.printer.data(&text(shell, names))?;
     Ok(Exit::Done)
 }
 
-/// The completion file of a shell.
-pub fn text(shell: Shell) -> String {
+/// The completion file of a shell; `profiles` are the names of the credential profiles.
+pub fn text(shell: Shell, profiles: Vec<String>) -> String {
     let mut bytes = Vec::new();
-    clap_complete::generate(shell, &mut with_names(Cli::command()), "devboot", &mut bytes);
+    clap_complete::generate(shell, &mut with_names(Cli::command(), &profiles), "devboot", &mut bytes);
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
     if shell == Shell::Fish {
         // clap's writer for fish leaves the values of plain arguments out.
@@ -44,6 +45,15 @@ pub fn text(shell: Shell) -> String {
             REPO_VERBS.join(" "),
             super::repo::names().join(" ")
         ));
+        if !profiles.is_empty() {
+            let offer =
+                |seen: &str| format!("complete -c devboot -n \"{seen}\" -f -a \"{}\"\n", profiles.join(" "));
+            text.push_str(&offer("__fish_devboot_using_subcommand use"));
+            let verbs = CLOUD_VERBS.join(" ");
+            text.push_str(&offer(&format!(
+                "__fish_devboot_using_subcommand cloud; and __fish_seen_subcommand_from {verbs}"
+            )));
+        }
     }
     text
 }
@@ -51,15 +61,28 @@ pub fn text(shell: Shell) -> String {
 /// The verbs of `devboot repo` that take names.
 const REPO_VERBS: [&str; 6] = ["show", "clone", "status", "update", "test", "remove"];
 
+/// The verbs of `devboot cloud` that take the name of a profile that is there.
+const CLOUD_VERBS: [&str; 5] = ["show", "check", "env", "exec", "remove"];
+
 /// Repositories are offered by the names of the catalog, though any address may be given.
-fn with_names(command: clap::Command) -> clap::Command {
+fn with_names(command: clap::Command, profiles: &[String]) -> clap::Command {
     let offer = |verb: clap::Command, arg: &'static str| {
         verb.mut_arg(arg, |arg| {
             arg.value_parser(clap::builder::PossibleValuesParser::new(super::repo::names()))
         })
     };
-    command.mut_subcommand("repo", |repo| {
+    let command = command.mut_subcommand("repo", |repo| {
         REPO_VERBS.into_iter().fold(repo, |repo, verb| repo.mut_subcommand(verb, |verb| offer(verb, "names")))
+    });
+    if profiles.is_empty() {
+        return command;
+    }
+    let profile = |verb: clap::Command| {
+        let names = clap::builder::PossibleValuesParser::new(profiles.to_vec());
+        verb.mut_arg("name", |arg| arg.value_parser(names))
+    };
+    command.mut_subcommand("use", profile).mut_subcommand("cloud", |cloud| {
+        CLOUD_VERBS.into_iter().fold(cloud, |cloud, verb| cloud.mut_subcommand(verb, profile))
     })
 }
 

@@ -77,6 +77,8 @@ struct Book {
     known: BTreeMap<Key, (Timestamp, Known)>,
     /// When a lease was asked for last.
     used: BTreeMap<Key, Timestamp>,
+    /// The step of the last code that was made for an MFA device: a server takes each once.
+    steps: BTreeMap<String, i64>,
     /// Until when a guarded profile is open.
     grants: BTreeMap<String, Timestamp>,
     vault: Option<Open>,

@@ -5,7 +5,7 @@ use super::{Book, Desk};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
-use crate::cloud::totp::Seed;
+use crate::cloud::totp::{self, Seed};
 use crate::cloud::vault::key::VaultKey;
 use crate::cloud::vault::{self, Contents, Unlocked, VaultError};
 use crate::ipc::cloud as wire;
@@ -81,7 +81,12 @@ impl Desk {
             let device = crate::base::text::printable(device);
             Fault::new(ErrorKind::Failed, format!("the sealed seed of {device} gives no code")).cause(error)
         })?;
-        Ok(seed.code(clock::now()))
+        let now = clock::now();
+        if self.book().steps.insert(device.to_owned(), totp::step(now)) == Some(totp::step(now)) {
+            let words = "the code of this moment was used already, and each is taken once";
+            return Err(Fault::new(ErrorKind::Failed, words).hint(format!("again in {} s", totp::left(now))));
+        }
+        Ok(seed.code(now))
     }
 
     pub(super) fn unlock(&self, unlock: &wire::Unlock) -> Result<wire::VaultStatus, Miss> {
@@ -104,8 +109,9 @@ impl Desk {
     pub(super) fn lock_vault(&self) -> wire::VaultStatus {
         let mut book = self.book();
         let doors = std::mem::take(&mut book.doors);
+        let steps = std::mem::take(&mut book.steps);
         let recorder = book.recorder.take();
-        *book = Book { tended: book.tended, held: book.held, doors, recorder, ..Book::default() };
+        *book = Book { tended: book.tended, held: book.held, doors, recorder, steps, ..Book::default() };
         drop(book);
         self.changed.notify_all();
         wire::VaultStatus { exists: self.vault_exists(), ..wire::VaultStatus::default() }

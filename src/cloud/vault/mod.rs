@@ -4,8 +4,8 @@
 //! passphrase (scrypt, about a quarter of a second), or to an age recipient of the user's. Whoever holds the opened
 //! identity, as the service does, reads and writes without asking again.
 //!
-//! [`format`] is the text of the file, [`key`] what age does for us, [`contents`] what is inside, [`unlocked`] an open
-//! vault as a value, and [`file`] the one on disk. What is not promised: a whole vault of last week that someone puts
+//! [`mod@format`] is the text of the file, [`key`] what age does for us, [`contents`] what is inside, [`unlocked`] an open
+//! vault as a value, and [`mod@file`] the one on disk. What is not promised: a whole vault of last week that someone puts
 //! in the place of today's opens as it did last week.
 
 pub mod contents;
