@@ -10,6 +10,8 @@ use crate::base::path::HomePath;
 use crate::base::text::{counted, printable};
 use crate::cli::context::Context;
 use crate::cli::{home_run, view};
+use crate::cloud::desk::VAULT;
+use crate::cloud::profiles;
 use crate::home::prepare::{discard_preparation, own_dirs};
 use crate::repos::git::clone::partial_path;
 use crate::setup::ours;
@@ -152,6 +154,16 @@ fn made(context: &Context, record: &Record) -> Made {
         .filter_map(|dir| partial_path(&dir.under(home)))
         .filter(|path| matches!(context.system.meta(path), Ok(Some(_))))
         .collect();
+    // A sealed secret has no other copy, perhaps.
+    for (path, why) in [
+        (context.dirs.data.join(VAULT), "your sealed secrets; remove it by hand if it is to go"),
+        (context.dirs.config.join(profiles::FILE), "your credential profiles"),
+    ] {
+        let there = matches!(context.system.meta(&path), Ok(Some(_)));
+        let below =
+            path.strip_prefix(home).ok().and_then(|below| HomePath::parse(&below.to_string_lossy()).ok());
+        made.kept.extend(below.filter(|_| there).map(|below| (below, why.to_owned())));
+    }
     for (dir, clone) in &record.clones {
         let path = dir.under(home);
         match ours::clone_is_ours(&context.system, &path, clone) {
@@ -181,6 +193,8 @@ fn purge(context: &Context, record: &Record) -> Result<(), Fault> {
     {
         tree::remove(&path).map_err(unusable(&path))?;
     }
+    let lock = context.dirs.data.join(format!("{VAULT}.lock"));
+    context.system.remove_file(&lock).map_err(unusable(&lock))?;
     for path in ["kits", ""] {
         let path = context.dirs.data.join(path);
         // A kit that the user changed stays, and so does what holds it.

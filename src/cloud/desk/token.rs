@@ -17,6 +17,7 @@ use crate::cloud::azure::token::{AUTHORITY, MANAGEMENT, ServicePrincipal};
 use crate::cloud::azure::{environment as azure_environment, obtain as azure};
 use crate::cloud::change::Change;
 use crate::cloud::exchange::Waiting;
+use crate::cloud::gcp::config::{self, Configuration};
 use crate::cloud::gcp::config_dir;
 use crate::cloud::gcp::credential::{self, Credential, Impersonated};
 use crate::cloud::gcp::metadata::Account;
@@ -90,7 +91,11 @@ impl Desk {
     /// Where a GCP part's tokens come from.
     fn gcp_source(&self, part: &GcpPart) -> Result<gcp::Source, Miss> {
         let parsed = |bytes: &[u8]| credential::parse(bytes).map_err(Fault::from);
-        let found = match (&part.sealed, &part.file) {
+        let file = match &part.file {
+            Some(file) => Some(file.clone()),
+            None => self.gcloud_credentials(part)?,
+        };
+        let found = match (&part.sealed, &file) {
             (Some(name), _) => Some(parsed(self.sealed_one(GCP_SEALED, name)?.expose().as_bytes())?),
             (None, Some(file)) => Some(parsed(self.credential_file(file)?.expose())?),
             (None, None) => None,
@@ -104,6 +109,25 @@ impl Desk {
             (Some(source), None) => gcp::Source::Credential(source),
             (None, _) => gcp::Source::Host,
         })
+    }
+
+    /// A configuration of gcloud, which must be there.
+    fn gcloud(&self, name: &str) -> Result<Configuration, Miss> {
+        // The user's own, whatever a switched shell was pointed at.
+        let dir = config::dir(&|_| None, &self.dirs.home);
+        let read = config::read(&RealSystem, &dir, &|_| None).map_err(Fault::from)?;
+        let found = read.and_then(|mut gcloud| gcloud.configurations.remove(name));
+        found.ok_or_else(|| {
+            let words = format!("gcloud has no configuration '{}'", printable(name));
+            Fault::new(ErrorKind::Usage, words).hint("gcloud config configurations list").into()
+        })
+    }
+
+    /// What a configuration's own credentials are needed for: to act as a service account.
+    fn gcloud_credentials(&self, part: &GcpPart) -> Result<Option<String>, Miss> {
+        let (Some(name), Some(_)) = (&part.configuration, &part.impersonate) else { return Ok(None) };
+        let credentials = self.gcloud(name)?.credentials;
+        Ok(credentials.map(|path| path.to_string_lossy().into_owned()))
     }
 
     fn credential_file(&self, file: &str) -> Result<Secret<Vec<u8>>, Miss> {
@@ -177,7 +201,7 @@ impl Desk {
         let mut told =
             wire::Part { provider: "gcp".into(), account: part.project.clone(), ..wire::Part::default() };
         let place = gcp_environment::Place { project: part.project.as_deref(), region: None, zone: None };
-        if part.sealed.is_none() && part.file.is_none() {
+        if part.sealed.is_none() && part.file.is_none() && self.gcloud_credentials(part)?.is_none() {
             told.who = part.account.clone();
             let Some(configuration) = &part.configuration else {
                 told.note = Some("the identity of the machine".into());
@@ -188,11 +212,16 @@ impl Desk {
                     project.map(|(name, project)| (name, Some(wire::Hidden::new(project.as_str()))));
                 return Ok((changes.collect(), told));
             };
+            let found = self.gcloud(configuration)?;
+            pinned("account", part.account.as_deref(), found.account.as_deref())?;
             told.note =
-                Some(format!("gcloud's own configuration '{}'; not verified", printable(configuration)));
+                Some(format!("gcloud's own configuration '{}', not verified", printable(configuration)));
+            (told.who, told.account) = (found.account, part.project.clone().or(found.project));
+            let project = told.account.clone();
+            let place = gcp_environment::Place { project: project.as_deref(), ..place };
             let hand_over = gcp_environment::HandOver::Named {
                 configuration: configuration.clone(),
-                credentials_file: None,
+                credentials_file: found.credentials.map(|path| path.to_string_lossy().into_owned()),
             };
             return Ok((wired(gcp_environment::changes(&hand_over, place)), told));
         }

@@ -117,10 +117,15 @@ impl Desk {
         wire::VaultStatus { exists: self.vault_exists(), ..wire::VaultStatus::default() }
     }
 
+    /// How it is. To look at it is not to use it.
     pub(super) fn vault_status(&self) -> Result<wire::VaultStatus, Miss> {
+        let used = self.book().vault.as_ref().map(|open| open.used);
         let names =
             self.contents()?.map(|contents| contents.iter().map(|(name, _)| name.to_owned()).collect());
-        let until = self.book().vault.as_ref().map(Open::until);
+        let until = self.book().vault.as_mut().map(|open| {
+            open.used = used.unwrap_or(open.used);
+            open.until()
+        });
         Ok(wire::VaultStatus {
             exists: self.vault_exists(),
             open: names.is_some(),

@@ -4,6 +4,7 @@ mod doors;
 mod fuzz;
 mod guard;
 mod here;
+mod offline;
 mod shells;
 mod vault;
 

@@ -23,6 +23,33 @@ fn it_is_made_once_opened_with_its_passphrase_and_closed() {
 }
 
 #[test]
+fn uninstall_leaves_what_has_no_other_copy_and_says_so() {
+    let home = Home::new();
+    let _ = home.shell("bash", "devboot use dev").exits(0);
+    let ran = home
+        .devboot(&["uninstall", "--yes"])
+        .exits(0)
+        .says("your sealed secrets")
+        .says("your credential profiles");
+    assert!(
+        ran.stderr.contains("~/.local/share/devboot/vault")
+            && ran.stderr.contains("~/.config/devboot/cloud.toml")
+    );
+    let left: Vec<_> = home
+        .world
+        .tree()
+        .into_iter()
+        .filter(|(_, node)| matches!(node, crate::world::Node::File(..)))
+        .collect();
+    let left: Vec<String> = left.iter().map(|(path, _)| path.display().to_string()).collect();
+    let ours = |path: &&String| path.contains("devboot");
+    assert_eq!(
+        left.iter().filter(ours).collect::<Vec<_>>(),
+        [".config/devboot/cloud.toml", ".local/share/devboot/vault"]
+    );
+}
+
+#[test]
 fn no_secret_is_left_anywhere_by_a_day_in_pointer_mode() {
     let home = Home::new();
     let canary = home.moto.keys.secret_access_key.expose().clone();

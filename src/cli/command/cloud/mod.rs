@@ -12,6 +12,7 @@ mod lock;
 mod prompt;
 mod remove;
 mod show;
+mod status;
 mod unlock;
 
 use clap::Subcommand;
@@ -63,6 +64,8 @@ enum Verb {
     Env(env::Args),
     /// Run a command with a profile's credentials
     Exec(exec::Args),
+    /// Whether the vault is open, and the names of what is in it
+    Status,
     /// Open the vault for a while
     Unlock(unlock::Args),
     /// Close the vault and forget every lease
@@ -87,6 +90,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         Verb::Check(args) => check::run(context, args),
         Verb::Env(args) => env::run(context, args),
         Verb::Exec(args) => exec::run(context, args),
+        Verb::Status => status::run(context),
         Verb::Unlock(args) => unlock::run(context, args),
         Verb::Lock => lock::run(context),
         Verb::Remove(args) => remove::run(context, args),
