@@ -13,6 +13,7 @@ pub mod desk;
 pub mod exchange;
 pub mod gcp;
 pub mod head;
+pub mod import;
 pub mod intake;
 pub mod profiles;
 pub mod provider;

@@ -104,15 +104,17 @@ pub(super) fn sections(file: &Path, origin: Origin, text: &str) -> Result<Vec<Ra
     Ok(found)
 }
 
-const COMMENT: [char; 2] = ['#', ';'];
+/// The signs that begin a comment.
+pub(super) const COMMENT: [char; 2] = ['#', ';'];
 
-fn title(line: &str) -> Option<&str> {
+/// What stands between the brackets of a line that begins a section; `None` when they are not closed.
+pub(super) fn title(line: &str) -> Option<&str> {
     let line = line.split(COMMENT).next().unwrap_or_default().trim_matches(BLANK);
     Some(line.strip_prefix('[')?.strip_suffix(']')?.trim_matches(BLANK))
 }
 
 /// The line up to a comment; a comment's sign follows a blank, else it is part of the value.
-fn before_comment(line: &str) -> &str {
+pub(super) fn before_comment(line: &str) -> &str {
     let mut signs = line.match_indices(COMMENT).map(|(at, _)| at);
     let end = signs.find(|at| line[..*at].ends_with(BLANK)).unwrap_or(line.len());
     &line[..end]

@@ -4,6 +4,7 @@
 //! void is no error, as in the SDKs, but it is kept in [`AwsConfig::ignored`], so that it can be said.
 
 mod grammar;
+mod without_keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use grammar::Raw;
 pub use grammar::{Place, Problem};
+pub use without_keys::{KEYS, keys_in_comments, without_keys};
 
 use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::secret::Secret;

@@ -1,0 +1,179 @@
+//! AWS's own files: a credential profile for each profile that says where its credentials come from.
+
+use std::collections::BTreeSet;
+
+use super::{Findings, Found, LONGEST, Plain, Source, is_key, short_id, valid_name};
+use crate::base::secret::Secret;
+use crate::base::text::printable;
+use crate::base::time::Timestamp;
+use crate::cloud::aws::config::{AwsConfig, Origin, Section};
+use crate::cloud::aws::credential_process;
+use crate::cloud::aws::lease::AwsLease;
+use crate::cloud::aws::profile::{self, Profile, Trouble, resolve};
+use crate::cloud::aws::sigv4::Keys;
+use crate::cloud::profiles::{AwsPart, CredentialProfile};
+
+/// What the files have.
+pub fn find(config: &AwsConfig) -> Findings {
+    let mut findings = Findings::default();
+    for (name, section) in &config.profiles {
+        let place = format!("[{name}]");
+        if name.len() > LONGEST {
+            findings.pass(&place, "its name is too long");
+            continue;
+        }
+        match keys(section) {
+            Ok(keys) => match resolve(config, name) {
+                Ok(resolved) => findings.add(found(name, &resolved, keys)),
+                // A section with a region alone is no profile to switch to; nor is what is sealed already.
+                Err(error) if error.trouble == Trouble::Nothing && error.profile == *name => {}
+                Err(error) => findings.pass(&place, error.to_string()),
+            },
+            Err(why) => findings.pass(&place, why),
+        }
+    }
+    for ignored in &config.ignored {
+        findings.pass(&format!("[{}]", ignored.section), format!("{}: {}", ignored.place, ignored.why));
+    }
+    findings
+}
+
+/// The profiles whose keys would go from the files.
+pub fn key_profiles<'a>(found: impl IntoIterator<Item = &'a Found>) -> BTreeSet<String> {
+    let name = |found: &Found| match &found.plain {
+        Some(Plain::AwsKeys(name)) => Some(name.clone()),
+        _ => None,
+    };
+    found.into_iter().filter_map(name).collect()
+}
+
+/// The keys of a section that are used and last.
+fn keys(section: &Section) -> Result<Option<Keys>, &'static str> {
+    let value = |name: &str| section.get(name).filter(|value| !value.is_empty());
+    let (Some(id), Some(secret)) = (value("aws_access_key_id"), value("aws_secret_access_key")) else {
+        // `resolve` has the words for half a pair.
+        return Ok(None);
+    };
+    if value("aws_session_token").or(value("aws_security_token")).is_some() {
+        return Err("its keys are temporary; whatever writes them there goes on doing so");
+    }
+    if !is_key(id) || !is_key(secret) {
+        return Err("its keys have signs that no key has");
+    }
+    let origin = section.property("aws_secret_access_key").map(|property| property.origin);
+    let outdone = value("credential_process").or(value("login_session")).is_some();
+    if outdone && origin == Some(Origin::Config) {
+        return Err("it has keys that no SDK uses, since it names another source too");
+    }
+    let secret_access_key = Secret::new(secret.to_owned());
+    Ok(Some(Keys { access_key_id: id.to_owned(), secret_access_key, session_token: None }))
+}
+
+/// Keys that last, in the form in which they are sealed.
+pub(super) fn sealed(keys: Keys) -> Secret<String> {
+    credential_process::answer(&AwsLease { keys, account: None, obtained: Timestamp(0), expiration: None })
+}
+
+fn found(name: &str, resolved: &Profile, keys: Option<Keys>) -> Found {
+    let (mut what, note) = described(&resolved.source);
+    if let Some(keys) = &keys {
+        let key = format!("key {}", short_id(&keys.access_key_id));
+        what = if matches!(resolved.source, profile::Source::Static(_)) {
+            key
+        } else {
+            format!("{what}, {key}")
+        };
+    }
+    let part = AwsPart { profile: Some(name.to_owned()), ..AwsPart::default() };
+    Found {
+        source: Source::Aws,
+        place: format!("[{}]", printable(name)),
+        what,
+        wished: valid_name(name, "aws"),
+        profile: CredentialProfile { aws: Some(part), ..CredentialProfile::default() },
+        plain: keys.as_ref().map(|_| Plain::AwsKeys(name.to_owned())),
+        secret: keys.map(sealed),
+        note,
+    }
+}
+
+fn described(source: &profile::Source) -> (String, Option<String>) {
+    use profile::Source as Way;
+    match source {
+        Way::Static(_) => ("a key".to_owned(), None),
+        Way::Role(role, _) => {
+            let arn = role.arn.rsplit_once(":role/").map_or(role.arn.as_str(), |(_, name)| name);
+            let mfa = if role.mfa_serial.is_some() { ", with MFA" } else { "" };
+            (format!("role {}{mfa}", super::clipped(arn)), None)
+        }
+        Way::WebIdentity(_) => ("role, with a token from a file".to_owned(), None),
+        Way::Sso(sso) => {
+            let words = format!("SSO: {} in {}", super::clipped(&sso.role), super::clipped(&sso.account));
+            (words, None)
+        }
+        // Its command line may hold a secret.
+        Way::Program(_) => ("credential_process".to_owned(), None),
+        Way::Login(_) => ("aws login".to_owned(), Some("AWS's own tools use its session".to_owned())),
+        Way::Host(_) => ("the host's identity".to_owned(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cloud::aws::config::parse;
+
+    fn of(config: &str, credentials: &str) -> Findings {
+        find(&parse((Path::new("/h/config"), config), (Path::new("/h/credentials"), credentials)).unwrap())
+    }
+
+    #[test]
+    fn keys_are_to_be_sealed_and_chains_are_taken_over_as_they_are() {
+        let config = "[default]\nregion = eu-west-1\n[profile work]\nrole_arn = arn:aws:iam::1:role/path/dev\nsource_profile = base\n\
+                      mfa_serial = arn:aws:iam::1:mfa/me\n[profile sh]\ncredential_process = /bin/x --secret hush\n";
+        let credentials = "[base]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalr\n";
+        let findings = of(config, credentials);
+        let rows: Vec<_> =
+            findings.found.iter().map(|found| (found.wished.as_str(), found.what.as_str())).collect();
+        assert_eq!(
+            rows,
+            [("base", "key AKIA…MPLE"), ("sh", "credential_process"), ("work", "role path/dev, with MFA")]
+        );
+        let base = &findings.found[0];
+        assert_eq!(base.plain, Some(Plain::AwsKeys("base".into())));
+        let again = credential_process::read(base.secret.as_ref().unwrap().expose().as_bytes(), Timestamp(0));
+        assert_eq!(again.unwrap().keys.secret_access_key.expose(), "wJalr");
+        assert!(findings.found[1..].iter().all(|found| found.secret.is_none()));
+        assert!(findings.passed.is_empty() && !format!("{findings:?}").contains("wJalr"));
+    }
+
+    #[test]
+    fn what_cannot_be_used_has_a_line_and_costs_nothing_else() {
+        let config = "[profile loop]\nrole_arn = x\nsource_profile = loop\n[work]\nregion = x\n[profile $(touch x)]\nregion = y\n\
+                      [profile both]\ncredential_process = x\naws_access_key_id = A\naws_secret_access_key = b\n";
+        let credentials = "[half]\naws_access_key_id = A\n[odd]\naws_access_key_id = A\u{1b}[2J\naws_secret_access_key = b c\n\
+                           [temporary]\naws_access_key_id = A\naws_secret_access_key = b\naws_session_token = t\n\
+                           [good]\naws_access_key_id = A\naws_secret_access_key = b\n";
+        let findings = of(config, credentials);
+        assert_eq!(findings.found.iter().map(|found| found.wished.as_str()).collect::<Vec<_>>(), ["good"]);
+        let places: Vec<_> = findings.passed.iter().map(|passed| passed.place.as_str()).collect();
+        assert_eq!(
+            places,
+            ["[both]", "[half]", "[loop]", "[odd]", "[temporary]", "[work]", "[profile $(touch x)]"]
+                .map(str::to_owned)
+        );
+        let said = findings.passed.iter().map(|passed| passed.why.as_str()).collect::<String>();
+        assert!(!said.chars().any(char::is_control) && !said.contains("b c"), "{said}");
+    }
+
+    #[test]
+    fn ten_thousand_profiles_are_bounded() {
+        let many: String = (0..10_000)
+            .map(|i| format!("[p{i}]\naws_access_key_id = A\naws_secret_access_key = b\n"))
+            .collect();
+        let findings = of("", &many);
+        assert_eq!((findings.found.len(), findings.passed.len(), findings.more), (200, 20, 9780));
+    }
+}
