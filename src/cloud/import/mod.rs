@@ -1,5 +1,5 @@
 //! What a home and a shell have of credentials, as credential profiles: which there are, what of them is secret, and where
-//! that stands in plain text. Pure but for [`files`].
+//! that stands in plain text. Pure but for [`files`] and [`gather`].
 //!
 //! Whatever is found was written by others. A thing that cannot be used is [passed over](Passed) with a line and never costs
 //! the rest.
@@ -9,6 +9,7 @@ pub mod azure;
 pub mod backup;
 pub mod env;
 pub mod files;
+pub mod gather;
 pub mod gcp;
 pub mod placing;
 

@@ -5,6 +5,7 @@ mod fuzz;
 mod guard;
 mod here;
 mod offline;
+mod import;
 mod shells;
 mod vault;
 

@@ -6,11 +6,14 @@ mod credential_process;
 mod current;
 mod env;
 mod exec;
+mod import;
 mod init;
 mod list;
 mod lock;
+mod plain;
 mod prompt;
 mod remove;
+mod restore;
 mod show;
 mod status;
 mod unlock;
@@ -52,6 +55,10 @@ enum Verb {
     Init(init::Args),
     /// Make a credential profile, and seal its keys
     Add(Box<add::Args>),
+    /// Make profiles of what AWS's, Google's and Azure's own files and the shell have, and seal their keys
+    Import(import::Args),
+    /// Give back a file that import has sealed
+    Restore(restore::Args),
     /// Which profiles there are
     List,
     /// What one profile says
@@ -84,6 +91,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     match &args.verb {
         Verb::Init(args) => init::run(context, args),
         Verb::Add(args) => add::run(context, args),
+        Verb::Import(args) => import::run(context, args),
+        Verb::Restore(args) => restore::run(context, args),
         Verb::List => list::run(context),
         Verb::Show(args) => show::run(context, args),
         Verb::Current => current::run(context),
