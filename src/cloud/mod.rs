@@ -8,6 +8,7 @@ pub mod address;
 pub mod audit;
 pub mod aws;
 pub mod azure;
+pub mod chain;
 pub mod change;
 pub mod desk;
 pub mod exchange;

@@ -1,5 +1,7 @@
 //! `devboot doctor`: each check with verdict, evidence and fix.
 
+mod cloud;
+
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -36,7 +38,7 @@ pub struct Args {
 /// A shell start may grow by this much, in milliseconds, before it is worth a word.
 const SLOW: f64 = 5.0;
 
-/// Checks host, home and shells.
+/// Checks host, home and shells, and says whose credentials the SDKs of clouds take.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let facts = context.facts()?;
     let can = capability::probe(&context.system, &context.dirs.home);
@@ -58,12 +60,14 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     for shell in can.shells.iter().filter(|shell| args.runs > 0 && is_set_up(&ledger, shell)) {
         found.push(start(context, shell, args.runs));
     }
+    let chains = cloud::chains(context);
+    found.extend(cloud::checks(&chains));
     let worst = found.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Good);
     let exit = if worst == Verdict::Bad { Exit::Differs } else { Exit::Done };
     if context.global.json {
-        context
-            .printer
-            .json(&json!({ "schema": view::SCHEMA, "host": facts.kind.name(), "checks": found }))?;
+        context.printer.json(&json!({
+            "schema": view::SCHEMA, "host": facts.kind.name(), "checks": found, "cloud": cloud::as_json(&chains),
+        }))?;
         return Ok(exit);
     }
     print(context, &found)?;

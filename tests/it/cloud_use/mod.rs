@@ -1,5 +1,6 @@
 //! `devboot use` and `devboot cloud`, with real shells and AWS's own clients against a server that checks signatures.
 
+mod chain;
 mod doors;
 mod fuzz;
 mod guard;
