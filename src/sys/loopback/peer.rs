@@ -22,6 +22,9 @@ pub fn owner(stream: &TcpStream) -> Owner {
     else {
         return Owner::Unknown;
     };
+    if let Ok(found) = ask(theirs, ours) {
+        return found;
+    }
     // Java, for one, speaks IPv4 through sockets of IPv6.
     for (table, mapped) in [("/proc/net/tcp", false), ("/proc/net/tcp6", true)] {
         let Ok(table) = std::fs::read_to_string(table) else { continue };
@@ -36,6 +39,73 @@ pub fn owner(stream: &TcpStream) -> Owner {
 #[cfg(not(target_os = "linux"))]
 pub fn owner(_: &TcpStream) -> Owner {
     Owner::Unknown
+}
+
+/// Asks the kernel for the one socket with these two ends, whatever family it is of; sock_diag(7). A machine with much memory has
+/// a table of half a million rows, and to read it takes ten milliseconds; this takes microseconds. An error where there is no
+/// such socket family: then the tables are read.
+#[cfg(target_os = "linux")]
+fn ask(local: SocketAddrV4, remote: SocketAddrV4) -> rustix::io::Result<Owner> {
+    use rustix::net::{
+        AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
+    };
+    let flags = SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::SOCK_DIAG))?;
+    rustix::net::sockopt::set_socket_timeout(
+        &socket,
+        rustix::net::sockopt::Timeout::Recv,
+        Some(std::time::Duration::from_secs(1)),
+    )?;
+    send(&socket, &question(local, remote), SendFlags::empty())?;
+    let mut buffer = [0_u8; 1024];
+    let (count, _) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
+    answer(&buffer[..count]).ok_or(rustix::io::Errno::BADMSG)?
+}
+
+/// `SOCK_DIAG_BY_FAMILY`, and the type of an error.
+#[cfg(target_os = "linux")]
+const BY_FAMILY: u16 = 20;
+#[cfg(target_os = "linux")]
+const ERROR: u16 = 2;
+
+/// A `nlmsghdr` and an `inet_diag_req_v2` of linux/inet_diag.h.
+#[cfg(target_os = "linux")]
+fn question(local: SocketAddrV4, remote: SocketAddrV4) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(72);
+    bytes.extend(72_u32.to_ne_bytes());
+    bytes.extend(BY_FAMILY.to_ne_bytes());
+    // A request for one, not for a list.
+    bytes.extend(1_u16.to_ne_bytes());
+    bytes.extend([0; 8]);
+    bytes.extend([libc::AF_INET as u8, libc::IPPROTO_TCP as u8, 0, 0]);
+    bytes.extend(u32::MAX.to_ne_bytes());
+    bytes.extend(local.port().to_be_bytes());
+    bytes.extend(remote.port().to_be_bytes());
+    for address in [local, remote] {
+        bytes.extend(address.ip().octets());
+        bytes.extend([0; 12]);
+    }
+    // Any interface; no cookie.
+    bytes.extend([0; 4]);
+    bytes.extend([0xff; 8]);
+    bytes
+}
+
+/// What the kernel says to that; `None` when it is no answer.
+#[cfg(target_os = "linux")]
+fn answer(bytes: &[u8]) -> Option<rustix::io::Result<Owner>> {
+    let number = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    let kind = u16::from_ne_bytes(bytes.get(4..6)?.try_into().ok()?);
+    Some(match kind {
+        // The user and the inode stand behind the header of 16 bytes, 4 bytes of state, 48 of addresses and 12 of queues.
+        BY_FAMILY if number(84)? == 0 => Ok(Owner::Gone),
+        BY_FAMILY => Ok(Owner::User(number(80)?)),
+        ERROR => match number(16)?.cast_signed().wrapping_neg() {
+            libc::ENOENT => Ok(Owner::Unknown),
+            error => Err(rustix::io::Errno::from_raw_os_error(error)),
+        },
+        _ => return None,
+    })
 }
 
 /// The owner of the socket with these two ends in a table of proc(5).
@@ -86,6 +156,20 @@ mod tests {
         let mapped = address(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80), true);
         assert_eq!(mapped, "0000000000000000FFFF00000100007F:0050");
         assert_eq!(find("", "", ""), None);
+    }
+
+    #[test]
+    fn the_kernel_is_asked_for_one_socket() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let SocketAddr::V4(ours) = listener.local_addr().unwrap() else { panic!("it is of IPv4") };
+        let client = TcpStream::connect(ours).unwrap();
+        let SocketAddr::V4(theirs) = client.local_addr().unwrap() else { panic!("it is of IPv4") };
+        let (_served, _) = listener.accept().unwrap();
+        assert_eq!(ask(theirs, ours), Ok(Owner::User(rustix::process::geteuid().as_raw())));
+        assert_eq!(ask(SocketAddrV4::new(*theirs.ip(), 1), ours), Ok(Owner::Unknown));
+        drop(client);
+        assert_eq!(ask(theirs, ours), Ok(Owner::Gone));
+        assert!(answer(b"short").is_none());
     }
 
     #[test]

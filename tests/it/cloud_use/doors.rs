@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use super::{DEV, Home};
 use crate::cloud_tokens::gcp::service_account;
 use crate::cloud_tokens::{TokenServer, python};
+use crate::full_disk::privileged;
 use crate::world::{Ran, lives, until};
 
 const TENANT: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
@@ -147,7 +148,7 @@ s = socket.create_connection((sys.argv[1].split(':')[0], int(sys.argv[1].split('
 s.sendall(sys.argv[2].encode()); print(s.makefile().readline())";
     for request in [&aws, &azure, &gce] {
         let request = format!("{}\r\n", request.replace("HOST", &host));
-        let mut other = home.command("setpriv");
+        let mut other = privileged("setpriv");
         other.args(["--reuid", "65534", "--clear-groups", "/usr/bin/python3", "-c", script, &host, &request]);
         let ran = Ran::of(other.current_dir("/").output().unwrap());
         assert!(ran.stdout.contains(" 403 "), "{}{}", ran.stdout, ran.stderr);

@@ -5,8 +5,8 @@ mod doors;
 mod fuzz;
 mod guard;
 mod here;
-mod offline;
 mod import;
+mod offline;
 mod shells;
 mod vault;
 

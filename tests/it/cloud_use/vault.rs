@@ -23,6 +23,64 @@ fn it_is_made_once_opened_with_its_passphrase_and_closed() {
 }
 
 #[test]
+fn its_passphrase_and_its_key_are_changed_and_its_secrets_carried() {
+    let home = Home::new();
+    let opens = |passphrase: &str| home.given(&["cloud", "unlock", "--passphrase-stdin"], passphrase).code;
+    let _ = home.given(&["cloud", "passwd", "--passphrase-stdin"], "wrong\nnew\n").exits(3);
+    let _ =
+        home.given(&["cloud", "passwd", "--passphrase-stdin"], PASSPHRASE).exits(64).says("no second line");
+    let _ = home.given(&["cloud", "passwd", "--passphrase-stdin"], &format!("{PASSPHRASE}\nnew\n")).exits(0);
+    assert_eq!((opens(PASSPHRASE), opens("new")), (3, 0));
+    // The service goes on with the vault open, though its key is another now.
+    let _ = home.given(&["cloud", "rotate", "--passphrase-stdin"], "new\n").exits(0);
+    let _ = home.devboot(&["cloud", "check", "dev"]).exits(0);
+    let _ =
+        home.given(&["cloud", "export", "all.sealed", "--passphrase-stdin"], "new\nfor the way\n").exits(0);
+    let text = home.world.text("all.sealed");
+    assert!(!text.contains(home.moto.keys.secret_access_key.expose().as_str()));
+    let _ = home
+        .given(&["cloud", "export", "all.sealed", "--passphrase-stdin"], "new\nother\n")
+        .exits(1)
+        .says("cannot write");
+    assert_eq!(home.world.text("all.sealed"), text);
+    let _ = home.devboot(&["cloud", "remove", "base", "--yes"]).exits(0);
+    let _ = home.given(&["cloud", "import-sealed", "all.sealed", "--passphrase-stdin"], "wrong").exits(3);
+    let ran =
+        home.given(&["cloud", "import-sealed", "all.sealed", "--passphrase-stdin"], "for the way").exits(0);
+    let _ = ran.says("1 secret taken in");
+    let _ = home.devboot(&["cloud", "check", "dev"]).exits(0);
+    let ran =
+        home.given(&["cloud", "import-sealed", "all.sealed", "--passphrase-stdin"], "for the way").exits(0);
+    let _ = ran.says("stays as it is");
+}
+
+#[test]
+fn the_log_tells_who_got_what_and_that_nobody_changed_it() {
+    let home = Home::new();
+    let _ = home.shell("bash", &format!("devboot use dev; python3 -c \"{}\"", home.who())).exits(0);
+    let _ = home.devboot(&["cloud", "credential-process", "prod"]).exits(4);
+    let told = || home.devboot(&["cloud", "audit"]).exits(0).stdout;
+    crate::world::until("the refusal in the log", || told().contains("is guarded and not open"));
+    let text = told();
+    assert!(
+        text.contains("unlock")
+            && text.contains("use")
+            && text.contains("credential-process")
+            && text.contains("python3"),
+        "{text}"
+    );
+    let _ = home.devboot(&["cloud", "audit", "--verify"]).exits(0).says("the log is whole");
+    let json = home.devboot(&["--json", "cloud", "audit", "--since", "1h"]).exits(0).stdout;
+    assert!(
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()["records"].as_array().unwrap().len() > 4
+    );
+    let path = ".local/state/devboot/audit.log";
+    let log = home.world.text(path);
+    home.world.write(path, log.replacen("\"dev\"", "\"xxx\"", 1));
+    let _ = home.devboot(&["cloud", "audit", "--verify"]).exits(2).says("the log is broken in line");
+}
+
+#[test]
 fn uninstall_leaves_what_has_no_other_copy_and_says_so() {
     let home = Home::new();
     let _ = home.shell("bash", "devboot use dev").exits(0);

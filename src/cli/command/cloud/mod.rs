@@ -1,15 +1,18 @@
 //! `devboot cloud`: credential profiles and the vault.
 
 mod add;
+mod audit;
 mod check;
 mod credential_process;
 mod current;
 mod env;
 mod exec;
+mod export;
 mod import;
 mod init;
 mod list;
 mod lock;
+mod passwd;
 mod plain;
 mod prompt;
 mod remove;
@@ -77,6 +80,16 @@ enum Verb {
     Unlock(unlock::Args),
     /// Close the vault and forget every lease
     Lock,
+    /// Open the vault with another passphrase from now on
+    Passwd(passwd::Args),
+    /// Give the vault a new key, and seal everything anew
+    Rotate(passwd::Args),
+    /// Write what is in the vault into a sealed file of its own
+    Export(export::Args),
+    /// Take in what such a file holds
+    ImportSealed(export::Args),
+    /// Who got which credentials, and whether the log is whole
+    Audit(audit::Args),
     /// Remove a profile, and what is sealed for it
     Remove(remove::Args),
     /// Print what shows the profile in a prompt
@@ -102,6 +115,11 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         Verb::Status => status::run(context),
         Verb::Unlock(args) => unlock::run(context, args),
         Verb::Lock => lock::run(context),
+        Verb::Passwd(args) => passwd::run(context, args, passwd::Change::Passphrase),
+        Verb::Rotate(args) => passwd::run(context, args, passwd::Change::Key),
+        Verb::Export(args) => export::export(context, args),
+        Verb::ImportSealed(args) => export::import(context, args),
+        Verb::Audit(args) => audit::run(context, args),
         Verb::Remove(args) => remove::run(context, args),
         Verb::Prompt(args) => prompt::run(context, args),
         Verb::CredentialProcess(args) => credential_process::run(context, args),

@@ -1,0 +1,99 @@
+//! `devboot cloud audit`.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::base::error::Fault;
+use crate::base::exit::Exit;
+use crate::base::text::{counted, printable};
+use crate::base::time::parse_span;
+use crate::cli::context::Context;
+use crate::cli::view;
+use crate::cloud::audit::{self, Record};
+use crate::cloud::desk::AUDIT;
+use crate::sys::clock;
+use crate::ui::{Style, table};
+
+/// Options.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  devboot cloud audit --since 1d\n  devboot cloud audit --verify\n\n\
+                  Each line of the log holds the digest of the line before it, so that a change or a gap shows. Who can write the file can still write it \
+                  anew from some line to its end. Exits with 2 when the chain is broken.")]
+pub struct Args {
+    /// Follow the chain and say where it breaks
+    #[arg(long)]
+    verify: bool,
+    /// Only what is not older: 30m, 8h, 7d
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    since: Option<Duration>,
+}
+
+/// Shows who got what, or checks that the log is whole.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    let log = audit::read(&context.system, &context.dirs.state.join(AUDIT))?;
+    if args.verify {
+        return verify(context, &log);
+    }
+    let from = args.since.map_or(i64::MIN, |span| clock::now().0.saturating_sub_unsigned(span.as_secs()));
+    let records: Vec<Record> = audit::records(&log).filter(|record| record.at.0 >= from).collect();
+    if context.global.json {
+        context.printer.json(&json!({ "schema": view::SCHEMA, "records": records }))?;
+        return Ok(Exit::Done);
+    }
+    if records.is_empty() {
+        context.printer.say("nothing is in the log");
+    }
+    let rows: Vec<Vec<String>> = records.iter().map(|record| row(context, record)).collect();
+    for line in table::columns(&rows) {
+        context.printer.data(&format!("{}\n", line.trim_end()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn row(context: &Context, record: &Record) -> Vec<String> {
+    let text = |text: &Option<String>| printable(text.as_deref().unwrap_or("-"));
+    let program = record.who.exe.as_deref().and_then(|exe| exe.rsplit('/').next()).unwrap_or("-");
+    let pid = record.who.pid.map_or_else(String::new, |pid| format!(" ({pid})"));
+    let style = if record.result == "ok" { Style::Good } else { Style::Bad };
+    vec![
+        record.at.to_string(),
+        printable(&record.event),
+        text(&record.profile),
+        text(&record.provider),
+        text(&record.kind),
+        format!("{}{pid}", printable(program)),
+        context.printer.paint_data(style, &printable(&record.result)),
+    ]
+}
+
+fn verify(context: &Context, log: &[u8]) -> Result<Exit, Fault> {
+    let verdict = audit::verify(log);
+    if context.global.json {
+        let found = match &verdict {
+            Ok(count) => {
+                json!({ "schema": view::SCHEMA, "whole": true, "records": count.records, "torn": count.torn })
+            }
+            Err(broken) => {
+                json!({ "schema": view::SCHEMA, "whole": false, "line": broken.line, "why": broken.to_string() })
+            }
+        };
+        context.printer.json(&found)?;
+    }
+    match verdict {
+        Ok(count) => {
+            let torn = match count.torn {
+                0 => String::new(),
+                torn => format!(", {} cut off by a crash", counted(torn, "line")),
+            };
+            context.printer.say(&format!("the log is whole: {}{torn}", counted(count.records, "record")));
+            Ok(Exit::Done)
+        }
+        Err(broken) => {
+            context
+                .printer
+                .say(&context.printer.paint(Style::Bad, &format!("the log is broken in {broken}")));
+            Ok(Exit::Differs)
+        }
+    }
+}
