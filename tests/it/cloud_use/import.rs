@@ -152,3 +152,64 @@ fn the_other_clouds_files_and_the_environment_are_taken_over() {
     let _ = home.devboot(&["cloud", "show", "work"]).exits(0).says("configuration = \"work\"");
     let _ = home.devboot(&["cloud", "show", "principal"]).exits(0).says("sealed = \"principal\"");
 }
+
+/// Runs devboot on a terminal and answers the questions in their order, each when its words are there.
+const TERMINAL: &str = "import json, os, pty, sys\n\
+    answers = json.loads(sys.argv[1])\n\
+    pid, fd = pty.fork()\n\
+    if pid == 0: os.execvp(sys.argv[2], sys.argv[2:])\n\
+    out, begun = b'', 0\n\
+    while True:\n\
+    \x20   try: data = os.read(fd, 4096)\n\
+    \x20   except OSError: break\n\
+    \x20   if not data: break\n\
+    \x20   out += data\n\
+    \x20   if answers and answers[0][0].encode() in out[begun:]:\n\
+    \x20       begun = len(out)\n\
+    \x20       os.write(fd, answers.pop(0)[1].encode())\n\
+    sys.stdout.write(out.decode())\n\
+    sys.exit(9 if answers else os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n";
+
+#[test]
+fn a_person_says_what_is_taken_away() {
+    let (home, before) = home();
+    let key = include_str!("../cloud_tokens/key.pem");
+    let robot = serde_json::json!({
+        "type": "service_account", "project_id": "p-1", "private_key_id": "0123456789abcdef", "private_key": key,
+        "client_email": "robot@p-1.iam.gserviceaccount.com", "token_uri": "https://oauth2.googleapis.com/token",
+    })
+    .to_string();
+    home.world.write("robot.json", &robot).mode("robot.json", 0o600);
+    let asked = |answers: &[(&str, &str)], args: &[&str]| {
+        let mut command = home.command("python3");
+        let answers = serde_json::to_string(answers).unwrap();
+        command.args(["-c", TERMINAL, &answers, crate::world::DEVBOOT, "cloud", "import"]).args(args);
+        command.env("TERM", "xterm").env("GOOGLE_APPLICATION_CREDENTIALS", home.world.path("robot.json"));
+        Ran::of(command.output().unwrap())
+    };
+    let from = ["--from", "aws", "--from", "gcp", "--replace"];
+    let _ = asked(&[("and seal 3 secrets?", "n")], &from);
+    assert!(!home.world.text(".config/devboot/cloud.toml").contains("robot"));
+    let (make, take, remove) = ("and seal 3 secrets?", "out of ~/.aws/", "Remove the key file ~/robot.json?");
+    let _ = asked(&[(make, "y"), (take, "n"), (take, "n"), (remove, "n")], &from)
+        .exits(0)
+        .says("you wanted it so");
+    assert_eq!(
+        (home.world.text(".aws/credentials"), home.world.text("robot.json")),
+        (before.clone(), robot.clone())
+    );
+    // Without a person at the terminal a key file stays: other programs may use it.
+    let _ = asked(&[], &["--from", "gcp", "--replace", "--yes"]).exits(0).says("other programs may use it");
+    assert_eq!(home.world.text("robot.json"), robot);
+    let _ = asked(&[(make, "y"), (take, "n"), (take, "y"), (remove, "y")], &from).exits(0);
+    assert!(
+        home.world.text(".aws/config").contains("AKIADEFAULT") && !home.world.path("robot.json").exists()
+    );
+    assert_eq!(home.world.text(".aws/credentials"), format!("{COMMENTS}[other]\nregion = x\n"));
+    let list = home.devboot(&["cloud", "restore"]).exits(0).stdout;
+    let name = list.lines().find(|name| name.starts_with("robot.json@")).unwrap();
+    let _ = home.given(&["cloud", "restore", name, "--passphrase-stdin"], PASSPHRASE).exits(0);
+    assert_eq!(home.world.text("robot.json"), robot);
+    let mode = fs::metadata(home.world.path("robot.json")).unwrap().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+}

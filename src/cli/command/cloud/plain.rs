@@ -42,7 +42,7 @@ impl Gone {
                 let name = backup.strip_prefix(backup::PREFIX).unwrap_or(backup);
                 let place = &self.place;
                 context.printer.say(&format!(
-                    "the plain text is out of {place}; as it was: devboot cloud restore {name}"
+                    "the plain text is out of {place}, and tools get the keys by devboot use; as it was: devboot cloud restore {name}"
                 ));
                 if !note.is_empty() {
                     context.printer.warn(note);
@@ -106,7 +106,8 @@ fn keys(
     if let Some(why) = stays(seen, crate::sys::process::owner().0) {
         return Ok(Some(Gone::stays(shown, why)));
     }
-    if !yes && !prompt::confirm(&format!("Take the sealed keys out of {shown}?"), "--yes, or --keep-plain")? {
+    let question = format!("Take the sealed keys out of {shown}? Tools get them by `devboot use` then");
+    if !yes && !prompt::confirm(&question, "--yes, or --keep-plain")? {
         return Ok(Some(Gone::stays(shown, "you wanted it so")));
     }
     let name = match sealed(context, seen, text)? {
