@@ -205,10 +205,19 @@ fn tell(context: &Context, done: &Done) {
     if !done.sealed.is_empty() {
         say(&format!("sealed {}", counted(done.sealed.len(), "secret")));
     }
-    for name in &done.sealed_before {
-        say(&format!(
-            "{name} is sealed already and was left so, its plain text too: --replace seals it anew"
-        ));
+    match done.sealed_before.as_slice() {
+        [] => {}
+        [name] => {
+            say(&format!(
+                "{name} is sealed already and was left so, its plain text too: --replace seals it anew"
+            ));
+        }
+        [name, ..] => {
+            let count = counted(done.sealed_before.len(), "secret");
+            say(&format!(
+                "{count}, {name} the first, are sealed already and were left so, their plain text too: --replace seals them anew"
+            ));
+        }
     }
     match done.written.first() {
         Some(first) => {
