@@ -5,6 +5,7 @@
 
 pub mod append;
 pub mod blob;
+pub mod browser;
 pub mod caller;
 pub mod capped_log;
 pub mod child;

@@ -5,4 +5,4 @@ mod clients;
 pub mod moto;
 mod obtain;
 mod published;
-mod sso;
+pub mod sso;

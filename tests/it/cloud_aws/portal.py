@@ -1,5 +1,6 @@
 """IAM Identity Center on loopback: its OIDC server and its portal in one, for tests. Prints its port. Whoever opens
-/authorize has signed in. A device code is confirmed at the third question."""
+/authorize has signed in. A device code is confirmed at the third question, or at the first one when the first argument
+is the JSON of credentials that the portal is to hand out; with "never" it is not confirmed at all."""
 import base64
 import hashlib
 import json
@@ -8,6 +9,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+given = json.loads(sys.argv[1]) if len(sys.argv) > 1 else None
 clients, codes, polls = {}, {}, {}
 access, refresh = set(), set()
 
@@ -74,8 +76,9 @@ def token(body):
     code = body["deviceCode"]
     want(code in polls, "InvalidGrantException")
     polls[code] += 1
-    want(polls[code] != 1, "authorization_pending")
-    want(polls[code] != 2, "slow_down")
+    want(given != "never", "authorization_pending")
+    want(given or polls[code] != 1, "authorization_pending")
+    want(given or polls[code] != 2, "slow_down")
     return new_token()
 
 
@@ -143,6 +146,8 @@ class Handler(BaseHTTPRequestHandler):
             if query["role_name"] != "dev":
                 raise Refused(403, "ForbiddenException", "No access")
             end = (int(time.time()) + 3600) * 1000
+            if given:
+                return {"roleCredentials": {**given, "expiration": end}}
             return {"roleCredentials": {"accessKeyId": "ASIAPORTAL", "secretAccessKey": "portal-secret",
                                         "sessionToken": "portal-token", "expiration": end}}
         raise Refused(404, "ResourceNotFoundException")

@@ -10,6 +10,7 @@ use devboot::base::time::Timestamp;
 use devboot::cloud::aws::call::{CallError, Waiting};
 use devboot::cloud::aws::endpoint::address;
 use devboot::cloud::aws::profile::SsoSource;
+use devboot::cloud::aws::sigv4::Keys;
 use devboot::cloud::aws::sso::cache::{self, TokenStanding};
 use devboot::cloud::aws::sso::client::Sso;
 use devboot::sys::http::{self, Request};
@@ -35,9 +36,32 @@ impl Drop for Portal {
 
 impl Portal {
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// One that confirms a device code at once and hands out these keys.
+    pub fn giving(keys: &Keys) -> Self {
+        let token = keys.session_token.as_ref().unwrap().expose();
+        let keys = serde_json::json!({
+            "accessKeyId": keys.access_key_id, "secretAccessKey": keys.secret_access_key.expose(), "sessionToken": token,
+        });
+        Self::with(&[&keys.to_string()])
+    }
+
+    /// One at which nobody ever confirms a device code.
+    pub fn deserted() -> Self {
+        Self::with(&["\"never\""])
+    }
+
+    fn with(args: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/cloud_aws/portal.py");
-        let mut child =
-            Command::new("python3").arg(script).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new("python3")
+            .arg(script)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut port = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
         Self { child, url: format!("http://127.0.0.1:{}", port.trim()) }

@@ -6,6 +6,7 @@ mod fuzz;
 mod guard;
 mod here;
 mod import;
+mod login;
 mod offline;
 mod shells;
 mod vault;

@@ -5,7 +5,7 @@ use crate::base::exit::Exit;
 use crate::cli::cloud_link;
 use crate::cli::command::use_profile::{switch_json, words};
 use crate::cli::context::Context;
-use crate::ipc::cloud::{CloudRequest, CloudResponse, Use};
+use crate::ipc::cloud::{CloudRequest, CloudResponse, Switch, Use};
 use crate::sys::clock;
 use crate::ui::Style;
 
@@ -21,20 +21,38 @@ pub struct Args {
 
 /// Proves who a profile is. No shell changes.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
-    let answer = cloud_link::ask_with_codes(context, |codes| {
-        CloudRequest::Use(Use { profile: args.name.clone(), codes, check: true, ..Use::default() })
-    })?;
-    let CloudResponse::Switch(taken) = answer else { return Err(cloud_link::unexpected()) };
-    let proved = taken.parts.iter().all(|part| part.verified);
+    let taken = proof(context, &args.name)?;
     if context.global.json {
         context.printer.json(&switch_json(&args.name, &taken))?;
     } else {
-        for part in &taken.parts {
-            let style = if part.verified { Style::Good } else { Style::Warn };
-            let mark = if part.verified { "verified" } else { "not verified" };
-            let mark = context.printer.paint_data(style, mark);
-            context.printer.data(&format!("{mark}  {}\n", words(part, clock::now())))?;
-        }
+        show(context, &taken)?;
     }
-    Ok(if proved { Exit::Done } else { Exit::Differs })
+    Ok(exit(&taken))
+}
+
+/// Asks every cloud of a profile who one is.
+pub(super) fn proof(context: &Context, name: &str) -> Result<Switch, Fault> {
+    let answer = cloud_link::ask_with_codes(context, |codes| {
+        CloudRequest::Use(Use { profile: name.to_owned(), codes, check: true, ..Use::default() })
+    })?;
+    match answer {
+        CloudResponse::Switch(taken) => Ok(taken),
+        _ => Err(cloud_link::unexpected()),
+    }
+}
+
+/// Says who one is, a line for each cloud.
+pub(super) fn show(context: &Context, taken: &Switch) -> Result<(), Fault> {
+    for part in &taken.parts {
+        let style = if part.verified { Style::Good } else { Style::Warn };
+        let mark = if part.verified { "verified" } else { "not verified" };
+        let mark = context.printer.paint_data(style, mark);
+        context.printer.data(&format!("{mark}  {}\n", words(part, clock::now())))?;
+    }
+    Ok(())
+}
+
+/// The exit code that tells whether every cloud has said who one is.
+pub(super) fn exit(taken: &Switch) -> Exit {
+    if taken.parts.iter().all(|part| part.verified) { Exit::Done } else { Exit::Differs }
 }

@@ -12,6 +12,7 @@ mod import;
 mod init;
 mod list;
 mod lock;
+mod login;
 mod passwd;
 mod plain;
 mod prompt;
@@ -68,6 +69,8 @@ enum Verb {
     Show(show::Args),
     /// Who this shell is now
     Current,
+    /// Sign in to IAM Identity Center for a profile
+    Login(login::Args),
     /// Prove who a profile is, without switching to it
     Check(check::Args),
     /// Print a profile's credentials as variables
@@ -109,6 +112,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         Verb::List => list::run(context),
         Verb::Show(args) => show::run(context, args),
         Verb::Current => current::run(context),
+        Verb::Login(args) => login::run(context, args),
         Verb::Check(args) => check::run(context, args),
         Verb::Env(args) => env::run(context, args),
         Verb::Exec(args) => exec::run(context, args),

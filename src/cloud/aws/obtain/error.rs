@@ -77,7 +77,9 @@ impl Diagnose for ObtainError {
         match self {
             Self::Call(error) => error.hints(),
             Self::Program(error) => error.hints(),
-            Self::SignIn(_) => vec!["run: devboot cloud login".into()],
+            Self::SignIn(_) => {
+                vec!["devboot cloud login NAME, with the name of the credential profile".into()]
+            }
             Self::NoCode(fault) => fault.hints.clone(),
             Self::PassedThrough(_) => {
                 vec!["as the source of a role it cannot serve; name another source_profile".into()]

@@ -124,6 +124,15 @@ impl Source {
         }
     }
 
+    /// The sign-in that it needs, be it behind roles.
+    pub fn sso(&self) -> Option<&SsoSource> {
+        match self {
+            Self::Role(_, from) => from.sso(),
+            Self::Sso(sso) => Some(sso),
+            _ => None,
+        }
+    }
+
     /// The MFA devices that must be asked before it can be used, the first to be asked first.
     pub fn mfa_devices(&self) -> Vec<&str> {
         match self {
