@@ -130,6 +130,7 @@ pub const ALL: &[EnvVar] = &[
     read("DISPLAY", "set: there is a screen for a browser"),
     read("WAYLAND_DISPLAY", "the same"),
     read("AWS_ENDPOINT_URL_STS", "the server of the Security Token Service"),
+    read("AWS_ENDPOINT_URL_SIGNIN", "the server that signs in to the console"),
     read("AWS_ENDPOINT_URL_SSO", "the portal of IAM Identity Center"),
     read("AWS_ENDPOINT_URL_SSO_OIDC", "the OIDC server of IAM Identity Center"),
     read("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true: no other server of AWS is named"),

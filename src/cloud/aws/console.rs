@@ -1,6 +1,8 @@
 //! The address that signs a browser in to AWS's console with a lease. It holds what signs in, so it is for the browser
 //! and no log.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::json;
 
@@ -8,6 +10,7 @@ use super::call::{CallError, Outgoing, Waiting, exchange, unreadable};
 use super::endpoint::{Endpoint, is_region, suffix};
 use super::lease::AwsLease;
 use super::sigv4::{encode, form};
+use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 
@@ -19,8 +22,9 @@ const ISSUER: &str = "devboot";
 pub struct Console {
     /// The sign-in server.
     pub signin: Endpoint,
-    /// The start page.
+    /// The page that is shown.
     pub page: String,
+    host: &'static str,
 }
 
 /// The console of a region; `None` when its partition has none that is open, or the region is none.
@@ -28,7 +32,7 @@ pub fn console(region: &str) -> Option<Console> {
     if !is_region(region) {
         return None;
     }
-    let (signin, page) = match suffix(region) {
+    let (signin, host) = match suffix(region) {
         "amazonaws.com" if region.starts_with("us-gov-") => {
             ("signin.amazonaws-us-gov.com".to_owned(), "console.amazonaws-us-gov.com")
         }
@@ -38,7 +42,71 @@ pub fn console(region: &str) -> Option<Console> {
         _ => return None,
     };
     let signin = Endpoint { scheme: "https", host: signin, base: String::new(), region: region.to_owned() };
-    Some(Console { signin, page: format!("https://{page}/console/home?region={region}") })
+    Some(Console { signin, page: format!("https://{host}/console/home?region={region}"), host })
+}
+
+/// Why a page is not one that the console's session is shown on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DestinationError {
+    /// Neither a service's name nor an https address.
+    Odd,
+    /// An address of another host: the console's host.
+    Elsewhere(&'static str),
+}
+
+impl fmt::Display for DestinationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Odd => f.write_str("this is neither a service's name nor an address of the console"),
+            Self::Elsewhere(host) => write!(f, "the address is not one of {host}"),
+        }
+    }
+}
+
+impl std::error::Error for DestinationError {}
+
+impl Diagnose for DestinationError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Odd => ErrorKind::Usage,
+            Self::Elsewhere(_) => ErrorKind::Refused,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec!["name a service, such as s3, or paste an https:// address of a page of the console".into()]
+    }
+}
+
+impl Console {
+    /// Shows this page: that of a service, such as `s3`, or the one of an address.
+    ///
+    /// # Errors
+    /// It is neither, or an address that is not the console's own.
+    pub fn showing(mut self, to: &str) -> Result<Self, DestinationError> {
+        self.page = if to.len() <= 40 && is_label(to) {
+            format!("https://{}/{to}/home?region={}", self.host, self.signin.region)
+        } else {
+            let rest = to.strip_prefix("https://").ok_or(DestinationError::Odd)?;
+            if to.len() > 2048 || !to.chars().all(|c| c.is_ascii_graphic()) {
+                return Err(DestinationError::Odd);
+            }
+            let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            let before = host.strip_suffix(self.host);
+            // Another reader must not find another host in it: no user, no port, no backslash.
+            let below =
+                |before: &str| before.strip_suffix('.').is_some_and(|labels| labels.split('.').all(is_label));
+            if !before.is_some_and(|before| before.is_empty() || below(before)) {
+                return Err(DestinationError::Elsewhere(self.host));
+            }
+            to.to_owned()
+        };
+        Ok(self)
+    }
+}
+
+fn is_label(label: &str) -> bool {
+    !label.is_empty() && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 /// The path and query that ask for a sign-in token. `None` for keys without a session token: the console takes only a
@@ -132,6 +200,41 @@ mod tests {
         let mut lasting = lease(None);
         lasting.keys.session_token = None;
         assert!(token_path(&lasting, None).is_none());
+    }
+
+    #[test]
+    fn only_pages_of_the_console_are_shown() {
+        let page = |to: &str| console("eu-west-1").unwrap().showing(to).map(|console| console.page);
+        assert_eq!(page("s3").unwrap(), "https://console.aws.amazon.com/s3/home?region=eu-west-1");
+        for good in [
+            "https://console.aws.amazon.com/ec2/home?region=us-east-1#Instances:",
+            "https://eu-west-1.console.aws.amazon.com/lambda",
+        ] {
+            assert_eq!(page(good).unwrap(), good);
+        }
+        for elsewhere in [
+            "https://evil.example/console.aws.amazon.com",
+            "https://evilconsole.aws.amazon.com/",
+            "https://me@console.aws.amazon.com/",
+            "https://evil.example\\.console.aws.amazon.com/",
+            "https://evil.example:1.console.aws.amazon.com/",
+            "https://console.aws.amazon.com:443/",
+            "https://.console.aws.amazon.com/",
+            "https://console.amazonaws.cn/",
+            "https://",
+        ] {
+            assert!(matches!(page(elsewhere), Err(DestinationError::Elsewhere(_))), "{elsewhere}");
+        }
+        for odd in [
+            "",
+            "S3",
+            "http://console.aws.amazon.com/",
+            "../x",
+            "https://console.aws.amazon.com/ x",
+            "a\u{1b}",
+        ] {
+            assert_eq!(page(odd), Err(DestinationError::Odd), "{odd}");
+        }
     }
 
     #[test]

@@ -61,7 +61,11 @@ fn a_browser_signs_in_and_sees_no_secret_in_its_arguments() {
     home.world.write("bin/xdg-open", opener).mode("bin/xdg-open", 0o755);
     let mut command = home.command(DEVBOOT);
     let path = format!("{}:{}", home.world.path("bin").display(), crate::world::path_variable());
-    command.args(["cloud", "login", "sso", "--browser"]).env("PATH", path).env("DISPLAY", ":9");
+    command
+        .args(["cloud", "login", "sso", "--browser"])
+        .env("PATH", path)
+        .env("DISPLAY", ":9")
+        .env("DEVBOOT_HOST", "vm");
     let ran = Ran::of(command.output().unwrap()).exits(0).says("/authorize?").says("verified").says(DEV);
     let opened = home.world.text("opened");
     let state = ran.stderr.split_once("state=").unwrap().1.split_once('&').unwrap().0.to_owned();

@@ -1,6 +1,7 @@
 //! `devboot use` and `devboot cloud`, with real shells and AWS's own clients against a server that checks signatures.
 
 mod chain;
+mod console;
 mod doors;
 mod fuzz;
 mod guard;

@@ -13,17 +13,16 @@ use crate::cli::command::use_profile::switch_json;
 use crate::cli::context::Context;
 use crate::cli::{cloud_link, view};
 use crate::cloud::aws::call::Waiting;
-use crate::cloud::aws::config;
+use crate::cloud::aws::config::AwsConfig;
 use crate::cloud::aws::endpoint::{Service, endpoint};
 use crate::cloud::aws::profile::{Profile, Source, SsoSource, StaticKeys, resolve};
 use crate::cloud::aws::sso::cache::{self, CachedToken};
 use crate::cloud::aws::sso::client::Sso;
 use crate::cloud::desk::AWS_SEALED;
 use crate::cloud::profiles::{AwsPart, CredentialProfile};
-use crate::host::HostKind;
-use crate::ipc::cloud::{CloudRequest, Forget, Switch};
+use crate::ipc::cloud::{CloudRequest, Forget, Switch, VaultStatus};
 use crate::sys::browser::Browser;
-use crate::sys::{clock, env, process, signal};
+use crate::sys::{clock, env, signal};
 use crate::ui::Style;
 use crate::ui::progress::Progress;
 
@@ -66,9 +65,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         return Err(elsewhere(profile).into_iter().fold(fault, Fault::hint));
     };
     let (sso, source) = target(context, &args.name, part)?;
-    let host = context.facts()?;
-    let browser = Browser::of(env::var, process::find, host.os);
-    let by_browser = args.browser || (!args.device && browser.is_some() && host.kind == HostKind::Vm);
+    let browser = super::browser(context)?;
+    let by_browser = args.browser || (!args.device && browser.is_some());
     let signed = if by_browser {
         with_browser(context, &sso, &source, browser)
     } else {
@@ -108,22 +106,7 @@ fn target(context: &Context, name: &str, part: &AwsPart) -> Result<(Sso, SsoSour
         Fault::new(ErrorKind::Usage, words).hint(format!("devboot cloud check {name} tells whether it works"))
     };
     let Some(aws_name) = &part.profile else { return Err(no_sso("the identity that the host gives")) };
-    let home = context.dirs.home.to_string_lossy().into_owned();
-    let locations = config::locations(|name| (name == "HOME").then(|| home.clone()), false);
-    let mut files = config::read(&context.system, &locations)?;
-    // Which profiles have keys is enough to follow a chain; the keys themselves stay where they are.
-    let status = cloud_link::vault(context, CloudRequest::Vault)?;
-    for sealed in status.names.iter().filter_map(|name| name.strip_prefix(AWS_SEALED)) {
-        let keys = "in-the-vault".to_owned();
-        files.set_keys(
-            sealed,
-            &StaticKeys {
-                access_key_id: keys.clone(),
-                secret_access_key: Secret::new(keys),
-                session_token: None,
-            },
-        );
-    }
+    let (files, status) = files(context)?;
     let resolved = resolve(&files, aws_name).map_err(|error| {
         let fault = Fault::from(error);
         if status.exists && !status.open {
@@ -136,6 +119,23 @@ fn target(context: &Context, name: &str, part: &AwsPart) -> Result<(Sso, SsoSour
     let server = |service| endpoint(service, &source.region, &env::var, &files, &resolved.name);
     let (oidc, portal) = (server(Service::SsoOidc)?, server(Service::Sso)?);
     Ok((Sso { oidc, portal, waiting: Waiting::default(), clock: clock::now }, source.clone()))
+}
+
+/// AWS's own files, with the profiles that have keys in the vault, and how the vault is. Which they are is enough to follow a
+/// chain; the keys themselves stay where they are.
+fn files(context: &Context) -> Result<(AwsConfig, VaultStatus), Fault> {
+    let mut files = super::aws_files(context)?;
+    let status = cloud_link::vault(context, CloudRequest::Vault)?;
+    for sealed in status.names.iter().filter_map(|name| name.strip_prefix(AWS_SEALED)) {
+        let keys = "in-the-vault".to_owned();
+        let keys = StaticKeys {
+            access_key_id: keys.clone(),
+            secret_access_key: Secret::new(keys),
+            session_token: None,
+        };
+        files.set_keys(sealed, &keys);
+    }
+    Ok((files, status))
 }
 
 /// What a profile is that has no sign-in.

@@ -3,6 +3,7 @@
 mod add;
 mod audit;
 mod check;
+mod console;
 mod credential_process;
 mod current;
 mod env;
@@ -28,11 +29,15 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::secret::Secret;
 use crate::cli::context::Context;
+use crate::cloud::aws::config::{self, AwsConfig};
 use crate::cloud::profiles::{CredentialProfile, Guard};
 use crate::cloud::vault::Key;
+use crate::host::HostKind;
 use crate::ipc::cloud::VaultStatus;
+use crate::sys::browser::Browser;
+use crate::sys::env::var;
 use crate::sys::system::ReadSystem;
-use crate::sys::{dirs, input};
+use crate::sys::{dirs, input, process};
 use crate::ui::prompt as ask;
 
 /// The longest secret that is read, in bytes.
@@ -71,6 +76,8 @@ enum Verb {
     Current,
     /// Sign in to IAM Identity Center for a profile
     Login(login::Args),
+    /// Open AWS's console as a profile
+    Console(console::Args),
     /// Prove who a profile is, without switching to it
     Check(check::Args),
     /// Print a profile's credentials as variables
@@ -113,6 +120,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         Verb::Show(args) => show::run(context, args),
         Verb::Current => current::run(context),
         Verb::Login(args) => login::run(context, args),
+        Verb::Console(args) => console::run(context, args),
         Verb::Check(args) => check::run(context, args),
         Verb::Env(args) => env::run(context, args),
         Verb::Exec(args) => exec::run(context, args),
@@ -179,6 +187,19 @@ fn passphrase_of_input() -> Result<Secret<String>, Fault> {
 fn stdin() -> Result<String, Fault> {
     input::read(LONGEST)
         .map_err(|error| Fault::new(ErrorKind::Usage, "standard input cannot be used").cause(error))
+}
+
+/// The browser of the person in front of this machine; none in a cloud shell, in a container or over ssh.
+fn browser(context: &Context) -> Result<Option<Browser>, Fault> {
+    let host = context.facts()?;
+    Ok(Browser::of(var, process::find, host.os).filter(|_| host.kind == HostKind::Vm))
+}
+
+/// AWS's files of this home, whatever a switched shell was pointed at.
+fn aws_files(context: &Context) -> Result<AwsConfig, Fault> {
+    let home = context.dirs.home.to_string_lossy().into_owned();
+    let locations = config::locations(|name| (name == "HOME").then(|| home.clone()), false);
+    Ok(config::read(&context.system, &locations)?)
 }
 
 /// Makes a directory of devboot's own.
