@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::skew::Skew;
@@ -10,12 +11,15 @@ use crate::base::redact;
 use crate::base::secret::Secret;
 use crate::base::text::printable;
 use crate::base::time::Timestamp;
-use crate::sys::http::{self, Header, HttpError, Request};
+use crate::sys::http::{self, Header, HttpError, Method, Request, Response};
 use crate::sys::route::Route;
 use crate::sys::stream::Patience;
 
 /// The largest answer that is read, in bytes.
 const LIMIT: u64 = 256 << 10;
+
+/// How long a server with trouble is left alone before it is asked again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
 
 /// How much of a server's words is shown, in characters.
 const WORDS: usize = 300;
@@ -100,8 +104,8 @@ pub(super) struct Outgoing {
     pub host: String,
     /// The whole address.
     pub url: String,
-    /// Type and bytes of a POST; `None` is a GET.
-    pub post: Option<(&'static str, Vec<u8>)>,
+    /// What is asked.
+    pub method: Method,
     /// What the answer should be.
     pub accept: &'static str,
     /// Headers; their values are never shown.
@@ -114,18 +118,17 @@ pub(super) fn exchange(
     waiting: Waiting,
     clock: fn() -> Timestamp,
 ) -> Result<Answer, Unanswered> {
-    let Outgoing { host, url, post, accept, headers } = outgoing;
+    let Outgoing { host, url, method, accept, headers } = outgoing;
     let agent =
         Header { name: "user-agent".into(), value: concat!("devboot/", env!("CARGO_PKG_VERSION")).into() };
     let named = headers.into_iter().map(|(name, value)| Header { name: name.to_owned(), value });
     // No proxy stands before what only this machine reaches.
     let route = Route { proxy: is_near(&host).then(String::new), ..Route::default() };
     let headers = std::iter::once(agent).chain(named).collect();
-    let request = Request { url, accept, post, login: None, headers, route };
+    let request = Request { url, accept, method, login: None, headers, route };
     let patience = Patience { stall: waiting.stall, deadline: Some(Instant::now() + waiting.total) };
-    let sent = clock();
-    let response =
-        http::send(request, patience).map_err(|error| Unanswered::Unreached(host.clone(), error))?;
+    let (sent, response) = sent(&request, patience, waiting, clock)
+        .map_err(|error| Unanswered::Unreached(host.clone(), error))?;
     let skew = Skew::measured(response.date.as_deref().and_then(Timestamp::parse_http), sent, clock());
     let (status, is_html) = (response.status, response.content_type.contains("html"));
     let body = response.bytes(LIMIT).map_err(|error| Unanswered::CutOff(host.clone(), error))?;
@@ -133,6 +136,28 @@ pub(super) fn exchange(
     let starts = |with: &[u8]| start.get(..with.len()).is_some_and(|s| s.eq_ignore_ascii_case(with));
     let is_page = is_html || starts(b"<!doctype html") || starts(b"<html");
     Ok(Answer { status, body: Secret::new(body), skew, host, is_page })
+}
+
+/// Sends it, and again when the server says that it has trouble or too much to do: that passes. What was not reached is
+/// not tried again, for that costs whoever is offline. When it was sent last, and what came.
+fn sent(
+    request: &Request,
+    patience: Patience,
+    waiting: Waiting,
+    clock: fn() -> Timestamp,
+) -> Result<(Timestamp, Response), HttpError> {
+    let begun = Instant::now();
+    for pause in PAUSES {
+        let at = clock();
+        let response = http::send(request.clone(), patience)?;
+        let is_passing = matches!(response.status, 429 | 500 | 502..=504);
+        if !is_passing || begun.elapsed() + pause > waiting.total / 2 {
+            return Ok((at, response));
+        }
+        thread::sleep(pause);
+    }
+    let at = clock();
+    Ok((at, http::send(request.clone(), patience)?))
 }
 
 /// A server's word for an error, without what is no part of a name.
@@ -150,7 +175,12 @@ pub(super) fn words_of(message: &str) -> String {
 /// Whether a host is this machine or one that only it reaches, by its address or by Google's name for it.
 pub(super) fn is_near(host: &str) -> bool {
     let name = name_of(host);
-    let link_local = matches!(name.parse(), Ok(IpAddr::V4(address)) if address.is_link_local());
+    let link_local = match name.parse() {
+        Ok(IpAddr::V4(address)) => address.is_link_local(),
+        // AWS's own addresses inside an instance.
+        Ok(IpAddr::V6(address)) => address.segments()[..2] == [0xfd00, 0x0ec2],
+        Err(_) => false,
+    };
     is_loopback(host) || link_local || name.eq_ignore_ascii_case("metadata.google.internal")
 }
 
@@ -173,7 +203,9 @@ mod tests {
 
     #[test]
     fn near_hosts_are_known_by_their_whole_name() {
-        for near in ["127.0.0.1:80", "localhost", "[::1]:443", "127.9.9.9", "169.254.169.254"] {
+        for near in
+            ["127.0.0.1:80", "localhost", "[::1]:443", "127.9.9.9", "169.254.169.254", "[fd00:ec2::254]"]
+        {
             assert!(is_near(near), "{near}");
         }
         for far in

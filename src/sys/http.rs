@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::Url;
-use reqwest::header::{ACCEPT, AGE, CONTENT_TYPE, DATE, LOCATION};
+use reqwest::header::{ACCEPT, AGE, CONTENT_LENGTH, CONTENT_TYPE, DATE, LOCATION};
 
 use super::route::{self, Route};
 use super::stream::{self, Patience, Pump};
@@ -89,14 +89,25 @@ pub struct Request {
     pub url: String,
     /// The types of answer that are welcome.
     pub accept: &'static str,
-    /// Type and bytes to send with POST; `None` is a GET.
-    pub post: Option<(&'static str, Vec<u8>)>,
+    /// What is asked of it.
+    pub method: Method,
     /// User and password; withheld from any other host that a redirect names.
     pub login: Option<Login>,
     /// Further lines of the head, withheld in the same way.
     pub headers: Vec<Header>,
     /// The way to the server.
     pub route: Route,
+}
+
+/// What is asked of a server, with what is sent to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// To send something.
+    Get,
+    /// To take bytes of a type.
+    Post(&'static str, Vec<u8>),
+    /// To make something; nothing is sent.
+    Put,
 }
 
 /// A line of a request's head, its value never shown.
@@ -146,7 +157,7 @@ pub struct Response {
 
 const REDIRECTS: usize = 5;
 
-/// Sends a request and waits for the head of the answer. Redirects of a GET are followed; one of a POST is the
+/// Sends a request and waits for the head of the answer. Redirects of a GET are followed; any other is the
 /// answer.
 pub fn send(request: Request, patience: Patience) -> Result<Response, HttpError> {
     let bad = || HttpError::NotHttp(printable(&redact::url(&request.url)));
@@ -172,9 +183,12 @@ fn exchange(request: &Request, start: Url) -> Result<reqwest::blocking::Response
     for redirects in 1..=REDIRECTS + 1 {
         secure |= url.scheme() == "https";
         let client = route::client(url.scheme() == "https", &request.route)?;
-        let mut builder = match &request.post {
-            Some((kind, body)) => client.post(url.clone()).header(CONTENT_TYPE, *kind).body(body.clone()),
-            None => client.get(url.clone()),
+        let mut builder = match &request.method {
+            Method::Post(kind, body) => {
+                client.post(url.clone()).header(CONTENT_TYPE, *kind).body(body.clone())
+            }
+            Method::Get => client.get(url.clone()),
+            Method::Put => client.put(url.clone()).header(CONTENT_LENGTH, 0),
         };
         if url.origin() == start.origin() {
             if let Some(login) = &request.login {
@@ -186,7 +200,8 @@ fn exchange(request: &Request, start: Url) -> Result<reqwest::blocking::Response
         }
         let answer = builder.header(ACCEPT, request.accept).send().map_err(classify)?;
         let to = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let (301 | 302 | 303 | 307 | 308, Some(to), None) = (answer.status().as_u16(), to, &request.post)
+        let (301 | 302 | 303 | 307 | 308, Some(to), Method::Get) =
+            (answer.status().as_u16(), to, &request.method)
         else {
             return Ok(answer);
         };

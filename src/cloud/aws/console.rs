@@ -13,6 +13,7 @@ use super::sigv4::{encode, form};
 use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
+use crate::sys::http::Method;
 
 /// Who the console says the session comes from.
 const ISSUER: &str = "devboot";
@@ -161,7 +162,7 @@ pub fn sign_in(
     let outgoing = Outgoing {
         host: console.signin.host.clone(),
         url: console.signin.url(path.expose()),
-        post: None,
+        method: Method::Get,
         accept: "application/json",
         headers: Vec::new(),
     };

@@ -10,6 +10,7 @@ use crate::cloud::address::Address;
 use crate::cloud::exchange::Outgoing;
 use crate::cloud::text::{decode64, form};
 use crate::cloud::token::{Given, LONGEST, is_token, whole};
+use crate::sys::http::Method;
 
 /// Azure's own server for signing in.
 pub const AUTHORITY: &str = "https://login.microsoftonline.com";
@@ -91,7 +92,7 @@ pub(super) fn with_secret(authority: &Address, principal: &ServicePrincipal, res
         ("scope", scope_of(resource)),
     ];
     let path = format!("/{}/oauth2/v2.0/token", principal.tenant);
-    Outgoing { post: Some(body(&pairs)), ..get(authority, &path, Vec::new()) }
+    Outgoing { method: body(&pairs), ..get(authority, &path, Vec::new()) }
 }
 
 /// Asks the host for a token; `client_id` names one of several accounts that it has.
@@ -109,7 +110,7 @@ pub(super) fn of_host(endpoint: &HostEndpoint, resource: &str, client_id: Option
             get(server, &query("2019-08-01", pairs), headers)
         }
         HostEndpoint::CloudShell(server) => {
-            Outgoing { post: Some(body(&pairs)), ..get(server, "", vec![metadata]) }
+            Outgoing { method: body(&pairs), ..get(server, "", vec![metadata]) }
         }
         HostEndpoint::Machine(server) => {
             let path = format!("/metadata/identity/oauth2/token{}", query("2018-02-01", pairs));
@@ -122,7 +123,7 @@ fn get(server: &Address, path: &str, headers: Vec<(&'static str, String)>) -> Ou
     Outgoing {
         host: server.host.clone(),
         url: server.url(path),
-        post: None,
+        method: Method::Get,
         accept: "application/json",
         headers,
     }
@@ -132,8 +133,8 @@ fn owned(pairs: &[(&'static str, String)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
 }
 
-fn body(pairs: &[(&'static str, String)]) -> (&'static str, Vec<u8>) {
-    ("application/x-www-form-urlencoded", form(&owned(pairs)).into_bytes())
+fn body(pairs: &[(&'static str, String)]) -> Method {
+    Method::Post("application/x-www-form-urlencoded", form(&owned(pairs)).into_bytes())
 }
 
 /// Reads the answer of a host: the end is a point in time, in seconds since 1970 by the host's clock, which is ours.
@@ -177,8 +178,11 @@ pub(in crate::cloud::azure) mod tests {
     pub const ID: &str = "11111111-2222-3333-4444-555555555555";
 
     fn text(outgoing: &Outgoing) -> String {
-        let body = outgoing.post.as_ref().map(|(_, body)| String::from_utf8(body.clone()).unwrap());
-        format!("{} {}", outgoing.url, body.unwrap_or_default())
+        let body = match &outgoing.method {
+            Method::Post(_, body) => String::from_utf8(body.clone()).unwrap(),
+            _ => String::new(),
+        };
+        format!("{} {body}", outgoing.url)
     }
 
     #[test]

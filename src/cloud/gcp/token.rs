@@ -14,6 +14,7 @@ use crate::cloud::address::Address;
 use crate::cloud::exchange::Outgoing;
 use crate::cloud::text::{base64url, encode, form};
 use crate::cloud::token::{Given, is_token};
+use crate::sys::http::Method;
 
 /// What a token is asked for unless a profile says otherwise: all of Google Cloud, as far as the account may, and whose
 /// it is.
@@ -114,7 +115,7 @@ pub(super) fn acting_as(
     Outgoing {
         host: server.host.clone(),
         url: server.url(&path),
-        post: Some((JSON, body.to_string().into_bytes())),
+        method: Method::Post(JSON, body.to_string().into_bytes()),
         accept: JSON,
         headers: vec![bearer(source)],
     }
@@ -130,7 +131,7 @@ pub(super) fn metadata(server: &Address, path: &str) -> Outgoing {
     Outgoing {
         host: server.host.clone(),
         url: server.url(&format!("/computeMetadata/v1/{path}")),
-        post: None,
+        method: Method::Get,
         accept: "*/*",
         headers: vec![("metadata-flavor", "Google".to_owned())],
     }
@@ -145,7 +146,7 @@ fn post_form(server: &Address, pairs: &[(&str, &str)]) -> Outgoing {
     Outgoing {
         host: server.host.clone(),
         url: server.url(""),
-        post: Some((FORM, form(&pairs).into_bytes())),
+        method: Method::Post(FORM, form(&pairs).into_bytes()),
         accept: JSON,
         headers: Vec::new(),
     }
@@ -223,8 +224,9 @@ mod tests {
         };
         let acting = acting_as(&server, &it, &token, "a b");
         assert_eq!(acting.url, "https://h/x/v1/projects/-/serviceAccounts/t%40x.iam:generateAccessToken");
+        let Method::Post(_, body) = &acting.method else { panic!("{:?}", acting.method) };
         assert_eq!(
-            serde_json::from_slice::<serde_json::Value>(&acting.post.unwrap().1).unwrap(),
+            serde_json::from_slice::<serde_json::Value>(body).unwrap(),
             json!({"scope": ["a", "b"], "lifetime": "3600s", "delegates": ["projects/-/serviceAccounts/d@x.iam"]})
         );
         assert_eq!(whose(&server, &token).url, "https://h/x");

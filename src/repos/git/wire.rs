@@ -12,7 +12,7 @@ use super::config::HttpRules;
 use super::credential::{self, Asked, Credential};
 use super::failure::LinkError;
 use crate::base::text::printable;
-use crate::sys::http::{self, HttpError, Login, Request};
+use crate::sys::http::{self, HttpError, Login, Method, Request};
 use crate::sys::process::CommandSpec;
 use crate::sys::stream::{Duplex, Patience, Said};
 
@@ -107,7 +107,7 @@ impl SmartSubtransport for Subtransport {
                     request: Request {
                         url: format!("{place}/git-upload-pack"),
                         accept: "application/x-git-upload-pack-result",
-                        post: None,
+                        method: Method::Get,
                         login: self.shared.login(login).filter(|_| same),
                         headers: if same { rules.headers.clone() } else { Vec::new() },
                         route: rules.route.clone(),
@@ -146,7 +146,7 @@ impl Subtransport {
         let mut request = Request {
             url: format!("{base}{QUERY}"),
             accept: "application/x-git-upload-pack-advertisement",
-            post: None,
+            method: Method::Get,
             login: self.shared.login(login),
             headers: rules.headers.clone(),
             route: rules.route.clone(),
@@ -215,7 +215,8 @@ struct Exchange {
 impl Exchange {
     fn send(&mut self) -> Result<http::Response, LinkError> {
         let mut request = self.request.clone();
-        request.post = Some(("application/x-git-upload-pack-request", std::mem::take(&mut self.body)));
+        request.method =
+            Method::Post("application/x-git-upload-pack-request", std::mem::take(&mut self.body));
         let answer = http::send(request, self.shared.patience).map_err(LinkError::Http)?;
         match answer.status {
             200 if answer.content_type == "application/x-git-upload-pack-result" => Ok(answer),

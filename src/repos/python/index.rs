@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::version::{Minor, Ranges};
 use crate::base::digest::Digest;
 use crate::sys::env;
-use crate::sys::http::{self, Login, Request};
+use crate::sys::http::{self, Login, Method, Request};
 use crate::sys::real::RealSystem;
 use crate::sys::route::Route;
 use crate::sys::stream::Patience;
@@ -188,7 +188,7 @@ fn one(name: &str, version: &str, index: &Index, folder: &Path, offline: bool) -
         url: format!("{}/{name}/", index.url),
         accept: "application/vnd.pypi.simple.v1+json",
         login: index.login.clone(),
-        post: None,
+        method: Method::Get,
         headers: Vec::new(),
         route: Route::default(),
     };

@@ -154,9 +154,24 @@ fn what_is_no_answer_is_told_apart() {
     let unfit = "<GetCallerIdentityResult><Account>1</Account></GetCallerIdentityResult>";
     assert_eq!(found("200 OK", "", unfit), Found::Garbage);
     for body in [page, "", &error("InternalFailure", "x")] {
-        let failed = identity(answer("500 Internal Server Error", "", body));
+        let fake = Fake::answering(vec![answer("500 Internal Server Error", "", body); 4]);
+        let failed = fake.sts(clock).identity(&keys());
         assert!(matches!(failed, Err(CallError::Unavailable(_, 500))), "{failed:?}");
+        assert_eq!(fake.requests.try_iter().count(), 3, "it was asked twice more");
     }
+}
+
+#[test]
+fn a_server_s_trouble_that_passes_costs_a_moment_only() {
+    let busy = |status| answer(status, "", error("Throttling", "Rate exceeded"));
+    let fake = Fake::answering(vec![
+        busy("503 Slow Down"),
+        busy("429 Too Many Requests"),
+        answer("200 OK", "", LEASE),
+    ]);
+    let lease = fake.sts(clock).assume_role(&keys(), &role(ROLE), None).unwrap();
+    assert_eq!(lease.keys.access_key_id, "ASIA1");
+    assert_eq!(fake.requests.try_iter().count(), 3);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use devboot::cloud::aws::profile::{Role, WebIdentity};
 use devboot::cloud::aws::sigv4::{Keys, Scope, Unsigned, form, sign};
 use devboot::cloud::aws::sts::Sts;
 use devboot::sys::clock;
-use devboot::sys::http::{self, Header, Request};
+use devboot::sys::http::{self, Header, Method, Request};
 use devboot::sys::route::Route;
 use devboot::sys::stream::Patience;
 
@@ -108,7 +108,7 @@ impl Moto {
         let request = Request {
             url: self.endpoint.url("/"),
             accept: "text/xml",
-            post: Some(("application/x-www-form-urlencoded", body)),
+            method: Method::Post("application/x-www-form-urlencoded", body),
             login: None,
             headers: signed
                 .into_iter()

@@ -13,7 +13,7 @@ use devboot::cloud::aws::profile::SsoSource;
 use devboot::cloud::aws::sigv4::Keys;
 use devboot::cloud::aws::sso::cache::{self, TokenStanding};
 use devboot::cloud::aws::sso::client::Sso;
-use devboot::sys::http::{self, Request};
+use devboot::sys::http::{self, Method, Request};
 use devboot::sys::real::RealSystem;
 use devboot::sys::route::Route;
 use devboot::sys::stream::Patience;
@@ -132,7 +132,7 @@ fn visit(url: &str) -> u16 {
     let request = Request {
         url: url.to_owned(),
         accept: "*/*",
-        post: None,
+        method: Method::Get,
         login: None,
         headers: Vec::new(),
         route: Route::default(),

@@ -77,7 +77,8 @@ fn what_is_no_answer_is_told_apart() {
     assert_eq!(found("200 OK", "", r#"{"error":"invalid_grant"}"#), Found::Garbage);
     assert_eq!(found("200 OK", "", &GOOD.replace("3599", "-1")), Found::Garbage);
     for body in [page, "", GOOD] {
-        let failed = get(answer("503 Unavailable", "", body));
+        let fake = Fake::answering(vec![answer("503 Unavailable", "", body); 3]);
+        let failed = ask(&fake.url, Duration::from_secs(30));
         assert!(matches!(failed, Err(TokenError::Unavailable(_, 503))), "{failed:?}");
     }
 }

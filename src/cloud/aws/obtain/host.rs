@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Means, ObtainError, TOKEN};
+use super::{Means, ObtainError, TOKEN, instance};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::cloud::aws::call::{CallError, Outgoing, exchange, unreadable};
@@ -11,6 +11,7 @@ use crate::cloud::aws::endpoint::address;
 use crate::cloud::aws::lease::AwsLease;
 use crate::cloud::aws::profile::HostSource;
 use crate::cloud::aws::sigv4::Keys;
+use crate::sys::http::Method;
 
 /// Where a relative address of the container endpoint leads, by AWS's word.
 const ECS: &str = "http://169.254.170.2";
@@ -23,9 +24,7 @@ pub(super) fn obtain(host: HostSource, means: &Means<'_>) -> Result<AwsLease, Ob
     match host {
         HostSource::Environment => environment(means),
         HostSource::EcsContainer => endpoint(means),
-        HostSource::Ec2InstanceMetadata => Err(ObtainError::Host(
-            "the role of an EC2 instance is not read; use the AWS CLI's credential_process",
-        )),
+        HostSource::Ec2InstanceMetadata => instance::obtain(means),
     }
 }
 
@@ -80,7 +79,7 @@ fn endpoint(means: &Means<'_>) -> Result<AwsLease, ObtainError> {
     let outgoing = Outgoing {
         host: server.host.clone(),
         url: server.url(&query),
-        post: None,
+        method: Method::Get,
         accept: "application/json",
         headers: token.map(|token| ("authorization", token)).into_iter().collect(),
     };

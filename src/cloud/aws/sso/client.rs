@@ -18,6 +18,7 @@ use crate::cloud::aws::endpoint::Endpoint;
 use crate::cloud::aws::lease::AwsLease;
 use crate::cloud::aws::profile::SsoSource;
 use crate::cloud::skew::Skew;
+use crate::sys::http::Method;
 
 const JSON: &str = "application/json";
 
@@ -206,7 +207,7 @@ impl Sso {
         let outgoing = Outgoing {
             host: endpoint.host.clone(),
             url: endpoint.url(path),
-            post: body.map(|body| (JSON, body.as_bytes().to_vec())),
+            method: body.map_or(Method::Get, |body| Method::Post(JSON, body.as_bytes().to_vec())),
             accept: JSON,
             headers: bearer.into_iter().collect(),
         };

@@ -12,6 +12,7 @@ use crate::cloud::aws::lease::AwsLease;
 use crate::cloud::aws::profile::{Role, WebIdentity};
 use crate::cloud::aws::sigv4::{Keys, Scope, Unsigned, sign};
 use crate::cloud::skew::Skew;
+use crate::sys::http::Method;
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
@@ -114,7 +115,7 @@ impl Sts {
         let outgoing = Outgoing {
             host: endpoint.host.clone(),
             url: endpoint.url("/"),
-            post: Some((FORM, body.to_vec())),
+            method: Method::Post(FORM, body.to_vec()),
             accept: "text/xml",
             headers: signature.unwrap_or_default(),
         };
