@@ -141,6 +141,11 @@ pub const ALL: &[EnvVar] = &[
     read("AWS_SESSION_TOKEN", "the host's own session token"),
     read("AWS_CREDENTIAL_EXPIRATION", "when the host's own keys end"),
     read("AWS_ACCOUNT_ID", "the account of the host's own keys"),
+    read(
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+        "where the instance's metadata is, for a profile that names it",
+    ),
+    read("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv6 for the address that an instance without IPv4 has"),
     read("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "the host's own container endpoint"),
     read("AWS_CONTAINER_CREDENTIALS_FULL_URI", "the same, by its whole address"),
     read("AWS_CONTAINER_AUTHORIZATION_TOKEN", "the token for it"),

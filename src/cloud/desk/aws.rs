@@ -14,7 +14,7 @@ use crate::cloud::aws::config::{self, AwsConfig};
 use crate::cloud::aws::credential_process;
 use crate::cloud::aws::environment::{self, HandOver, process_config};
 use crate::cloud::aws::lease::AwsLease;
-use crate::cloud::aws::obtain::{self, Means, ObtainError};
+use crate::cloud::aws::obtain::{self, Means, ObtainError, Sessions};
 use crate::cloud::aws::profile::{Profile, Source, StaticKeys, resolve};
 use crate::cloud::profiles::{AwsPart, CredentialProfile, Via};
 use crate::ipc::cloud as wire;
@@ -26,6 +26,9 @@ const WAITING: Waiting = Waiting { stall: Duration::from_secs(8), total: Duratio
 
 /// How long a program may take to print credentials.
 const PROGRAM: Duration = Duration::from_secs(15);
+
+/// A session with less left, in seconds, is not begun with.
+const SOME_MINUTES: i64 = 300;
 
 /// The names in the vault that hold keys of AWS begin so; the rest is the name of an AWS profile.
 pub const SEALED: &str = "aws/";
@@ -97,7 +100,11 @@ impl Desk {
             missing = Some(device.to_owned());
             Err(Fault::from(Miss::Code(device.to_owned())))
         };
-        let result = self.with_means(&config, |means| obtain::obtain(&resolved, means, &mut ask));
+        let result = self.with_means(&config, |means| {
+            // A guarded profile wants its proof each time it is opened.
+            let sessions = means.sessions.filter(|_| profile.guard.is_none());
+            obtain::obtain(&resolved, &Means { sessions, ..*means }, &mut ask)
+        });
         match (result, missing) {
             (Ok(lease), _) => Ok(lease),
             (Err(_), Some(device)) => Err(Miss::Code(device)),
@@ -113,6 +120,7 @@ impl Desk {
             var: &var,
             system: &RealSystem,
             sso_cache: &sso_cache,
+            sessions: Some(self),
             uid: process::owner().0,
             waiting: WAITING,
             program: PROGRAM,
@@ -219,6 +227,23 @@ impl Desk {
         let path = self.place(name)?.join("aws-config");
         self.put(&path, text.as_bytes())?;
         Ok(path.to_string_lossy().into_owned())
+    }
+}
+
+impl Sessions for Desk {
+    fn find(&self, access_key_id: &str, device: &str) -> Option<AwsLease> {
+        let key = (access_key_id.to_owned(), device.to_owned());
+        let session = self.book().sessions.get(&key).cloned()?;
+        session.left(clock::now()).is_none_or(|left| left > SOME_MINUTES).then_some(session)
+    }
+
+    fn keep(&self, access_key_id: &str, device: &str, session: Option<&AwsLease>) {
+        let key = (access_key_id.to_owned(), device.to_owned());
+        let mut book = self.book();
+        match session {
+            Some(session) => drop(book.sessions.insert(key, session.clone())),
+            None => drop(book.sessions.remove(&key)),
+        }
     }
 }
 

@@ -27,6 +27,7 @@ pub use self::part::{Lease, Miss, code_needed, sealed_names};
 pub use self::token::{AZURE_SEALED, GCP_SEALED};
 pub use self::vault::FILE as VAULT;
 use self::vault::Open;
+use super::aws::lease::AwsLease;
 use super::profiles::{self, CredentialProfile};
 use super::provider::Provider;
 use super::shelf::{Shelf, Turn};
@@ -77,6 +78,8 @@ struct Book {
     known: BTreeMap<Key, (Timestamp, Known)>,
     /// When a lease was asked for last.
     used: BTreeMap<Key, Timestamp>,
+    /// Sessions of users with the proof of an MFA device, by access key and device.
+    sessions: BTreeMap<(String, String), AwsLease>,
     /// The step of the last code that was made for an MFA device: a server takes each once.
     steps: BTreeMap<String, i64>,
     /// Until when a guarded profile is open.
@@ -116,6 +119,7 @@ impl Desk {
                 let gone = |name: &str| forget.profile.as_deref().is_none_or(|one| one == name);
                 book.shelf.forget(|key| gone(&key.profile));
                 book.known.retain(|key, _| !gone(&key.profile));
+                book.sessions.clear();
                 drop(book);
                 self.vault_status().map(CloudResponse::Vault)
             }

@@ -27,6 +27,8 @@ pub enum ObtainError {
     PassedThrough(String),
     /// The host has no credentials in this place, with the reason.
     Host(&'static str),
+    /// The instance has a role and gives no keys for it, with AWS's code.
+    Instance(String),
 }
 
 impl fmt::Display for ObtainError {
@@ -46,6 +48,7 @@ impl fmt::Display for ObtainError {
                     printable(profile)
                 )
             }
+            Self::Instance(code) => write!(f, "this instance's role gives no credentials ({code})"),
             Self::Host(why) => write!(f, "the host has no credentials to give: {why}"),
         }
     }
@@ -69,7 +72,9 @@ impl Diagnose for ObtainError {
             Self::Program(error) => error.kind(),
             Self::SignIn(_) => ErrorKind::NeedsUser,
             Self::NoCode(fault) => fault.kind,
-            Self::TokenFile(..) | Self::PassedThrough(_) | Self::Host(_) => ErrorKind::Failed,
+            Self::TokenFile(..) | Self::PassedThrough(_) | Self::Host(_) | Self::Instance(_) => {
+                ErrorKind::Failed
+            }
         }
     }
 
@@ -83,6 +88,12 @@ impl Diagnose for ObtainError {
             Self::NoCode(fault) => fault.hints.clone(),
             Self::PassedThrough(_) => {
                 vec!["as the source of a role it cannot serve; name another source_profile".into()]
+            }
+            Self::Instance(_) => {
+                vec![
+                    "the role's trust policy must let ec2.amazonaws.com assume it; a new role takes minutes"
+                        .into(),
+                ]
             }
             Self::TokenFile(..) | Self::Host(_) => Vec::new(),
         }

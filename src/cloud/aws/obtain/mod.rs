@@ -2,13 +2,14 @@
 
 mod error;
 mod host;
+mod instance;
 
 pub use error::ObtainError;
 
 use std::path::Path;
 use std::time::Duration;
 
-use super::call::Waiting;
+use super::call::{CallError, Waiting};
 use super::config::AwsConfig;
 use super::credential_process;
 use super::endpoint::{DEFAULT_REGION, Service, endpoint};
@@ -17,7 +18,7 @@ use super::profile::{Profile, Role, Source, SsoSource, WebIdentity};
 use super::sigv4::Keys;
 use super::sso::cache::{self, TokenStanding};
 use super::sso::client::Sso;
-use super::sts::{Identity, Sts};
+use super::sts::{Identity, Mfa, Sts};
 use crate::base::error::Fault;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
@@ -28,6 +29,15 @@ const TOKEN: u64 = 64 << 10;
 
 /// Asks for the code that an MFA device shows; the device's name is given.
 pub type AskCode<'a> = &'a mut dyn FnMut(&str) -> Result<Secret<String>, Fault>;
+
+/// Sessions of users that carry the proof of an MFA device: one code is good for half a day and for all roles that want it.
+pub trait Sessions {
+    /// The session of a user's key and a device, when one is kept that is good for some minutes yet.
+    fn find(&self, access_key_id: &str, device: &str) -> Option<AwsLease>;
+
+    /// Keeps one, or with `None` lets the one that is kept go.
+    fn keep(&self, access_key_id: &str, device: &str, session: Option<&AwsLease>);
+}
 
 /// What carrying out a profile needs from outside.
 #[derive(Clone, Copy)]
@@ -40,6 +50,8 @@ pub struct Means<'a> {
     pub system: &'a dyn WriteSystem,
     /// `~/.aws/sso/cache`.
     pub sso_cache: &'a Path,
+    /// Where sessions with the proof of an MFA device are kept; `None` asks for a code at each role.
+    pub sessions: Option<&'a dyn Sessions>,
     /// The user, whose files the tokens must be.
     pub uid: u32,
     /// How long a call may take.
@@ -117,11 +129,39 @@ impl Carrying<'_> {
 
     fn role(&self, role: &Role, keys: &Keys, ask: AskCode<'_>) -> Result<AwsLease, ObtainError> {
         let sts = self.sts(&role.profile, role.region.as_deref())?;
-        let code = match &role.mfa_serial {
-            Some(device) => Some(ask(device).map_err(ObtainError::NoCode)?),
-            None => None,
+        let Some(device) = &role.mfa_serial else { return Ok(sts.assume_role(keys, role, None)?) };
+        // Only a user's own keys can have a session; those of a role are one already.
+        let sessions = self.means.sessions.filter(|_| keys.session_token.is_none());
+        let key = keys.access_key_id.as_str();
+        let kept = sessions.and_then(|sessions| sessions.find(key, device));
+        if let (Some(sessions), Some(session)) = (sessions, kept) {
+            match sts.assume_role(&session.keys, role, None) {
+                // The role wants a younger proof, or the session was taken back.
+                Err(error) if error.is_refusal() => sessions.keep(key, device, None),
+                result => return Ok(result?),
+            }
+        }
+        let code = ask(device).map_err(ObtainError::NoCode)?;
+        let Some(sessions) = sessions else { return Ok(sts.assume_role(keys, role, Some(&code))?) };
+        let session = match sts.session(keys, None, Some(&Mfa { serial: device, code: &code })) {
+            Ok(session) => session,
+            Err(CallError::Refused(refusal)) if !refusal.is_wrong_code() => {
+                // A user that may have no session may still assume the role.
+                return Ok(sts.assume_role(keys, role, Some(&code))?);
+            }
+            Err(error) => return Err(error.into()),
         };
-        Ok(sts.assume_role(keys, role, code.as_ref())?)
+        match sts.assume_role(&session.keys, role, None) {
+            Ok(lease) => {
+                sessions.keep(key, device, Some(&session));
+                Ok(lease)
+            }
+            // What is said of the session is the true reason: its code is used up.
+            Err(error) if error.is_refusal() => {
+                sts.assume_role(keys, role, Some(&code)).map_err(|_| error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn web_identity(&self, web: &WebIdentity) -> Result<AwsLease, ObtainError> {
