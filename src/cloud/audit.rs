@@ -190,9 +190,17 @@ impl fmt::Display for Broken {
 ///
 /// # Errors
 /// The log cannot be written. The next event repairs a line that was written in part.
-pub fn append(path: &Path, record: &Record) -> Result<(), AuditError> {
-    let record = record.clone().bounded();
-    append::append(path, LINE, |end, whole| piece(end, whole, record)).map_err(|cause| AuditError {
+pub fn append(path: &Path, record: Record) -> Result<(), AuditError> {
+    append_all(path, vec![record])
+}
+
+/// Adds events in their order, with one write and one wait for the disk.
+///
+/// # Errors
+/// As [`append`].
+pub fn append_all(path: &Path, records: Vec<Record>) -> Result<(), AuditError> {
+    let records = records.into_iter().map(Record::bounded).collect();
+    append::append(path, LINE, |end, whole| piece(end, whole, records)).map_err(|cause| AuditError {
         path: path.into(),
         act: "write",
         cause,
@@ -200,9 +208,9 @@ pub fn append(path: &Path, record: &Record) -> Result<(), AuditError> {
 }
 
 /// What is to be written behind the last bytes of a log. `whole`: they are all of it.
-fn piece(end: &[u8], whole: bool, record: Record) -> Vec<u8> {
+fn piece(end: &[u8], whole: bool, records: Vec<Record>) -> Vec<u8> {
     let mut piece = String::new();
-    let last = if whole && !end.contains(&b'\n') && HEADER.as_bytes().starts_with(end) {
+    let mut last = if whole && !end.contains(&b'\n') && HEADER.as_bytes().starts_with(end) {
         piece.push_str(&HEADER[end.len()..]);
         piece.push('\n');
         blake3::hash(HEADER.as_bytes())
@@ -214,8 +222,12 @@ fn piece(end: &[u8], whole: bool, record: Record) -> Vec<u8> {
         piece.push_str(&format!("\n{torn}\n"));
         blake3::hash(torn.as_bytes())
     };
-    piece.push_str(&text(&Line { before: last.to_string(), torn: false, record: Some(record) }));
-    piece.push('\n');
+    for record in records {
+        let line = text(&Line { before: last.to_string(), torn: false, record: Some(record) });
+        last = blake3::hash(line.as_bytes());
+        piece.push_str(&line);
+        piece.push('\n');
+    }
     piece.into_bytes()
 }
 

@@ -23,7 +23,7 @@ fn record(profile: &str) -> Record {
 fn log(profiles: &[&str]) -> Vec<u8> {
     let mut log = Vec::new();
     for profile in profiles {
-        let piece = piece(&log, true, record(profile));
+        let piece = piece(&log, true, vec![record(profile)]);
         log.extend(piece);
     }
     log
@@ -41,7 +41,7 @@ fn what_is_added_is_read_and_verified() {
     let path = dir.path().join("audit");
     assert_eq!(read(&RealSystem, &path).unwrap(), b"");
     for profile in THREE {
-        append(&path, &record(profile)).unwrap();
+        append(&path, record(profile)).unwrap();
     }
     let log = read(&RealSystem, &path).unwrap();
     assert_eq!(verify(&log), Ok(Count { records: 3, torn: 0 }));
@@ -51,12 +51,21 @@ fn what_is_added_is_read_and_verified() {
 }
 
 #[test]
+fn records_that_go_together_are_chained_as_if_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit");
+    append(&path, record("first")).unwrap();
+    append_all(&path, THREE.map(record).to_vec()).unwrap();
+    assert_eq!(read(&RealSystem, &path).unwrap(), log(&["first", "dev", "stage", "prod"]));
+}
+
+#[test]
 fn writers_at_once_make_one_chain() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit");
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| (0..10).for_each(|_| append(&path, &record("dev")).unwrap()));
+            scope.spawn(|| (0..10).for_each(|_| append(&path, record("dev")).unwrap()));
         }
     });
     assert_eq!(verify(&fs::read(&path).unwrap()), Ok(Count { records: 80, torn: 0 }));
@@ -93,7 +102,7 @@ fn a_line_torn_at_any_byte_is_told_and_mended() {
         let before = verify(&torn).unwrap_or_else(|broken| panic!("{length}: {broken}"));
         assert_eq!(before.torn, usize::from(!on_a_line), "{length}");
         let mut mended = torn.clone();
-        mended.extend(piece(&torn, true, record("after")));
+        mended.extend(piece(&torn, true, vec![record("after")]));
         let after = verify(&mended).unwrap_or_else(|broken| panic!("{length}: {broken}"));
         assert_eq!(records(&mended).last().unwrap().profile.as_deref(), Some("after"));
         assert!(after.records > before.records && after.torn <= before.torn, "{length}");
@@ -121,7 +130,7 @@ fn hostile_words_stay_on_their_line_and_long_ones_are_cut() {
     let mut record = record(nasty);
     record.who.cwd = Some("/\u{1}é".repeat(4000));
     record.result = "failed: aws_secret_access_key=wJalrXUtnFEMI".into();
-    let log = piece(b"", true, record.bounded());
+    let log = piece(b"", true, vec![record.bounded()]);
     assert_eq!(verify(&log), Ok(Count { records: 1, torn: 0 }));
     assert!(log.len() < LINE as usize && log.iter().filter(|byte| **byte == b'\n').count() == 2);
     let text = String::from_utf8(log.clone()).unwrap();
@@ -133,6 +142,6 @@ fn hostile_words_stay_on_their_line_and_long_ones_are_cut() {
 #[test]
 fn a_log_that_cannot_be_written_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let error = append(&dir.path().join("no/audit"), &record("dev")).unwrap_err();
+    let error = append(&dir.path().join("no/audit"), record("dev")).unwrap_err();
     assert!(error.to_string().starts_with("cannot write the audit log"));
 }

@@ -5,13 +5,16 @@ use std::sync::mpsc::{Sender, channel};
 use super::Desk;
 use super::part::Miss;
 use crate::base::error::Fault;
-use crate::cloud::audit::{Record, Who, append};
+use crate::cloud::audit::{Record, Who, append, append_all};
 use crate::cloud::provider::Provider;
 use crate::ipc::cloud::{CloudRequest, CloudResponse};
 use crate::sys::{caller, clock, process};
 
 /// The log in the state directory.
 pub const AUDIT: &str = "audit.log";
+
+/// The most records that are written at once.
+const TOGETHER: usize = 128;
 
 /// Credentials on their way to a tool.
 pub(super) struct Handing<'a> {
@@ -29,9 +32,11 @@ impl Recorder {
     pub(super) fn begin(path: std::path::PathBuf) -> Option<Self> {
         let (sender, records) = channel::<Record>();
         let write = move || {
-            for record in records {
-                // A full disk costs the record, not the credentials.
-                let _ = append(&path, &record);
+            while let Ok(first) = records.recv() {
+                // What came while the disk was waited for goes together.
+                let more = records.try_iter().take(TOGETHER - 1);
+                // A full disk costs the records, not the credentials.
+                let _ = append_all(&path, std::iter::once(first).chain(more).collect());
             }
         };
         let thread = std::thread::Builder::new().name("audit".into());
@@ -67,7 +72,7 @@ impl Desk {
             CloudRequest::Vault | CloudRequest::Forget(_) => return,
         };
         let record = record(who, event, profile, provider, kind, result.as_ref().err());
-        let _ = append(&self.dirs.state.join(AUDIT), &record);
+        let _ = append(&self.dirs.state.join(AUDIT), record);
     }
 
     /// Credentials that went to a tool, or did not.

@@ -28,7 +28,7 @@ pub use self::token::{AZURE_SEALED, GCP_SEALED};
 pub use self::vault::FILE as VAULT;
 use self::vault::Open;
 use super::aws::lease::AwsLease;
-use super::profiles::{self, CredentialProfile};
+use super::profiles::{self, CredentialProfile, Profiles};
 use super::provider::Provider;
 use super::shelf::{Shelf, Turn};
 use crate::base::digest::Digest;
@@ -38,12 +38,16 @@ use crate::base::text::nearest;
 use crate::base::time::Timestamp;
 use crate::ipc::cloud::{self as wire, CloudRequest, CloudResponse};
 use crate::sys::clock;
+use crate::sys::content::{self, Look, Stamp};
 use crate::sys::dirs::Dirs;
 use crate::sys::real::RealSystem;
 use crate::sys::socket;
 
 /// How long one who waits for another's fetch waits: longer than any fetch takes.
 const PATIENCE: Duration = Duration::from_secs(25);
+
+/// The seconds after which a file that is changed again has another time.
+const SETTLED: i64 = 2;
 
 /// Whose lease, of which cloud, for what.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,8 +90,12 @@ struct Book {
     grants: BTreeMap<String, Timestamp>,
     vault: Option<Open>,
     doors: BTreeMap<String, Door>,
+    /// The profiles, with the file's stamp before they were read.
+    profiles: Option<(Stamp, Arc<Profiles>)>,
     recorder: Option<Recorder>,
     tended: bool,
+    /// When it is looked at next.
+    looks_at: Option<Timestamp>,
     held: bool,
 }
 
@@ -139,11 +147,29 @@ impl Desk {
     /// The profile of a name.
     fn profile(&self, name: &str) -> Result<CredentialProfile, Miss> {
         profiles::check_name(name).map_err(Fault::from)?;
-        let mut all = profiles::read(&RealSystem, &self.dirs.config).map_err(Fault::from)?;
-        match all.remove(name) {
-            Some(profile) => Ok(profile),
+        let all = self.profiles()?;
+        match all.get(name) {
+            Some(profile) => Ok(profile.clone()),
             None => Err(unknown(name, all.keys().map(String::as_str)).into()),
         }
+    }
+
+    /// All profiles, read again when the file is another one.
+    fn profiles(&self) -> Result<Arc<Profiles>, Miss> {
+        let stamp = match content::look(&self.dirs.config.join(profiles::FILE)) {
+            // What was changed just now may change again without another time.
+            Ok(Look::File(stamp)) if stamp.changed.0 + SETTLED < clock::now().0 => Some(stamp),
+            _ => None,
+        };
+        let mut book = self.book();
+        if let Some((read_at, profiles)) = &book.profiles
+            && stamp == Some(*read_at)
+        {
+            return Ok(Arc::clone(profiles));
+        }
+        let all = Arc::new(profiles::read(&RealSystem, &self.dirs.config).map_err(Fault::from)?);
+        book.profiles = stamp.map(|stamp| (stamp, Arc::clone(&all)));
+        Ok(all)
     }
 
     /// A lease: one that is held, or a new one that is got for all who ask just now.

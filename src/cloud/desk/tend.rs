@@ -55,9 +55,13 @@ impl Desk {
         let mut book = self.book();
         let begin = !book.tended && book.holds(clock::now());
         book.tended |= begin;
+        // Whoever looks after it sleeps until what was next then.
+        let is_sooner = book.next(clock::now()).is_some_and(|next| book.looks_at.is_some_and(|at| next < at));
         drop(book);
         self.say_held();
-        self.changed.notify_all();
+        if is_sooner {
+            self.changed.notify_all();
+        }
         if begin {
             let desk = Arc::clone(self);
             let thread = std::thread::Builder::new().name("tend".into());
@@ -80,9 +84,10 @@ impl Desk {
     fn tending(self: Arc<Self>) {
         loop {
             self.look();
-            let book = self.book();
+            let mut book = self.book();
             let now = clock::now();
             let Some(next) = book.next(now) else { break };
+            book.looks_at = Some(next);
             let seconds = (next.0 - now.0).clamp(1, LONGEST).unsigned_abs();
             drop(
                 self.changed

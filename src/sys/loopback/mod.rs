@@ -4,12 +4,13 @@
 //! What a web page could send, or a program of another user, is refused before the handler sees it: see [`head`] and
 //! [`peer`]. Who may have what is the handler's to decide.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,9 @@ const BODY: usize = 16 << 10;
 
 /// Connections at once.
 const CONNECTIONS: usize = 64;
+
+/// How long a thread without a client waits for the next one.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// How long a head may take to come, and then a body, and then the taking of the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -141,6 +145,7 @@ pub struct Loopback {
     stopped: Arc<AtomicBool>,
     wake: UnixStream,
     accepting: Option<JoinHandle<()>>,
+    door: Arc<Door>,
 }
 
 impl Loopback {
@@ -154,10 +159,12 @@ impl Loopback {
         let port = listener.local_addr()?.port();
         let (wake, woken) = UnixStream::pair()?;
         let stopped = Arc::new(AtomicBool::new(false));
-        let door = Arc::new(Door { port, handler, stopped: stopped.clone(), inside: AtomicUsize::new(0) });
+        let inside = AtomicUsize::new(0);
+        let door = Arc::new(Door { port, handler, stopped: stopped.clone(), inside, crew: Crew::default() });
+        let crew = Arc::clone(&door);
         let accepting =
             thread::Builder::new().name("loopback".into()).spawn(move || accept(&listener, &woken, &door))?;
-        Ok(Self { port, stopped, wake, accepting: Some(accepting) })
+        Ok(Self { port, stopped, wake, accepting: Some(accepting), door: crew })
     }
 
     /// The port.
@@ -179,6 +186,7 @@ impl Drop for Loopback {
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();
         }
+        self.door.crew.come.notify_all();
     }
 }
 
@@ -193,6 +201,39 @@ struct Door {
     handler: Handler,
     stopped: Arc<AtomicBool>,
     inside: AtomicUsize,
+    crew: Crew,
+}
+
+/// The threads that answer: one that has nothing to do waits a moment for the next client before it ends.
+#[derive(Default)]
+struct Crew {
+    queue: Mutex<Queue>,
+    come: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    clients: VecDeque<(TcpStream, Place)>,
+    /// Threads that wait for one.
+    idle: usize,
+}
+
+impl Crew {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next client; `None` when none has come for a while, or none will.
+    fn next(&self, door: &Door) -> Option<(TcpStream, Place)> {
+        let mut queue = self.queue();
+        queue.idle += 1;
+        let is_over = || door.stopped.load(Ordering::SeqCst);
+        let nobody = |queue: &mut Queue| queue.clients.is_empty() && !is_over();
+        (queue, _) =
+            self.come.wait_timeout_while(queue, IDLE, nobody).unwrap_or_else(PoisonError::into_inner);
+        queue.idle -= 1;
+        queue.clients.pop_front()
+    }
 }
 
 /// A place inside, given back on drop.
@@ -228,8 +269,25 @@ fn accept(listener: &TcpListener, woken: &UnixStream, door: &Arc<Door>) {
             }
         };
         let Some(place) = Place::take(door) else { continue };
+        let mut queue = door.crew.queue();
+        if queue.idle > queue.clients.len() {
+            queue.clients.push_back((stream, place));
+            drop(queue);
+            door.crew.come.notify_one();
+            continue;
+        }
+        drop(queue);
+        let door = Arc::clone(door);
+        let answer = move || {
+            let mut client = Some((stream, place));
+            while let Some((stream, place)) = client.take() {
+                serve(stream, &place.0);
+                drop(place);
+                client = door.crew.next(&door);
+            }
+        };
         // Without a thread the connection is closed.
-        let _ = thread::Builder::new().name("loopback-ask".into()).spawn(move || serve(stream, &place.0));
+        let _ = thread::Builder::new().name("loopback-ask".into()).spawn(answer);
     }
 }
 

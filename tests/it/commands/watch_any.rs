@@ -131,6 +131,8 @@ fn a_save_during_a_run_is_always_run_after_it() {
     fs::remove_file(demo.world.path("go")).unwrap();
     demo.replace("a.txt", "four\n");
     assert_eq!(live.until("begin"), "begin four", "the two saves had one run");
+    live.signal("INT");
+    live.ends().exits(130);
 }
 
 #[test]
