@@ -1,6 +1,7 @@
 //! What the desk does is written down: who asked, for what, and how it ended. No secret is in it.
 
 use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
 
 use super::Desk;
 use super::part::Miss;
@@ -13,8 +14,11 @@ use crate::sys::{caller, clock, process};
 /// The log in the state directory.
 pub const AUDIT: &str = "audit.log";
 
+/// How long a record waits for others.
+const MOMENT: Duration = Duration::from_millis(10);
+
 /// The most records that are written at once.
-const TOGETHER: usize = 128;
+const TOGETHER: usize = 512;
 
 /// Credentials on their way to a tool.
 pub(super) struct Handing<'a> {
@@ -33,10 +37,13 @@ impl Recorder {
         let (sender, records) = channel::<Record>();
         let write = move || {
             while let Ok(first) = records.recv() {
-                // What came while the disk was waited for goes together.
-                let more = records.try_iter().take(TOGETHER - 1);
+                // What comes at the same time goes together: each write waits for the disk.
+                let until = Instant::now() + MOMENT;
+                let next = || records.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
+                let together =
+                    std::iter::once(first).chain(std::iter::from_fn(next)).take(TOGETHER).collect();
                 // A full disk costs the records, not the credentials.
-                let _ = append_all(&path, std::iter::once(first).chain(more).collect());
+                let _ = append_all(&path, together);
             }
         };
         let thread = std::thread::Builder::new().name("audit".into());
