@@ -22,7 +22,8 @@
 //! 3 cloud     base sys shell ipc
 //! 4 history   base sys project run
 //! 4 setup     base sys host profile shell home repos ipc
-//! 5 session   base sys project run history
+//! 4 pytest    base sys project run
+//! 5 session   base sys project run history pytest
 //! 6 daemon    base sys project ipc watch run cloud history session
 //! 7 cli       base sys ui document host profile shell home repos project ipc watch run cloud history session setup daemon
 //! ```
@@ -43,6 +44,7 @@
 //! | [`watch`] | what changes in a project: walk, ignore, events, settle, change sets |
 //! | [`cloud`] | credential providers: whose credentials, where from, how long, and how a tool gets them |
 //! | [`run`] | which stages run, when and where; their verdicts and events |
+//! | [`pytest`] | a project's tests warm and by what a change affects: fork server, import graph, selection |
 //! | [`history`] | every run and its stages in SQLite; questions about them |
 //! | [`session`] | one project at work: whose turn it is, what a run needs, what is remembered |
 //! | [`setup`] | the phases of `devboot setup` |
@@ -69,6 +71,7 @@ pub mod host;
 pub mod ipc;
 pub mod profile;
 pub mod project;
+pub mod pytest;
 pub mod repos;
 pub mod run;
 pub mod session;

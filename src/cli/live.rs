@@ -147,6 +147,7 @@ impl Live {
                     *last = printable(line);
                 }
             }
+            RunEvent::TestFailed { .. } | RunEvent::Affected { .. } => {}
             RunEvent::ServiceReady { stage, .. } | RunEvent::ServiceEnded { stage, .. } => {
                 self.running.remove(stage);
             }

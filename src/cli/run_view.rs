@@ -39,6 +39,8 @@ pub struct RunView {
     ends: Vec<(StageId, StageEnd)>,
     /// The services that have said that they are ready: their stages end with that.
     ready: BTreeSet<StageId>,
+    /// How many failures were told while their stage ran.
+    told: BTreeMap<StageId, usize>,
 }
 
 /// The word for a verdict, and what it means to the reader.
@@ -84,6 +86,9 @@ pub fn changed(paths: &[String], count: u64) -> String {
     if more == 0 { names.join(", ") } else { format!("{} and {}", names.join(", "), counted(more, "other")) }
 }
 
+/// So many failures are told while their stage still runs.
+const AT_ONCE: usize = 5;
+
 impl RunView {
     /// A view that shows what `options` say.
     pub fn new(options: Options) -> Self {
@@ -95,6 +100,7 @@ impl RunView {
             partial: BTreeMap::new(),
             ends: Vec::new(),
             ready: BTreeSet::new(),
+            told: BTreeMap::new(),
         }
     }
 
@@ -129,6 +135,17 @@ impl RunView {
                 }
             }
             RunEvent::Output { stage, stream, text, .. } => self.output(stage, *stream, text),
+            RunEvent::TestFailed { stage, failure: failed, .. } => {
+                let told = self.told.entry(stage.clone()).or_default();
+                *told += 1;
+                match *told {
+                    ..=AT_ONCE => vec![self.row(stage, Style::Bad, "fails", &failure(failed))],
+                    _ => Vec::new(),
+                }
+            }
+            RunEvent::Affected { stage, verdict, tests: count, files, rest, because, .. } => {
+                self.affected(stage, *verdict, *count, (*files, *rest), because)
+            }
             RunEvent::ServiceReady { stage, milliseconds, .. } => {
                 self.ready.insert(stage.clone());
                 vec![self.row(stage, Style::Good, "ready", &format!("after {}", time(*milliseconds)))]
@@ -141,6 +158,22 @@ impl RunView {
                 vec![self.verdict(*verdict, *milliseconds)]
             }
         }
+    }
+
+    fn affected(
+        &self,
+        stage: &StageId,
+        verdict: Verdict,
+        count: Tests,
+        (files, rest): (usize, usize),
+        because: &[String],
+    ) -> Vec<String> {
+        let (style, _) = word(verdict);
+        let of = format!("{} in {}", tests(Some(count)), counted(files, "file"));
+        let mut lines =
+            vec![self.row(stage, style, "affected", &format!("{of}; {} to follow", counted(rest, "file")))];
+        lines.extend(because.iter().map(|why| self.paint(Style::Faint, &format!("    {}", printable(why)))));
+        lines
     }
 
     fn paint(&self, style: Style, text: &str) -> String {

@@ -48,7 +48,7 @@ pub(super) fn opened(
         found.approve(&RealSystem, &begin.dirs)?;
     }
     trusted(&found, begin)?;
-    found.session(&begin.dirs, caller, Access::Write)
+    found.session(&begin.dirs, caller, Access::Keep)
 }
 
 fn trusted(found: &Found, begin: &Begin) -> Result<(), Fault> {

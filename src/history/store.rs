@@ -263,7 +263,11 @@ impl Store {
                     self.connection.execute(sql, params![id, word(verdict), milliseconds])?;
                 }
             }
-            RunEvent::Output { .. } | RunEvent::ServiceReady { .. } | RunEvent::ServiceEnded { .. } => {}
+            RunEvent::Output { .. }
+            | RunEvent::TestFailed { .. }
+            | RunEvent::Affected { .. }
+            | RunEvent::ServiceReady { .. }
+            | RunEvent::ServiceEnded { .. } => {}
         }
         Ok(())
     }

@@ -105,6 +105,9 @@ pub enum Stream {
 /// How the note of a stage's end begins whose inputs changed while it ran; the first difference follows.
 pub const MEDDLED: &str = "its inputs changed while it ran";
 
+/// How the note of a stage's end begins that was cancelled when its affected tests had their verdict and the rest ran.
+pub const REST: &str = "the rest of the tests was left";
+
 /// How a stage ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageEnd {
@@ -167,6 +170,32 @@ pub enum RunEvent {
         /// What it wrote.
         text: String,
     },
+    /// A test has failed, while the others go on. The failures of a stage's end are those that count.
+    TestFailed {
+        /// Of which run.
+        run: RunId,
+        /// Which stage.
+        stage: StageId,
+        /// What failed.
+        failure: Failure,
+    },
+    /// The tests that a change affects have run; the rest follows, in the same stage.
+    Affected {
+        /// Of which run.
+        run: RunId,
+        /// Which stage.
+        stage: StageId,
+        /// What came of them.
+        verdict: Verdict,
+        /// How many there were.
+        tests: Tests,
+        /// In how many files.
+        files: usize,
+        /// How many files follow.
+        rest: usize,
+        /// Why they were chosen: a sentence for each of the first files.
+        because: Vec<String>,
+    },
     /// A service is ready.
     ServiceReady {
         /// Of which run.
@@ -212,6 +241,8 @@ impl RunEvent {
             Self::RunStarted { run, .. }
             | Self::StageStarted { run, .. }
             | Self::Output { run, .. }
+            | Self::TestFailed { run, .. }
+            | Self::Affected { run, .. }
             | Self::ServiceReady { run, .. }
             | Self::ServiceEnded { run, .. }
             | Self::StageFinished { run, .. }

@@ -98,7 +98,8 @@ fn pytest(args: &[String], prepared: &Prepared) -> CommandSpec {
     given(CommandSpec::new(python).args(["-m", "pytest"]).args(args), prepared)
 }
 
-fn given(spec: CommandSpec, prepared: &Prepared) -> CommandSpec {
+/// A command as it is started for a stage: in its directory, with its environment alone, and through what gives it credentials.
+pub fn given(spec: CommandSpec, prepared: &Prepared) -> CommandSpec {
     let mut spec = match prepared.through.split_first() {
         Some((program, args)) => CommandSpec::new(program).args(args).arg(&spec.program).args(&spec.args),
         None => spec,
@@ -107,14 +108,16 @@ fn given(spec: CommandSpec, prepared: &Prepared) -> CommandSpec {
     prepared.env.iter().fold(spec.cwd(&prepared.cwd), |spec, (name, value)| spec.env(name, value))
 }
 
-pub(super) fn stream(written: Written) -> Stream {
+/// Which output it was.
+pub fn stream(written: Written) -> Stream {
     match written {
         Written::Out => Stream::Out,
         Written::Err => Stream::Err,
     }
 }
 
-pub(super) async fn until(due: Option<Instant>) {
+/// Waits until then; for ever without a time.
+pub async fn until(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,
         None => std::future::pending().await,

@@ -5,7 +5,7 @@ use std::path::Path;
 use tokio::time::Instant;
 
 use super::capture::Capture;
-use super::event::{Failure, RunEvent, RunId, Stream};
+use super::event::{Failure, RunEvent, RunId, Stream, Tests, Verdict};
 use super::feed::Feed;
 use super::logs::Logs;
 use super::outcome::{Found, Readers};
@@ -76,6 +76,31 @@ impl Recorder {
     pub fn tick(&mut self) {
         let pieces = self.speech.tick(Instant::now(), self.feed.has_room());
         self.tell(pieces);
+    }
+
+    /// A test has failed; whoever follows need not wait for the end.
+    pub fn failed(&mut self, failure: &Failure) {
+        let (run, stage) = (self.run, self.stage.clone());
+        self.feed.send(RunEvent::TestFailed { run, stage, failure: failure.clone() });
+    }
+
+    /// The tests that a change affects have run, in so many files; those of the rest follow.
+    pub fn affected(
+        &mut self,
+        verdict: Verdict,
+        tests: Tests,
+        (files, rest): (usize, usize),
+        because: Vec<String>,
+    ) {
+        self.tick();
+        let (run, stage) = (self.run, self.stage.clone());
+        self.feed.send(RunEvent::Affected { run, stage, verdict, tests, files, rest, because });
+    }
+
+    /// What was written so far is of a run that does not count; it is made again.
+    pub fn again(&mut self, why: &str) {
+        self.readers = Readers::default();
+        self.wrote(Stream::Err, format!("devboot: {why}\n").as_bytes());
     }
 
     /// Ends.

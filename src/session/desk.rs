@@ -15,9 +15,10 @@ use crate::project::gather::{Around, fingerprint};
 use crate::project::inputs::{Inputs, Listing, Selector};
 use crate::project::model::{Action, Pipeline, Stage, StageId};
 use crate::project::python::{self, Python};
+use crate::pytest::executor::Ground;
 use crate::run::event::{RunId, StageEnd, Trigger, Verdict};
 use crate::run::outputs;
-use crate::run::unit::{Prepared, Site};
+use crate::run::unit::{Prepared, Site, Unit};
 use crate::sys::{clock, env};
 
 /// Source that is younger than this, in seconds, may be saved again within the same second.
@@ -305,6 +306,25 @@ impl Site for Desk {
                 state.written.insert(file.clone(), digest);
             }
         }
+    }
+}
+
+impl Ground for Desk {
+    fn files(&self, unit: &Unit) -> Vec<String> {
+        let files = Arc::clone(&lock(&self.state).files);
+        self.inputs.inputs(&unit.stage.id, &files).iter().map(str::to_owned).collect()
+    }
+
+    fn digests(&self, paths: &[String]) -> Vec<Option<Digest>> {
+        let digest = |content| match content {
+            Content::File { digest, .. } => Some(digest),
+            _ => None,
+        };
+        lock(&self.contents).of_all(paths).into_iter().map(digest).collect()
+    }
+
+    fn python(&self) -> Option<Arc<Python>> {
+        lock(&self.state).python.clone()
     }
 }
 

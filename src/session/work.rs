@@ -14,6 +14,7 @@ use crate::history::{Keep, Last, Store};
 use crate::project::contents::{Content, Contents};
 use crate::project::inputs::{Listing, Selector};
 use crate::project::model::{Pipeline, Stage, StageId};
+use crate::pytest::executor::{Pytest, PytestExecutor};
 use crate::run::cache::Cache;
 use crate::run::dispatcher::{Job, Order, RunRecord, execute};
 use crate::run::event::{RunEvent, RunId, Verdict};
@@ -47,6 +48,8 @@ pub enum Access {
     Read,
     /// Run.
     Write,
+    /// Run again and again: what is warm after a run is kept for the next.
+    Keep,
 }
 
 /// Why a stage would run now, or that what came of it still holds.
@@ -76,7 +79,7 @@ impl Session {
         let mut said = Vec::new();
         let history = match access {
             Access::Read => Store::look(&RealSystem, &Store::path(&dirs.state)),
-            Access::Write => {
+            Access::Write | Access::Keep => {
                 if let Err(error) = tree::create_private(&places.own) {
                     said.push(format!("nothing can be remembered: {}: {error}", places.own.display()));
                 }
@@ -104,7 +107,11 @@ impl Session {
             root: root.to_owned(),
             site: Arc::clone(&desk) as _,
             executors: vec![("local", Arc::new(Local))],
-            pytest: None,
+            pytest: Some(Arc::new(PytestExecutor(Arc::new(Pytest::new(
+                Arc::clone(&desk) as _,
+                &places.own,
+                access == Access::Keep,
+            ))))),
             cache: Some(Cache::new(&places.cache)),
             contents,
             services: Services::new(logs.clone()),

@@ -72,8 +72,17 @@ impl Offspring {
     /// Starts a command; its `stdin`, `timeout` and `log` are not used, and it reads nothing. An `Err` means that it
     /// could not be started.
     pub fn start(spec: &CommandSpec) -> io::Result<Self> {
+        Self::start_with(spec, Stdio::null())
+    }
+
+    /// Starts a command that has this file as its standard input.
+    pub fn start_at(spec: &CommandSpec, input: OwnedFd) -> io::Result<Self> {
+        Self::start_with(spec, Stdio::from(input))
+    }
+
+    fn start_with(spec: &CommandSpec, input: Stdio) -> io::Result<Self> {
         let mut command = spec.command();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         // SAFETY: setsid(2) is async-signal-safe, and the closure touches no memory.
         unsafe { command.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from)) };
         guard::put_before(&mut command, spec, DRAIN)?;

@@ -17,6 +17,7 @@ mod install_sh;
 mod kill;
 mod pipeline;
 mod project;
+mod pytest_warm;
 mod rc_files;
 mod repair;
 mod repo_bad_days;

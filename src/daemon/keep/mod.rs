@@ -19,7 +19,7 @@ use crate::ipc::message::ProjectPhase;
 use crate::project::FILE;
 use crate::project::trust::{self, Subject, Trust};
 use crate::run::dispatcher::{Order as RunOrder, RunRecord};
-use crate::run::event::{MEDDLED, RunEvent, RunId, StageEnd, Trigger, Verdict};
+use crate::run::event::{MEDDLED, REST as REST_LEFT, RunEvent, RunId, StageEnd, Trigger, Verdict};
 use crate::run::feed::{Feed, Follower, feed};
 use crate::session::Session;
 use crate::session::turn::{Effect, Event, Order, Turn};
@@ -413,7 +413,10 @@ impl Keep {
         if self.rest_if_it_goes_round(record).await {
             return;
         }
-        let cancelled = record.stages.iter().any(|(_, end)| end.verdict == Verdict::Cancelled);
+        // Who saves again while the rest of the tests runs has had a verdict.
+        let is_rest = |end: &StageEnd| end.note.as_deref().is_some_and(|note| note.starts_with(REST_LEFT));
+        let cancelled =
+            record.stages.iter().any(|(_, end)| end.verdict == Verdict::Cancelled && !is_rest(end));
         self.happened(Event::Over { cancelled });
         self.reload_if_idle().await;
     }

@@ -1,0 +1,179 @@
+//! What a run of pytest tells: lines of JSON from `python/reporter.py`. They come from a process that runs the project's code, so
+//! nothing in them is believed further than it can do harm: lengths are bounded, what cannot be read is left out.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// The longest line that is read, in bytes.
+const LINE: usize = 8 << 20;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Told {
+    /// How many tests each file has.
+    Collected {
+        /// By file.
+        files: BTreeMap<String, u32>,
+        /// The directory that node ids are relative to.
+        rootdir: String,
+        /// The file with its settings.
+        #[serde(default)]
+        ini: Option<String>,
+    },
+    /// A file or package could not be collected.
+    Broken(Failed),
+    /// A test has ended; of one that fails in its teardown there are two.
+    Test {
+        /// Its node id.
+        id: String,
+        /// Its file.
+        file: String,
+        /// What came of it.
+        outcome: Outcome,
+        /// How long it took, in milliseconds.
+        ms: f64,
+        /// What pytest prints of the failure.
+        #[serde(default)]
+        text: String,
+        /// The file where it failed.
+        #[serde(default)]
+        path: Option<String>,
+        /// The line there.
+        #[serde(default)]
+        line: Option<u32>,
+        /// Its last word.
+        #[serde(default)]
+        message: String,
+    },
+    /// What was read, by the test file or the module that it was read for.
+    Reads {
+        /// The paths, relative to the root.
+        reads: BTreeMap<String, Vec<String>>,
+        /// Whether they are all.
+        whole: bool,
+        /// Test files that started other programs, which read what nobody has seen.
+        #[serde(default)]
+        spawned: Vec<String>,
+    },
+    /// The modules that are no part of the project, in the order of their import.
+    Modules {
+        /// Their names.
+        names: Vec<String>,
+        /// Whether the project makes errors of warnings.
+        #[serde(default)]
+        strict: bool,
+    },
+    /// It has ended.
+    End {
+        /// With this exit code.
+        code: i32,
+    },
+}
+
+/// What could not be collected.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Failed {
+    /// Its node id.
+    pub id: String,
+    /// Its file.
+    pub file: String,
+    /// The file where it failed.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// The line there.
+    #[serde(default)]
+    pub line: Option<u32>,
+    /// Its last word.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// What came of a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It passed.
+    Passed,
+    /// It failed.
+    Failed,
+    /// What surrounds it failed.
+    Error,
+    /// It was left out.
+    Skipped,
+    /// It failed, as was expected.
+    Xfailed,
+    /// It passed, which was not expected.
+    Xpassed,
+}
+
+impl Outcome {
+    /// Whether it is red.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::Error)
+    }
+}
+
+/// Puts lines together from what comes in pieces.
+#[derive(Debug, Default)]
+pub struct Lines {
+    part: Vec<u8>,
+    skipping: bool,
+}
+
+impl Lines {
+    /// The events whose lines end in these bytes.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<Told> {
+        let mut told = Vec::new();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let ends = piece.ends_with(b"\n");
+            if self.part.len() + piece.len() > LINE {
+                self.skipping = true;
+                self.part.clear();
+            }
+            if !self.skipping {
+                self.part.extend_from_slice(piece);
+            }
+            if ends {
+                if !self.skipping {
+                    told.extend(serde_json::from_slice::<Told>(&self.part).ok());
+                }
+                self.part.clear();
+                self.skipping = false;
+            }
+        }
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_come_whole_however_they_are_cut() {
+        let text = b"{\"event\":\"end\",\"code\":1}\n{\"event\":\"later\"}\ngarbage\n\
+            {\"event\":\"test\",\"id\":\"a.py::b\",\"file\":\"a.py\",\"outcome\":\"xpassed\",\"ms\":0.5}\n";
+        for cut in 0..text.len() {
+            let mut lines = Lines::default();
+            let mut told = lines.push(&text[..cut]);
+            told.extend(lines.push(&text[cut..]));
+            assert_eq!(told.len(), 2, "{cut}");
+            assert_eq!(told[0], Told::End { code: 1 });
+            assert!(
+                matches!(&told[1], Told::Test { outcome: Outcome::Xpassed, text, .. } if text.is_empty())
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_costs_no_memory_and_not_the_next_line() {
+        let mut lines = Lines::default();
+        for _ in 0..20 {
+            assert!(lines.push(&vec![b'x'; 1 << 20]).is_empty());
+        }
+        assert!(lines.part.len() <= LINE);
+        assert_eq!(lines.push(b"\n{\"event\":\"end\",\"code\":0}\n"), [Told::End { code: 0 }]);
+    }
+}

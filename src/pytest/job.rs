@@ -1,0 +1,89 @@
+//! One run of pytest as a value, and how it ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::event::Told;
+use crate::run::event::{Stream, Verdict};
+use crate::sys::process::Ending;
+
+/// The text of the other side, as one program.
+pub const PROGRAM: &str = concat!(
+    include_str!("python/reporter.py"),
+    "\n",
+    include_str!("python/imports.py"),
+    "\n",
+    include_str!("python/server.py"),
+);
+
+/// Variables that bound the threads of a numeric library. They are set for the server alone, where the environment does not set
+/// them: pools that were made before a fork must not outnumber the cores after it.
+pub const THREADS: [&str; 3] = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
+
+/// What is to be run, as it is sent.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Job {
+    /// The project's root.
+    pub root: PathBuf,
+    /// Where it runs.
+    pub cwd: PathBuf,
+    /// pytest's arguments.
+    pub args: Vec<String>,
+    /// Files in the order in which they are to run; the others follow.
+    pub order: Vec<String>,
+    /// Node ids that run first in their file: they failed last.
+    pub first: BTreeSet<String>,
+    /// Variables that the run must not have.
+    pub unset: Vec<String>,
+    /// Variables that it has besides.
+    pub set: BTreeMap<String, String>,
+    /// How much it steps back behind others, as nice(2) has it.
+    pub nice: i32,
+}
+
+/// What is heard of it.
+#[derive(Debug)]
+pub enum Heard<'a> {
+    /// Its output.
+    Wrote(Stream, &'a [u8]),
+    /// An event.
+    Told(Told),
+}
+
+/// Takes what is heard.
+pub type Ear<'a> = &'a mut (dyn FnMut(Heard<'_>) + Send);
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself.
+    Itself(Ending),
+    /// We ended it, with this verdict.
+    Stopped(Verdict),
+    /// It did nothing and computed nothing for so long that it hangs, which a forked process may where another would not.
+    Hung,
+}
+
+/// How warm a run was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// Forked from a process that has imported what is not the project's.
+    Warm,
+    /// In a process that has imported it, and that ends with the run.
+    Standby,
+    /// In a new process.
+    Cold,
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warm => "warm",
+            Self::Standby => "standby",
+            Self::Cold => "cold",
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! What is remembered of a stage's tests from run to run: what came of each file and at which bytes, what was seen to be read, what each
+//! file imports, and which modules a run had to import. Losing it costs one whole run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::graph::Extracted;
+use crate::sys::system::{ReadSystem, WriteSystem, replace};
+
+/// The largest file that is read, in bytes.
+const LIMIT: u64 = 128 << 20;
+
+/// Another form has another number; what has an older one is made again.
+const FORM: u32 = 1;
+
+/// All of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    form: u32,
+    /// By test file.
+    pub files: BTreeMap<String, FileRecord>,
+    /// What each file was seen to read, relative to the root.
+    pub reads: BTreeMap<String, Vec<String>>,
+    /// Test files that started other programs.
+    pub spawned: BTreeSet<String>,
+    /// What each Python file imports, with the digest of the bytes in which that stands.
+    pub imports: BTreeMap<String, (String, Extracted)>,
+    /// The modules that runs imported from outside the project, in their order.
+    pub modules: Vec<String>,
+    /// Whether the project makes errors of warnings: then nothing is imported for it.
+    pub strict: bool,
+    /// Sets of modules, by digest, after which a forked run hung or broke.
+    pub quarantined: BTreeSet<String>,
+    /// The directory that node ids are relative to, and the file with pytest's settings, as it said itself.
+    pub rootdir: Option<String>,
+    /// See `rootdir`.
+    pub ini: Option<String>,
+}
+
+/// What came of a test file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// The digest of all that it depended on when it last passed; none when it did not.
+    pub good: Option<String>,
+    /// The digest of the whole stage when it last ran.
+    pub ran_at: Option<String>,
+    /// The digest of all that it depended on when it last ran.
+    pub last: Option<String>,
+    /// The tests that failed then.
+    pub failed: Vec<String>,
+    /// Tests that had different outcomes at the same bytes.
+    pub flaky: BTreeSet<String>,
+    /// How many tests it has.
+    pub tests: u32,
+    /// How long it took, in milliseconds.
+    pub milliseconds: f64,
+}
+
+impl Memory {
+    /// What was kept; nothing when there is none that can be read.
+    pub fn load(system: &dyn ReadSystem, file: &Path) -> Self {
+        let read = system.read(file, LIMIT).ok();
+        let kept: Option<Self> = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        kept.filter(|kept| kept.form == FORM).unwrap_or(Self { form: FORM, ..Self::default() })
+    }
+
+    /// Keeps it; the file's directory exists.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn save(&self, system: &dyn WriteSystem, file: &Path) -> std::io::Result<()> {
+        replace(system, file, &serde_json::to_vec(self).unwrap_or_default(), 0o600)
+    }
+
+    /// The modules that a server imports.
+    pub fn preload(&self) -> Vec<String> {
+        let is_wanted =
+            |name: &&String| !self.strict && !NEVER.contains(&name.split('.').next().unwrap_or(name));
+        self.modules.iter().filter(is_wanted).cloned().collect()
+    }
+}
+
+/// Packages that start threads, read devices or change the process when they are imported.
+const NEVER: [&str; 12] = [
+    "ddtrace",
+    "debugpy",
+    "faulthandler",
+    "gevent",
+    "eventlet",
+    "jax",
+    "jaxlib",
+    "opentelemetry",
+    "pydevd",
+    "pyroscope",
+    "tensorflow",
+    "xdist",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::real::RealSystem;
+
+    #[test]
+    fn it_is_kept_and_another_form_is_made_again() {
+        let (system, dir) = (RealSystem, tempfile::tempdir().unwrap());
+        let file = &dir.path().join("memory.json");
+        let mut memory = Memory::load(&system, file);
+        memory.modules = vec!["numpy".into(), "jax.numpy".into(), "gevent".into()];
+        memory.files.insert("t.py".into(), FileRecord { tests: 3, ..FileRecord::default() });
+        memory.save(&system, file).unwrap();
+        assert_eq!(Memory::load(&system, file), memory);
+        assert_eq!(memory.preload(), ["numpy"]);
+        memory.strict = true;
+        assert!(memory.preload().is_empty());
+        memory.form = 7;
+        memory.save(&system, file).unwrap();
+        assert!(Memory::load(&system, file).files.is_empty());
+    }
+}

@@ -1,0 +1,227 @@
+"""What happens in a run of pytest, as lines of JSON, and what its test files read. Also the run itself: `run` does what
+`python -m pytest` does, in a process that may have been warmed up. Standard library and pytest alone."""
+
+import json
+import os
+import sys
+
+LONGEST = 64 * 1024
+MOST_READS = 20000
+
+
+class Reporter:
+    """A plugin. Its events go to a file descriptor, one line each; what cannot be written is left out."""
+
+    def __init__(self, job, out):
+        self.root = os.path.realpath(job["root"]) + os.sep
+        self.prefix = os.path.abspath(sys.prefix) + os.sep
+        self.order = {file: at for at, file in enumerate(job.get("order", []))}
+        self.first = set(job.get("first", []))
+        self.out = out
+        self.pid = os.getpid()
+        # The test file that is collected or run, and what was read for it and by which module.
+        self.file = None
+        self.reads = {}
+        self.count = 0
+        self.spawned = set()
+        self.collecting = True
+        self.known = None
+        self.strict = False
+        self.seen = set()
+        self.place = {}
+        self.modules = []
+
+    def tell(self, event, **more):
+        # A child that a test forked has our plugins, too, and is not the run.
+        if os.getpid() != self.pid:
+            return
+        more["event"] = event
+        line = json.dumps(more, ensure_ascii=True).encode() + b"\n"
+        try:
+            while line:
+                line = line[os.write(self.out, line) :]
+        except OSError:
+            pass
+
+    def inside(self, path):
+        """A path below the root, relative to it; a file of byte code stands for its source."""
+        try:
+            path = os.path.abspath(os.fsdecode(path))
+        except (TypeError, ValueError, OSError):
+            return None
+        if not path.startswith(self.root):
+            path = os.path.realpath(path)
+        # An environment may lie in the project; what is installed in it is no part of it.
+        if not path.startswith(self.root) or path.startswith(self.prefix) or "-packages" + os.sep in path:
+            return None
+        path = path[len(self.root) :]
+        if path.startswith("<"):
+            return None
+        head, name = os.path.split(path)
+        if os.path.basename(head) == "__pycache__":
+            path = os.path.join(os.path.dirname(head), name.split(".")[0] + ".py")
+        return path
+
+    def heard(self, event, args):
+        """An audit hook: it must be quick, and never raise."""
+        if event == "open" and isinstance(args[0], (str, bytes)):
+            self.read(args[0])
+        elif event in ("os.listdir", "os.scandir"):
+            # Python's own search for modules lists directories; what it finds is in the graph.
+            if not sys._getframe(2).f_code.co_filename.startswith("<frozen importlib"):
+                self.read(args[0] if args[0] is not None else ".")
+        elif event in ("subprocess.Popen", "os.system", "os.posix_spawn", "os.fork") and self.file:
+            self.spawned.add(self.file)
+        elif event == "os.putenv" and self.collecting and self.known is None and self.in_project():
+            # What is imported from here on may read it.
+            self.known = list(sys.modules)
+
+    def in_project(self):
+        frame = sys._getframe(2)
+        while frame is not None:
+            if self.inside(frame.f_code.co_filename) is not None:
+                return True
+            frame = frame.f_back
+        return False
+
+    def read(self, path):
+        if (path, self.file) in self.seen or self.count >= MOST_READS:
+            return
+        self.seen.add((path, self.file))
+        found = self.inside(path)
+        if found is None:
+            return
+        self.count += 1
+        if self.file:
+            self.reads.setdefault(self.file, set()).add(found)
+        # What a module reads when it is imported is read for all who import it, and only once.
+        frame = sys._getframe(2)
+        while frame is not None:
+            if frame.f_code.co_name == "<module>":
+                owner = self.inside(frame.f_code.co_filename)
+                if owner is not None:
+                    self.reads.setdefault(owner, set()).add(found)
+                    break
+            frame = frame.f_back
+
+    # What pytest calls.
+
+    def pytest_configure(self, config):
+        filters = list(config.getini("filterwarnings")) + list(getattr(config.option, "pythonwarnings", None) or [])
+        self.place = {"rootdir": str(config.rootpath), "ini": str(config.inipath) if config.inipath else None}
+        self.strict = any(each.strip().startswith("error") for each in filters)
+
+    def pytest_collectstart(self, collector):
+        path = getattr(collector, "path", None) or getattr(collector, "fspath", None)
+        if path is not None and os.path.isfile(str(path)):
+            self.file = self.inside(str(path))
+
+    def pytest_collectreport(self, report):
+        self.file = None
+        if report.nodeid.endswith(".py"):
+            self.modules.append(report.nodeid)
+        if report.failed:
+            self.tell("broken", id=report.nodeid, file=report.nodeid.split("::")[0], **told(report.longrepr))
+
+    def pytest_collection_modifyitems(self, items):
+        if self.order or self.first:
+            last = len(self.order)
+            items.sort(
+                key=lambda item: (
+                    self.order.get(item.nodeid.split("::")[0], last),
+                    item.nodeid not in self.first,
+                )
+            )
+
+    def pytest_collection_finish(self, session):
+        self.collecting = False
+        self.file = None
+        # A file may have no test; to know that is to know the file.
+        files = dict.fromkeys(self.modules, 0)
+        for item in session.items:
+            file = item.nodeid.split("::")[0]
+            files[file] = files.get(file, 0) + 1
+        self.tell("collected", files=files, **self.place)
+
+    def pytest_runtest_logstart(self, nodeid, location):
+        self.file = nodeid.split("::")[0]
+
+    def pytest_runtest_logreport(self, report):
+        is_end = report.when == "call" or report.outcome != "passed"
+        if not is_end:
+            return
+        more = {}
+        outcome = report.outcome
+        if hasattr(report, "wasxfail"):
+            outcome = "xfailed" if report.skipped else "xpassed"
+        elif report.failed:
+            outcome = "failed" if report.when == "call" else "error"
+            more = told(report.longrepr)
+        self.tell(
+            "test",
+            id=report.nodeid,
+            file=report.nodeid.split("::")[0],
+            outcome=outcome,
+            ms=round(report.duration * 1000, 3),
+            **more,
+        )
+
+    def pytest_sessionfinish(self, session, exitstatus):
+        self.end(int(exitstatus))
+
+    def end(self, code):
+        reads = {owner: sorted(paths) for owner, paths in self.reads.items()}
+        self.tell("reads", reads=reads, whole=self.count < MOST_READS, spawned=sorted(filter(None, self.spawned)))
+        names = self.known if self.known is not None else list(sys.modules)
+        self.tell("modules", names=list(filter(None, map(self.foreign, names))), strict=self.strict)
+        self.tell("end", code=code)
+
+    def foreign(self, name):
+        """A module's name, when it is no part of the project and has a file."""
+        module = sys.modules.get(name)
+        spec = getattr(module, "__spec__", None)
+        origin = getattr(spec, "origin", None)
+        if not origin or name.startswith(("__", "pytest", "_pytest")) or not isinstance(origin, str):
+            return None
+        if origin in ("built-in", "frozen"):
+            return None
+        return None if self.inside(origin) is not None else name
+
+
+def told(longrepr):
+    """The text of a failure as pytest prints it, where it is, and its last word."""
+    text = str(longrepr)
+    crash = getattr(longrepr, "reprcrash", None)
+    message = getattr(crash, "message", None) or text.strip().rsplit("\n", 1)[-1]
+    return {
+        "text": text[:LONGEST],
+        "path": getattr(crash, "path", None),
+        "line": getattr(crash, "lineno", None),
+        "message": message[:2000],
+    }
+
+
+def run(job, out):
+    """Runs pytest as `python -m pytest` does; the exit code."""
+    try:
+        import pytest
+    except ModuleNotFoundError as error:
+        if error.name != "pytest":
+            raise
+        sys.stderr.write("%s: No module named pytest\n" % sys.executable)
+        return 1
+
+    sys.argv = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py")] + job["args"]
+    sys.path.insert(0, os.getcwd())
+    reporter = Reporter(job, out)
+    sys.addaudithook(lambda event, args: reporter.heard(event, args))
+    code = 3
+    try:
+        code = int(pytest.main(job["args"], plugins=[reporter]))
+    except SystemExit as exit:
+        code = exit.code if isinstance(exit.code, int) else 1
+    try:
+        sys.stdout.flush()
+    except OSError:
+        code = 1
+    return code

@@ -1,0 +1,158 @@
+//! Tests that do what tests should not: the verdict is that of plain pytest, and nothing is left behind.
+
+use devboot::sys::process::Ending;
+
+use super::*;
+
+/// A project with one bad file beside a good one, run warm and plain; the two say the same.
+#[track_caller]
+fn same(name: &str, bad: &[(&str, &str)]) -> Came {
+    let project = Project::whole(&[("test_good.py", "def test_good():\n    assert True\n")]);
+    project.warm();
+    bad.iter().for_each(|(file, text)| project.write(file, text));
+    let came = project.run();
+    bad.iter().for_each(|(file, text)| project.write(file, text));
+    let plain = project.plain();
+    let code = plain.status.code().map(Ending::Exited);
+    if let Some(code) = code {
+        assert_eq!(came.attempt.ending, Some(code), "{name}: {}\n{}", came.note(), came.record.text);
+    } else {
+        assert!(
+            matches!(came.attempt.ending, Some(Ending::Signalled(_))),
+            "{name}: {:?}",
+            came.attempt.ending
+        );
+    }
+    let words = steady(&String::from_utf8_lossy(&plain.stdout));
+    let last = words.lines().last().unwrap_or_default().to_owned();
+    assert!(steady(&came.record.text).contains(&last), "{name}: no {last:?} in\n{}", came.record.text);
+    came
+}
+
+#[test]
+fn what_cannot_be_imported_is_red_with_pytests_words() {
+    for (name, file, text) in [
+        ("syntax", "test_bad.py", "def test_x(:\n    pass\n"),
+        ("conftest", "conftest.py", "def broken(:\n"),
+        ("import", "test_bad.py", "import no_such_module\n"),
+        ("exit", "test_bad.py", "import sys\nsys.exit(3)\n"),
+        ("encoding", "test_bad.py", "# -*- coding: nonsense -*-\ndef test_x():\n    pass\n"),
+    ] {
+        let came = same(name, &[(file, text)]);
+        assert_ne!(came.attempt.ending, Some(Ending::Exited(0)), "{name}");
+    }
+    let project = Project::whole(&[("test_a.py", "def test_a():\n    pass\n")]);
+    project.warm();
+    project.write(
+        "test_latin.py",
+        b"# -*- coding: latin-1 -*-\nNAME = 'caf\xe9'\ndef test_x():\n    assert len(NAME) == 4\n",
+    );
+    assert_eq!(project.run().tests().passed, 2);
+}
+
+#[test]
+fn a_test_that_ends_its_process_is_no_result_and_runs_again_cold() {
+    for (name, text) in [
+        ("_exit", "import os\ndef test_x():\n    os._exit(0)\n"),
+        ("segfault", "import ctypes\ndef test_x():\n    ctypes.string_at(0)\n"),
+        ("group", "import os, signal\ndef test_x():\n    os.killpg(os.getpgid(0), signal.SIGKILL)\n"),
+        ("parent", "import os, signal\ndef test_x():\n    os.kill(os.getpid(), signal.SIGTERM)\n"),
+    ] {
+        let project = Project::whole(&[("test_good.py", "def test_good():\n    assert True\n")]);
+        project.warm();
+        project.write("test_z.py", text);
+        let came = project.run();
+        assert!(came.note().starts_with("cold: the warm run broke off"), "{name}: {}", came.note());
+        // `os._exit(0)` in the last test looks like success to who reads the exit code alone.
+        assert!(came.attempt.ending != Some(Ending::Exited(0)) || came.tests() == Tests::default(), "{name}");
+        fs::remove_file(project.root().join("test_z.py")).unwrap();
+        assert_eq!(project.warm().tests().passed, 1, "{name}: it recovers");
+    }
+}
+
+#[test]
+fn what_a_test_does_to_its_process_stays_there() {
+    let came = same(
+        "rude",
+        &[(
+            "test_rude.py",
+            "import os, sys, threading, time, subprocess\n\
+             def test_chdir(tmp_path):\n    os.chdir(tmp_path)\n\
+             def test_env():\n    os.environ.clear()\n\
+             def test_stdout():\n    sys.stdout.write('x')\n\
+             def test_thread():\n    threading.Thread(target=time.sleep, args=(300,), daemon=True).start()\n\
+             def test_fork():\n    pid = os.fork()\n    if pid == 0:\n        os._exit(0)\n    assert os.waitpid(pid, 0)[1] == 0\n\
+             def test_deletes_itself():\n    os.remove(__file__)\n\
+             def test_escapes():\n    print('\\x1b[2J\\x1b]0;owned\\x07')\n    assert 0\n\
+             def test_child():\n    subprocess.Popen(['sleep', '300'])\n",
+        )],
+    );
+    assert_eq!(came.note(), "warm");
+    assert_eq!((came.tests().passed, came.tests().failed), (8, 1));
+}
+
+#[test]
+fn five_thousand_tests_are_five_thousand_results() {
+    let project = Project::whole(&[(
+        "test_many.py",
+        "import pytest\n@pytest.mark.parametrize('n', range(5000))\ndef test_n(n):\n    assert n != 4321\n",
+    )]);
+    let warm = project.warm();
+    assert_eq!((warm.tests().passed, warm.tests().failed), (4999, 1));
+    assert_eq!(warm.attempt.failures[0].name, "test_many.py::test_n[4321]");
+}
+
+#[test]
+fn without_pytest_it_says_so_as_python_does() {
+    let project = Project::whole(&[("test_a.py", "def test_a():\n    pass\n")]);
+    let bare = project.dir.path().join("bare");
+    let made =
+        Command::new("/usr/bin/python3").args(["-m", "venv", "--without-pip"]).arg(&bare).status().unwrap();
+    assert!(made.success());
+    let mut unit = project.unit();
+    unit.prepared.python = Some(bare.join("bin/python"));
+    let (feed, _follower) = feed();
+    let logs = Logs::new(&project.dir.path().join("logs"));
+    let mut recorder = Recorder::begin(RunId(1), &unit.stage.id, &feed, &logs);
+    let executor = PytestExecutor(Arc::clone(&project.pytest));
+    let attempt = project.runtime.block_on(executor.attempt(&unit, &mut recorder, brake().1));
+    assert_eq!(attempt.ending, Some(Ending::Exited(1)));
+    assert!(recorder.finish().text.contains("No module named pytest"));
+}
+
+#[test]
+fn a_run_that_is_given_up_ends_with_all_that_it_started() {
+    let project = Project::whole(&[("test_a.py", "def test_a():\n    pass\n")]);
+    project.warm();
+    let marker = project.dir.path().join("up");
+    let text = format!(
+        "import subprocess, time, pathlib\ndef test_long():\n    subprocess.Popen(['sleep', '4711'])\n    pathlib.Path({:?}).write_text('x')\n    time.sleep(300)\n",
+        marker
+    );
+    project.write("test_long.py", text);
+    let unit = project.unit();
+    let (feed, _follower) = feed();
+    let logs = Logs::new(&project.dir.path().join("logs"));
+    let mut recorder = Recorder::begin(RunId(1), &unit.stage.id, &feed, &logs);
+    let (brake, stop) = brake();
+    let executor = PytestExecutor(Arc::clone(&project.pytest));
+    let attempt = project.runtime.block_on(async {
+        let run = executor.attempt(&unit, &mut recorder, stop);
+        tokio::pin!(run);
+        loop {
+            tokio::select! {
+                attempt = &mut run => break attempt,
+                () = tokio::time::sleep(std::time::Duration::from_millis(20)) => {
+                    if marker.exists() {
+                        brake.pull(Verdict::Cancelled);
+                    }
+                }
+            }
+        }
+    });
+    assert_eq!(attempt.verdict, Some(Verdict::Cancelled));
+    let sleeps = Command::new("pgrep").args(["-f", "sleep 4711"]).output().unwrap();
+    assert!(sleeps.stdout.is_empty(), "{}", String::from_utf8_lossy(&sleeps.stdout));
+    fs::remove_file(project.root().join("test_long.py")).unwrap();
+    assert_eq!(project.run().tests().passed, 1);
+}

@@ -1,0 +1,231 @@
+//! pytest warm and by what a change affects, with the real one: the same outcomes as in a plain run, and no test missed.
+
+mod bad_days;
+mod outcomes;
+mod selection;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use devboot::base::digest::Digest;
+use devboot::project::model::{Action, Stage, StageId};
+use devboot::project::python::Python;
+use devboot::pytest::executor::{Ground, Pytest, PytestExecutor};
+use devboot::run::event::{RunEvent, RunId, Tests, Verdict};
+use devboot::run::feed::{Follower, feed};
+use devboot::run::logs::Logs;
+use devboot::run::recorder::{Record, Recorder};
+use devboot::run::unit::{Attempt, Executor, Prepared, Unit, brake};
+
+/// The interpreter with pytest in it, and what only the test command has.
+fn python() -> PathBuf {
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv/bin/python");
+    assert!(installed.exists(), "tests/run makes {}", installed.display());
+    installed
+}
+
+/// A project of Python files, and what runs its tests.
+pub struct Project {
+    dir: tempfile::TempDir,
+    pytest: Arc<Pytest>,
+    runtime: tokio::runtime::Runtime,
+    args: Vec<String>,
+    packages: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+struct Files {
+    root: PathBuf,
+    packages: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+impl Ground for Files {
+    fn files(&self, _: &Unit) -> Vec<String> {
+        files(&self.root)
+    }
+
+    fn digests(&self, paths: &[String]) -> Vec<Option<Digest>> {
+        paths.iter().map(|path| fs::read(self.root.join(path)).ok().map(|bytes| Digest::of(&bytes))).collect()
+    }
+
+    fn python(&self) -> Option<Arc<Python>> {
+        let packages = self.packages.lock().unwrap().clone();
+        Some(Arc::new(Python { program: python(), packages, ..Python::default() }))
+    }
+}
+
+/// The files below a directory, without what Python and pytest leave there.
+fn files(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut waiting = vec![root.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name.starts_with('.') || name == "__pycache__" {
+                continue;
+            }
+            match path.is_dir() {
+                true => waiting.push(path),
+                false => found.push(path.strip_prefix(root).unwrap().to_string_lossy().into_owned()),
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What came of a run.
+pub struct Came {
+    pub attempt: Attempt,
+    pub record: Record,
+    pub events: Vec<RunEvent>,
+}
+
+impl Came {
+    pub fn note(&self) -> &str {
+        self.attempt.note.as_deref().unwrap_or_default()
+    }
+
+    pub fn tests(&self) -> Tests {
+        self.record.found.tests.unwrap_or_default()
+    }
+
+    /// How many files ran before and after the verdict of the affected ones, when there was one.
+    pub fn affected(&self) -> Option<(Verdict, usize, usize)> {
+        self.events.iter().find_map(|event| match event {
+            RunEvent::Affected { verdict, files, rest, .. } => Some((*verdict, *files, *rest)),
+            _ => None,
+        })
+    }
+}
+
+impl Project {
+    pub fn new(files: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("p");
+        fs::create_dir_all(&root).unwrap();
+        fs::create_dir_all(dir.path().join("state")).unwrap();
+        let packages = Arc::<Mutex<BTreeMap<String, String>>>::default();
+        let ground = Files { root: root.canonicalize().unwrap(), packages: Arc::clone(&packages) };
+        let pytest = Arc::new(Pytest::new(Arc::new(ground), &dir.path().join("state"), true));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let project = Self { dir, pytest, runtime, args: Vec::new(), packages };
+        files.iter().for_each(|(file, text)| project.write(file, text));
+        project
+    }
+
+    /// With arguments that leave no choice of tests: every run is whole.
+    pub fn whole(files: &[(&str, &str)]) -> Self {
+        Self { args: vec!["--maxfail=1000".into()], ..Self::new(files) }
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("p").canonicalize().unwrap()
+    }
+
+    pub fn write(&self, file: &str, text: impl AsRef<[u8]>) {
+        let path = self.dir.path().join("p").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub fn install(&self, package: &str, version: &str) {
+        self.packages.lock().unwrap().insert(package.into(), version.into());
+    }
+
+    fn unit(&self) -> Unit {
+        let root = self.root();
+        let mut whole = Digest::begin();
+        for file in files(&root) {
+            whole.part(file.as_bytes());
+            whole.part(&fs::read(root.join(&file)).unwrap());
+        }
+        let env = [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("PYTHONDONTWRITEBYTECODE", "1")];
+        let prepared = Prepared {
+            fingerprint: Some(whole.end()),
+            known: None,
+            why: String::new(),
+            env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            cwd: root.clone(),
+            python: Some(python()),
+            through: Vec::new(),
+        };
+        Unit { stage: stage(&self.args), prepared, root }
+    }
+
+    /// Runs the stage once, and gets warm for the next time.
+    pub fn run(&self) -> Came {
+        let unit = self.unit();
+        let (feed, mut follower): (_, Follower) = feed();
+        let logs = Logs::new(&self.dir.path().join("logs"));
+        let mut recorder = Recorder::begin(RunId(1), &unit.stage.id, &feed, &logs);
+        let (_brake, stop) = brake();
+        let executor = PytestExecutor(Arc::clone(&self.pytest));
+        let attempt = self.runtime.block_on(async {
+            let attempt = executor.attempt(&unit, &mut recorder, stop).await;
+            self.pytest.warm_up(&unit).await;
+            attempt
+        });
+        let record = recorder.finish();
+        drop(feed);
+        let events = std::iter::from_fn(|| follower.try_next()).collect();
+        Came { attempt, record, events }
+    }
+
+    /// Runs until it is warm.
+    pub fn warm(&self) -> Came {
+        for _ in 0..3 {
+            let came = self.run();
+            if came.note().starts_with("warm") {
+                return came;
+            }
+        }
+        panic!("it does not get warm: {}", self.run().note());
+    }
+
+    /// `python -m pytest`, and nothing of ours.
+    pub fn plain(&self) -> std::process::Output {
+        let mut command = Command::new(python());
+        command.args(["-m", "pytest"]).args(&self.args).current_dir(self.root()).env_clear();
+        let env = [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("PYTHONDONTWRITEBYTECODE", "1")];
+        command.envs(env).stdin(std::process::Stdio::null()).output().unwrap()
+    }
+}
+
+fn stage(args: &[String]) -> Stage {
+    Stage {
+        id: StageId("test".into()),
+        action: Action::Pytest(args.to_vec()),
+        needs: Vec::new(),
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        metrics: Vec::new(),
+        params: BTreeMap::new(),
+        env: BTreeMap::new(),
+        pass_env: Vec::new(),
+        cwd: String::new(),
+        timeout: None,
+        retries: 0,
+        cache: true,
+        wants_cloud: false,
+        on: "local".into(),
+        cell: BTreeMap::new(),
+    }
+}
+
+/// An output without what differs from run to run: times, and the rules that are as long as the times leave room.
+fn steady(text: &str) -> String {
+    let line = |line: &str| {
+        let line = line.trim_matches(['=', ' ']);
+        match line.rsplit_once(" in ") {
+            Some((words, time)) if time.ends_with('s') && time.starts_with(|c: char| c.is_ascii_digit()) => {
+                words.to_owned()
+            }
+            _ => line.to_owned(),
+        }
+    };
+    text.lines().map(line).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
