@@ -1,7 +1,7 @@
 //! What a run of pytest tells: lines of JSON from `python/reporter.py`. They come from a process that runs the project's code, so
 //! nothing in them is believed further than it can do harm: lengths are bounded, what cannot be read is left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -64,6 +64,9 @@ pub enum Told {
         /// Whether the project makes errors of warnings.
         #[serde(default)]
         strict: bool,
+        /// The variables that the project sets while it is imported.
+        #[serde(default)]
+        sets: BTreeSet<String>,
     },
     /// It has ended.
     End {

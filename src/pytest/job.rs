@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -42,6 +43,9 @@ pub struct Job {
     pub set: BTreeMap<String, String>,
     /// How much it steps back behind others, as nice(2) has it.
     pub nice: i32,
+    /// How long it may neither say nor compute anything, when it is warm.
+    #[serde(skip)]
+    pub patience: Duration,
 }
 
 /// What is heard of it.

@@ -29,6 +29,8 @@ pub struct Memory {
     pub imports: BTreeMap<String, (String, Extracted)>,
     /// The modules that runs imported from outside the project, in their order.
     pub modules: Vec<String>,
+    /// The variables that the project sets while it is imported: what is imported after that may read them.
+    pub sets: BTreeSet<String>,
     /// Whether the project makes errors of warnings: then nothing is imported for it.
     pub strict: bool,
     /// Sets of modules, by digest, after which a forked run hung or broke.

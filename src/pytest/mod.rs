@@ -4,11 +4,15 @@
 //! pytest and is the same whether the run is warm or cold, `server.py` forks it from a process that has imported what is not
 //! the project's, `imports.py` reads what a file imports. `graph` and `select` are pure.
 
+mod batch;
+mod cold;
 pub mod event;
 pub mod executor;
 pub mod graph;
 pub mod job;
 pub mod memory;
+mod outcome;
+mod remember;
 pub mod select;
 #[cfg(target_os = "linux")]
 pub mod server;

@@ -31,9 +31,6 @@ const IMPORTS: Duration = Duration::from_secs(20);
 /// How often a run that says nothing is looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// So many looks without a word and without computing are a hang.
-const LOOKS: u32 = 3;
-
 /// After so many runs a new one takes its place.
 pub const RUNS: u64 = 500;
 
@@ -175,15 +172,21 @@ impl Server {
         let request = format!("{{\"run\":{}}}", self.number);
         self.control.send(request.as_bytes(), &ends).map_err(|error| error.to_string())?;
         drop(ends);
-        let mut run =
-            Running { pid: None, ended: None, given: None, kill: None, drained: None, looks: Looks::new() };
+        let mut run = Running {
+            pid: None,
+            ended: None,
+            given: None,
+            kill: None,
+            drained: None,
+            looks: Looks::new(job.patience),
+        };
         let (mut lines, mut open, mut is_connected) = (Lines::default(), true, true);
         while open || run.ended.is_none() {
             tokio::select! {
                 heard = incoming.next(), if open => match heard {
                     None => open = false,
                     Some((at, bytes)) => {
-                        run.looks = Looks::new();
+                        run.looks = Looks::new(job.patience);
                         match at {
                             0 => ear(Heard::Wrote(Stream::Out, bytes)),
                             1 => ear(Heard::Wrote(Stream::Err, bytes)),
@@ -272,20 +275,22 @@ impl Running {
 struct Looks {
     next: Instant,
     computed: Option<u64>,
-    still: u32,
+    still: Duration,
+    patience: Duration,
 }
 
 impl Looks {
-    fn new() -> Self {
-        Self { next: Instant::now() + LOOK, computed: None, still: 0 }
+    fn new(patience: Duration) -> Self {
+        Self { next: Instant::now() + LOOK, computed: None, still: Duration::ZERO, patience }
     }
 
     /// Whether it hangs.
     fn look(&mut self, computed: Option<u64>) -> bool {
         self.next = Instant::now() + LOOK;
-        self.still = if computed.is_some() && computed == self.computed { self.still + 1 } else { 0 };
+        self.still =
+            if computed.is_some() && computed == self.computed { self.still + LOOK } else { Duration::ZERO };
         self.computed = computed;
-        self.still >= LOOKS
+        self.still >= self.patience
     }
 }
 

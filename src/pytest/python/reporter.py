@@ -26,6 +26,7 @@ class Reporter:
         self.spawned = set()
         self.collecting = True
         self.known = None
+        self.sets = set()
         self.strict = False
         self.seen = set()
         self.place = {}
@@ -72,9 +73,10 @@ class Reporter:
                 self.read(args[0] if args[0] is not None else ".")
         elif event in ("subprocess.Popen", "os.system", "os.posix_spawn", "os.fork") and self.file:
             self.spawned.add(self.file)
-        elif event == "os.putenv" and self.collecting and self.known is None and self.in_project():
+        elif event == "os.putenv" and self.collecting and self.in_project():
             # What is imported from here on may read it.
-            self.known = list(sys.modules)
+            self.known = self.known or list(sys.modules)
+            self.sets.add(os.fsdecode(args[0]))
 
     def in_project(self):
         frame = sys._getframe(2)
@@ -173,7 +175,7 @@ class Reporter:
         reads = {owner: sorted(paths) for owner, paths in self.reads.items()}
         self.tell("reads", reads=reads, whole=self.count < MOST_READS, spawned=sorted(filter(None, self.spawned)))
         names = self.known if self.known is not None else list(sys.modules)
-        self.tell("modules", names=list(filter(None, map(self.foreign, names))), strict=self.strict)
+        self.tell("modules", names=list(filter(None, map(self.foreign, names))), strict=self.strict, sets=sorted(self.sets))
         self.tell("end", code=code)
 
     def foreign(self, name):

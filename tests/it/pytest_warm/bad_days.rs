@@ -92,6 +92,21 @@ fn what_a_test_does_to_its_process_stays_there() {
 }
 
 #[test]
+fn what_hangs_only_when_it_is_forked_runs_again_cold_and_is_not_forked_again() {
+    let project = Project::whole(&[("test_good.py", "def test_good():\n    assert True\n")]);
+    project.warm();
+    // A forked run leads its session; one in a process of its own has a guard that does.
+    project.write(
+        "test_hang.py",
+        "import os, time\ndef test_hang():\n    if os.getsid(0) == os.getpid():\n        time.sleep(3000)\n",
+    );
+    let came = project.run();
+    assert!(came.note().starts_with("cold: the warm run hung"), "{}", came.note());
+    assert_eq!(came.tests().passed, 2);
+    assert!(project.run().note().starts_with("cold: a forked run hung"), "it is not tried again");
+}
+
+#[test]
 fn five_thousand_tests_are_five_thousand_results() {
     let project = Project::whole(&[(
         "test_many.py",

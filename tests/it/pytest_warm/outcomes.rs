@@ -147,6 +147,17 @@ fn a_variable_that_a_conftest_sets_is_there_before_what_reads_it_is_imported() {
 }
 
 #[test]
+fn a_variable_that_is_set_from_now_on_is_a_reason_to_begin_anew() {
+    let project = Project::whole(&[("test_a.py", "import sqlite3\ndef test_a():\n    pass\n")]);
+    project.warm();
+    project.write("conftest.py", "import os\nos.environ['TZ'] = 'Asia/Tokyo'\n");
+    let came = project.run();
+    assert!(came.note().starts_with("cold: the project sets TZ now"), "{}", came.note());
+    assert_eq!(came.tests().passed, 1);
+    assert_eq!(project.warm().note(), "warm");
+}
+
+#[test]
 fn random_numbers_differ_from_run_to_run_unless_they_are_seeded() {
     let project = Project::whole(&[(
         "test_r.py",

@@ -1,0 +1,75 @@
+//! What is taken down of a run, for the next one. Pure.
+
+use std::collections::BTreeSet;
+
+use super::memory::Memory;
+use super::outcome::Outcome;
+use super::select::Plan;
+
+/// So many paths are remembered of what one file reads.
+const MOST_READS: usize = 2000;
+
+/// Takes down what came of a run.
+pub(super) fn remember(memory: &mut Memory, outcome: &Outcome, is_all: bool) {
+    if !outcome.is_whole() {
+        return;
+    }
+    if let Some((names, strict)) = &outcome.modules {
+        memory.strict = *strict;
+        memory.sets.clone_from(&outcome.sets);
+        let known: BTreeSet<&String> = memory.modules.iter().collect();
+        let new: Vec<String> = names.iter().filter(|name| !known.contains(name)).cloned().collect();
+        // A selected run imports less than a whole one; what is no longer imported goes with the next whole one.
+        if is_all {
+            memory.modules.clone_from(names);
+        } else {
+            memory.modules.extend(new);
+        }
+    }
+    let Some(collected) = &outcome.collected else { return };
+    if is_all {
+        memory.rootdir = Some(collected.rootdir.clone());
+        memory.ini.clone_from(&collected.ini);
+        memory.files.retain(|file, _| collected.files.contains_key(file));
+    }
+    for file in collected.files.keys() {
+        memory.files.entry(file.clone()).or_default();
+    }
+    for (owner, paths) in &outcome.reads {
+        let mut all: BTreeSet<String> = paths.iter().filter(|path| is_worth(path)).cloned().collect();
+        // A module that was imported for another test reads nothing this time.
+        all.extend(memory.reads.remove(owner).into_iter().flatten());
+        memory.reads.insert(owner.clone(), all.into_iter().take(MOST_READS).collect());
+    }
+    memory.spawned.extend(outcome.spawned.iter().cloned());
+}
+
+/// Takes down what came of each file.
+pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &Outcome, plan: Option<&Plan>) {
+    let Some(collected) = outcome.collected.as_ref().filter(|_| outcome.is_whole()) else { return };
+    let broken = outcome.failed.keys();
+    let files: BTreeSet<&String> = collected.files.keys().chain(broken).collect();
+    for file in files {
+        let record = memory.files.entry(file.clone()).or_default();
+        let signature = plan.and_then(|plan| plan.signatures.get(file)).cloned();
+        let failed = outcome.failed.get(file).cloned().unwrap_or_default();
+        if signature.is_some() && record.last == signature {
+            let (before, after): (BTreeSet<&String>, BTreeSet<&String>) =
+                (record.failed.iter().collect(), failed.iter().collect());
+            let flaky: Vec<String> = before.symmetric_difference(&after).map(|id| (*id).clone()).collect();
+            record.flaky.extend(flaky);
+        }
+        record.good = signature.clone().filter(|_| failed.is_empty());
+        record.last = signature;
+        record.ran_at = Some(whole.to_owned());
+        record.failed = failed;
+        record.tests = collected.files.get(file).copied().unwrap_or(record.tests);
+        record.milliseconds = outcome.milliseconds.get(file).copied().unwrap_or_default();
+    }
+}
+
+/// Whether a path that was read can change what a test does: pytest's own droppings cannot.
+fn is_worth(path: &str) -> bool {
+    let is_dropping = path.contains("__pycache__") || path.contains("pytest-cache-files-");
+    !is_dropping && !path.starts_with('.') && !path.contains("/.")
+}
