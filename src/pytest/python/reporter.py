@@ -15,6 +15,11 @@ class Reporter:
     def __init__(self, job, out):
         self.root = os.path.realpath(job["root"]) + os.sep
         self.prefix = os.path.abspath(sys.prefix) + os.sep
+        library = os.path.dirname(os.__file__) + os.sep
+        self.prefixes = (self.prefix, library, os.path.realpath(library) + os.sep)
+        # What was there before the run is not the project's.
+        self.warm = set(job.get("warm", ()))
+        self.loaded = job.get("loaded", [])
         self.order = {file: at for at, file in enumerate(job.get("order", []))}
         self.first = set(job.get("first", []))
         self.out = out
@@ -175,7 +180,9 @@ class Reporter:
         reads = {owner: sorted(paths) for owner, paths in self.reads.items()}
         self.tell("reads", reads=reads, whole=self.count < MOST_READS, spawned=sorted(filter(None, self.spawned)))
         names = self.known if self.known is not None else list(sys.modules)
-        self.tell("modules", names=list(filter(None, map(self.foreign, names))), strict=self.strict, sets=sorted(self.sets))
+        new = [name for name in names if name not in self.warm]
+        names = self.loaded + list(filter(None, map(self.foreign, new)))
+        self.tell("modules", names=names, strict=self.strict, sets=sorted(self.sets))
         self.tell("end", code=code)
 
     def foreign(self, name):
@@ -187,6 +194,8 @@ class Reporter:
             return None
         if origin in ("built-in", "frozen"):
             return None
+        if origin.startswith(self.prefixes) or "-packages" + os.sep in origin:
+            return name
         return None if self.inside(origin) is not None else name
 
 

@@ -17,6 +17,7 @@ import time
 THREADS = ("jemalloc_bg_thd", "polars-ooc")
 BLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PACKET = 1 << 16
+SECONDS = 3
 
 
 def receive(control):
@@ -148,7 +149,8 @@ def be_the_run(files, loaded, distributions):
         os.environ.pop(name, None)
     for name, value in job["set"].items():
         os.environ[name] = value
-    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        keep_settled_bytecode()
     if job.get("nice"):
         os.nice(job["nice"])
     if job.get("memory"):
@@ -174,6 +176,7 @@ def be_the_run(files, loaded, distributions):
     warn = AssertionRewritingHook._warn_already_imported
     ours = set(sys.modules)
     AssertionRewritingHook._warn_already_imported = lambda self, name: None if name in ours else warn(self, name)
+    job["warm"], job["loaded"] = ours, [name for name in loaded if not name.startswith(("pytest", "_pytest"))]
     code = run(job, events)
     try:
         import atexit
@@ -185,6 +188,26 @@ def be_the_run(files, loaded, distributions):
         sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+def keep_settled_bytecode():
+    """Python takes compiled code for that of a source of the same size and second, so none is kept of what was saved just now. What
+    was saved before that is kept all the same: else each run after a save would compile everything."""
+    from importlib._bootstrap_external import SourceFileLoader
+    from _pytest.assertion import rewrite
+
+    clock, stat, keep, write = time.time, os.stat, SourceFileLoader.set_data, rewrite._write_pyc
+
+    def set_data(self, path, data, **more):
+        if stat(self.path).st_mtime < clock() - SECONDS:
+            keep(self, path, data, **more)
+
+    def write_pyc(state, code, source, *more):
+        # Newer versions of pytest tell sources apart by what is in them.
+        is_settled = getattr(source, "st_mtime", 0) < clock() - SECONDS
+        return is_settled and write(state, code, source, *more)
+
+    SourceFileLoader.set_data, rewrite._write_pyc = set_data, write_pyc
 
 
 class Spare:

@@ -128,7 +128,8 @@ fn the_project_is_imported_anew_and_packages_are_not() {
     assert_eq!((project.run().note(), project.run().tests().passed), ("warm", 1));
     // Another package: nothing that was imported before counts.
     project.install("numpy", "2.0");
-    assert!(project.run().note().starts_with("cold: its imports, packages or environment changed"));
+    let came = project.run();
+    assert!(came.note().starts_with("cold: its imports, packages or environment changed"), "{}", came.note());
     assert_eq!(project.run().note(), "warm");
 }
 
