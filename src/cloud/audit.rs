@@ -197,7 +197,7 @@ pub fn append(path: &Path, record: Record) -> Result<(), AuditError> {
 /// Adds events in their order, with one write and one wait for the disk.
 ///
 /// # Errors
-/// As [`append`].
+/// As [`append()`].
 pub fn append_all(path: &Path, records: Vec<Record>) -> Result<(), AuditError> {
     let records = records.into_iter().map(Record::bounded).collect();
     append::append(path, LINE, |end, whole| piece(end, whole, records)).map_err(|cause| AuditError {
