@@ -102,6 +102,8 @@ pub enum Command {
     Watch(command::watch::Args),
     /// Run stages of the project you are in; what has not changed is answered from the cache
     Run(command::run::Args),
+    /// Run the project's tests, or some of them: warm where the service keeps the project
+    Test(command::test::Args),
     /// Say why stages ran, and whether they would run now
     Why(command::why::Args),
     /// Print what a stage wrote

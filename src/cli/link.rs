@@ -38,6 +38,8 @@ const ALONE: ClientId = ClientId(0);
 pub struct Wanted {
     /// The stages; none means all.
     pub stages: Vec<String>,
+    /// Only these of the tests, as pytest's arguments name them; none means all.
+    pub tests: Vec<String>,
     /// Though nothing has changed.
     pub force: bool,
     /// Only what has changed since it ran last.
@@ -47,8 +49,9 @@ pub struct Wanted {
 impl Wanted {
     /// As it is asked of the service.
     fn of_service(self, root: &str) -> Request {
-        let Self { stages, force, catch_up } = self;
-        Request::Run(Run { root: root.to_owned(), stages, force, catch_up, env: Some(env::vars()) })
+        let Self { stages, tests, force, catch_up } = self;
+        let env = Some(env::vars());
+        Request::Run(Run { root: root.to_owned(), stages, tests, force, catch_up, env })
     }
 }
 
@@ -137,9 +140,10 @@ impl Link {
     pub fn run(&mut self, wanted: Wanted) -> Result<(), Fault> {
         match &mut self.keeper {
             Keeper::Own(orders) => {
-                let Wanted { stages, force, catch_up } = wanted;
+                let Wanted { stages, tests, force, catch_up } = wanted;
+                let run = ProjectOrder::Run { by: ALONE, stages, tests, force, catch_up, env: None };
                 // What has ended says so by itself.
-                let _ = orders.send(ProjectOrder::Run { by: ALONE, stages, force, catch_up, env: None });
+                let _ = orders.send(run);
                 Ok(())
             }
             Keeper::Service(asker, root) => Ok(asker.send(wanted.of_service(root))?),

@@ -147,7 +147,10 @@ impl Live {
                     *last = printable(line);
                 }
             }
-            RunEvent::TestFailed { .. } | RunEvent::Affected { .. } => {}
+            RunEvent::TestFailed { .. }
+            | RunEvent::Affected { .. }
+            | RunEvent::TestsFinished { .. }
+            | RunEvent::Spent { .. } => {}
             RunEvent::ServiceReady { stage, .. } | RunEvent::ServiceEnded { stage, .. } => {
                 self.running.remove(stage);
             }

@@ -81,6 +81,7 @@ fn run(context: &Context, command: &Command) -> Result<Exit, Fault> {
         Command::Repo(args) => command::repo::run(context, args),
         Command::History(args) => command::history::run(context, args),
         Command::Run(args) => command::run::run(context, args),
+        Command::Test(args) => command::test::run(context, args),
         Command::Watch(args) => command::watch::run(context, args),
         Command::Why(args) => command::why::run(context, args),
         Command::Logs(args) => command::logs::run(context, args),

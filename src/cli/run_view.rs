@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::base::text::{counted, printable};
 use crate::base::time::span;
 use crate::project::model::StageId;
-use crate::run::event::{Failure, RunEvent, StageEnd, Stream, Tests, Verdict};
+use crate::run::event::{Failure, RunEvent, Spent, StageEnd, Stream, Tests, Verdict};
 use crate::ui::Style;
 
 /// What is shown besides the verdicts.
@@ -19,6 +19,8 @@ pub struct Options {
     pub output: bool,
     /// Whether stages that need not run are named, too.
     pub unchanged: bool,
+    /// Whether it is said where the time of tests went.
+    pub timings: bool,
 }
 
 /// How many failures, and how many lines of output, are shown of one stage; `devboot logs` has the rest.
@@ -145,6 +147,11 @@ impl RunView {
             }
             RunEvent::Affected { stage, verdict, tests: count, files, rest, because, .. } => {
                 self.affected(stage, *verdict, *count, (*files, *rest), because)
+            }
+            RunEvent::TestsFinished { .. } => Vec::new(),
+            RunEvent::Spent { .. } if !self.options.timings => Vec::new(),
+            RunEvent::Spent { stage, files, spent, .. } => {
+                vec![self.row(stage, Style::Faint, "time", &parts(*files, *spent))]
             }
             RunEvent::ServiceReady { stage, milliseconds, .. } => {
                 self.ready.insert(stage.clone());
@@ -329,6 +336,14 @@ impl RunView {
         };
         format!("{} {}", self.paint(style, word), facts.join(", "))
     }
+}
+
+/// Where the time of so many files of tests went.
+fn parts(files: usize, spent: Spent) -> String {
+    let Spent { select, start, collect, tests, end } = spent;
+    let part = |(name, microseconds): (&str, u64)| format!("{name} {:.1} ms", microseconds as f64 / 1000.0);
+    let all = [("select", select), ("start", start), ("collect", collect), ("tests", tests), ("end", end)];
+    format!("{}: {}", counted(files, "file"), all.map(part).join(", "))
 }
 
 fn time(milliseconds: u64) -> String {

@@ -30,8 +30,8 @@ pub fn handle(state: &mut State, client: ClientId, request: Request, now: Now) -
         Request::ListProjects => vec![respond(client, Response::Projects(state.project_statuses()))],
         Request::Subscribe(subscribe) => follow(state, client, subscribe),
         Request::Attach(attach) => self::attach(state, client, attach, now),
-        Request::Run(Run { root, stages, force, catch_up, env }) => {
-            order(state, client, &root, ProjectOrder::Run { by: client, stages, force, catch_up, env })
+        Request::Run(Run { root, stages, tests, force, catch_up, env }) => {
+            order(state, client, &root, ProjectOrder::Run { by: client, stages, tests, force, catch_up, env })
         }
         Request::Cloud(request) => vec![Effect::Cloud { client, request }],
         Request::LookAtHome => vec![Effect::LookAtHome, respond(client, Response::Done)],

@@ -20,6 +20,8 @@ pub enum ProjectOrder {
         by: ClientId,
         /// Which; none means all.
         stages: Vec<String>,
+        /// Only these of the tests, as pytest's arguments name them; none means all.
+        tests: Vec<String>,
         /// Though nothing has changed.
         force: bool,
         /// Only what has changed since it ran last.

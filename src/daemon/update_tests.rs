@@ -134,9 +134,22 @@ fn a_removed_project_is_told_to_stop_and_may_come_back_meanwhile() {
 #[test]
 fn orders_reach_the_project_and_answers_come_back() {
     let mut state = service(&["/p"]);
-    let run = Run { root: "/p".into(), stages: vec!["test".into()], force: true, catch_up: false, env: None };
-    let order =
-        ProjectOrder::Run { by: ONE, stages: vec!["test".into()], force: true, catch_up: false, env: None };
+    let run = Run {
+        root: "/p".into(),
+        stages: vec!["test".into()],
+        tests: Vec::new(),
+        force: true,
+        catch_up: false,
+        env: None,
+    };
+    let order = ProjectOrder::Run {
+        by: ONE,
+        stages: vec!["test".into()],
+        tests: Vec::new(),
+        force: true,
+        catch_up: false,
+        env: None,
+    };
     assert_eq!(ask(&mut state, ONE, Request::Run(run)), [Effect::Order { root: "/p".into(), order }]);
     let answer = ProjectEvent::Answer { to: ONE, response: Response::Done };
     assert_eq!(

@@ -4,7 +4,8 @@
 use rusqlite::{Connection, Error};
 
 /// Step `i` brings a file of version `i` (SQLite's `user_version`) to `i + 1`.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE project (id INTEGER PRIMARY KEY, root TEXT NOT NULL UNIQUE) STRICT;
     CREATE TABLE run (
         id INTEGER PRIMARY KEY,
@@ -47,7 +48,23 @@ const STEPS: &[&str] = &["
         items BLOB NOT NULL,
         PRIMARY KEY (project, stage)
     ) STRICT, WITHOUT ROWID;
-    "];
+    ",
+    "
+    CREATE TABLE test (
+        project INTEGER NOT NULL REFERENCES project(id) ON DELETE CASCADE,
+        stage TEXT NOT NULL,
+        name TEXT NOT NULL,
+        file TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        outcome TEXT NOT NULL,
+        microseconds INTEGER NOT NULL,
+        runs INTEGER NOT NULL,
+        failures INTEGER NOT NULL,
+        flips INTEGER NOT NULL,
+        PRIMARY KEY (project, stage, name)
+    ) STRICT, WITHOUT ROWID;
+    ",
+];
 
 /// Brings the file to the present form; `Ok(false)` when a later devboot has written it.
 pub(super) fn bring_up(connection: &mut Connection) -> Result<bool, Error> {

@@ -12,7 +12,7 @@ use crate::base::digest::Digest;
 use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::time::Timestamp;
 use crate::project::model::StageId;
-use crate::run::event::{RunEvent, RunId, StageEnd, Verdict};
+use crate::run::event::{RunEvent, RunId, StageEnd, TestResult, Verdict};
 use crate::sys::process;
 use crate::sys::system::{Attributes, ReadSystem, WriteSystem};
 
@@ -252,6 +252,7 @@ impl Store {
                     self.connection.execute(sql, params![id, stage.0, why])?;
                 }
             }
+            RunEvent::TestsFinished { run, stage, tests } => self.note_tests(root, *run, stage, tests)?,
             RunEvent::StageFinished { run, stage, end } => {
                 if let Some(id) = find(run)? {
                     self.end_stage(id, stage, end)?;
@@ -266,6 +267,7 @@ impl Store {
             RunEvent::Output { .. }
             | RunEvent::TestFailed { .. }
             | RunEvent::Affected { .. }
+            | RunEvent::Spent { .. }
             | RunEvent::ServiceReady { .. }
             | RunEvent::ServiceEnded { .. } => {}
         }
@@ -315,6 +317,37 @@ impl Store {
                 end.note,
             ],
         )?;
+        Ok(())
+    }
+
+    fn note_tests(
+        &self,
+        root: &Path,
+        run: RunId,
+        stage: &StageId,
+        tests: &[TestResult],
+    ) -> Result<(), rusqlite::Error> {
+        let project = self.project(root)?;
+        let mut note = self.connection.prepare(
+            "INSERT INTO test (project, stage, name, file, run, outcome, microseconds, runs, failures, flips)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9)
+             ON CONFLICT (project, stage, name) DO UPDATE SET file = excluded.file, run = excluded.run,
+             outcome = excluded.outcome, microseconds = excluded.microseconds, runs = runs + 1,
+             failures = failures + excluded.failures, flips = flips + excluded.flips",
+        )?;
+        for test in tests {
+            note.execute(params![
+                project,
+                stage.0,
+                test.name,
+                test.file,
+                run.0,
+                word(test.outcome),
+                test.microseconds,
+                test.outcome.is_failure(),
+                test.flaky,
+            ])?;
+        }
         Ok(())
     }
 
@@ -390,6 +423,10 @@ impl Store {
         let sql = "DELETE FROM run WHERE verdict IS NOT NULL AND (started < ?1 OR number <=
                    (SELECT MAX(number) FROM run AS other WHERE other.project = run.project) - ?2)";
         let count = self.connection.execute(sql, params![now.0.saturating_sub(keep.seconds), keep.runs]);
+        // A test that has not run for so long is no longer there.
+        let gone = "DELETE FROM test WHERE run <
+                    (SELECT MAX(number) FROM run WHERE run.project = test.project) - ?1";
+        self.connection.execute(gone, [keep.runs]).map_err(self.failed())?;
         count.map(|count| count as u64).map_err(self.failed())
     }
 }

@@ -151,6 +151,9 @@ pub struct Run {
     /// The stages; none means all.
     #[serde(default)]
     pub stages: Vec<String>,
+    /// Only these of the tests, as pytest's arguments name them; none means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<String>,
     /// Run them though nothing has changed.
     #[serde(default)]
     pub force: bool,
@@ -164,9 +167,12 @@ pub struct Run {
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { root, stages, force, catch_up, env } = self;
+        let Self { root, stages, tests, force, catch_up, env } = self;
         let env = env.as_ref().map(BTreeMap::len);
-        write!(f, "Run({root:?}, {stages:?}, force {force}, catch up {catch_up}, variables {env:?})")
+        write!(
+            f,
+            "Run({root:?}, {stages:?}, {tests:?}, force {force}, catch up {catch_up}, variables {env:?})"
+        )
     }
 }
 

@@ -50,10 +50,12 @@ fn requests_keep_their_form() {
     let run = Run {
         root: root(),
         stages: vec!["test".into()],
+        tests: Vec::new(),
         force: true,
         catch_up: true,
         env: Some(env.clone()),
     };
+    let some = Run { tests: vec!["tests/test_a.py".into(), "-x".into()], ..run.clone() };
     golden("client-hello", &FromClient::Hello(hello()));
     for (name, request) in [
         ("status", Request::Status),
@@ -62,6 +64,7 @@ fn requests_keep_their_form() {
         ("remove-project", Request::RemoveProject(of())),
         ("list-projects", Request::ListProjects),
         ("run", Request::Run(run)),
+        ("run-tests", Request::Run(some)),
         ("look-at-home", Request::LookAtHome),
         ("cancel", Request::Cancel(of())),
         ("reload", Request::Reload(of())),
@@ -177,7 +180,14 @@ fn unknown_fields_are_ignored_and_missing_ones_have_their_defaults() {
 fn values_of_the_environment_are_not_shown() {
     let env = BTreeMap::from([("TOKEN".to_owned(), "hunter2".to_owned())]);
     let root = || "/p".to_owned();
-    let run = Run { root: root(), stages: Vec::new(), force: false, catch_up: false, env: Some(env.clone()) };
+    let run = Run {
+        root: root(),
+        stages: Vec::new(),
+        tests: Vec::new(),
+        force: false,
+        catch_up: false,
+        env: Some(env.clone()),
+    };
     for request in [
         Request::AddProject(AddProject { root: root(), env: env.clone() }),
         Request::Attach(Attach { root: root(), env }),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::matrix;
-use super::model::{Action, Command, HttpCheck, Ready, Service};
+use super::model::{Action, Command, HttpCheck, Pytest, Ready, Service};
 use super::names;
 use super::stage::Reader;
 use crate::document::problem::Problem;
@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(super) fn read(reader: &mut Reader<'_, '_>) -> Action {
     let stage = reader.node;
     match one_of(reader, stage, &ACTIONS, "a stage") {
-        Some(("pytest", node)) => Action::Pytest(arguments(reader, node.get("args"))),
+        Some(("pytest", node)) => Action::Pytest(pytest(reader, node)),
         Some(("http", node)) => Action::Http(http(reader, node)),
         Some(("service", node)) => Action::Service(service(reader, node)),
         Some((_, node)) => Action::Run(command(reader, node)),
@@ -101,6 +101,18 @@ fn shell(reader: &mut Reader<'_, '_>, node: &Node, text: &str) -> Command {
 fn arguments(reader: &mut Reader<'_, '_>, node: Option<&Node>) -> Vec<String> {
     let items = node.map_or(&[][..], Node::items);
     items.iter().filter_map(|item| reader.text(Some(item), names::lines)).collect()
+}
+
+fn pytest(reader: &mut Reader<'_, '_>, node: &Node) -> Pytest {
+    let memory = match node.get("memory_mb").map(|node| &node.value) {
+        Some(Value::Integer(number)) => u32::try_from(*number).ok(),
+        _ => None,
+    };
+    Pytest {
+        args: arguments(reader, node.get("args")),
+        serial: matches!(node.get("parallel").map(|node| &node.value), Some(Value::Boolean(false))),
+        memory_mb: memory,
+    }
 }
 
 fn http(reader: &mut Reader<'_, '_>, node: &Node) -> HttpCheck {

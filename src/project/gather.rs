@@ -81,7 +81,12 @@ pub fn fingerprint(
 fn command(stage: &Stage, found: &mut Fingerprint) {
     let text = match &stage.action {
         Action::Run(command) => words(command),
-        Action::Pytest(arguments) => format!("pytest {}", arguments.join(" ")),
+        Action::Pytest(pytest) => {
+            if let Some(memory) = pytest.memory_mb {
+                found.add(Kind::Command, "memory", memory.to_string());
+            }
+            format!("pytest {}", pytest.args.join(" "))
+        }
         Action::Http(check) => http(check),
         Action::Service(service) => {
             let ready = match &service.ready {

@@ -93,12 +93,23 @@ pub struct Stage {
 pub enum Action {
     /// A command that ends.
     Run(Command),
-    /// pytest on the project's tests, with more arguments.
-    Pytest(Vec<String>),
+    /// pytest on the project's tests.
+    Pytest(Pytest),
     /// A web request and what is expected of the answer.
     Http(HttpCheck),
     /// A command that goes on until it is stopped.
     Service(Service),
+}
+
+/// How pytest runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pytest {
+    /// More arguments.
+    pub args: Vec<String>,
+    /// Whether no two test files may run at the same time.
+    pub serial: bool,
+    /// The most address space that a process of its may have, in MiB, as `RLIMIT_AS` of setrlimit(2) bounds it.
+    pub memory_mb: Option<u32>,
 }
 
 /// A command as it is written.

@@ -255,7 +255,11 @@ needs = ["make"]
                 run,
                 service,
                 http,
-                pytest: on.then(|| PytestPart { args: list.clone() }),
+                pytest: on.then(|| PytestPart {
+                    args: list.clone(),
+                    parallel: (!env.is_empty()).then_some(false),
+                    memory_mb: (!list.is_empty()).then_some(2048),
+                }),
                 needs: list.clone(),
                 inputs: on.then(|| list.clone()),
                 outputs: list,

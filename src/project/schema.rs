@@ -137,6 +137,13 @@ pub struct PytestPart {
     /// More arguments for pytest.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
+    /// Whether test files may run side by side; `true` when left out. Failures beside others are tried again alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<bool>,
+    /// The most memory that one process of tests may ask for, in MiB; no bound when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 64, max = 4_194_304))]
+    pub memory_mb: Option<u32>,
 }
 
 /// A web request and what is expected of the answer.

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use globset::{Glob, GlobSet, GlobSetBuilder};
+
 use super::executor::Ground;
 use super::graph::Graph;
 use super::job::{Job, THREADS};
 use super::memory::Memory;
 use super::select::{Chosen, Facts, Plan, select};
 use crate::base::digest::Digest;
+use crate::project::model::Pytest;
 use crate::run::unit::Unit;
 
 /// The rest of the tests steps back behind everything that a person waits for, as nice(2) has it.
@@ -46,6 +49,8 @@ pub(super) struct Batch {
     pub(super) nice: i32,
     /// Whether all tests are in it.
     pub(super) is_all: bool,
+    /// Whether what runs is known to who asked alone: then it says nothing of files.
+    pub(super) is_loose: bool,
 }
 
 /// Whether the arguments leave it to us which tests run.
@@ -61,11 +66,13 @@ pub(super) fn is_selectable(args: &[String], unit: &Unit) -> bool {
 pub(super) fn plan(
     unit: &Unit,
     ground: &dyn Ground,
-    (files, new): (&[String], &[String]),
+    files: &[String],
     now: &HashMap<String, Digest>,
     (memory, before): (&Memory, &HashMap<String, Digest>),
 ) -> Option<Plan> {
     if memory.files.is_empty()
+        || memory.coverage
+        || memory.blind
         || memory.rootdir.as_deref() != unit.root.to_str()
         || unit.prepared.cwd != unit.root
     {
@@ -74,16 +81,17 @@ pub(super) fn plan(
     let mut tests: BTreeSet<String> =
         memory.files.keys().filter(|file| now.contains_key(*file)).cloned().collect();
     let known_dirs: BTreeSet<String> = tests.iter().map(|file| dir_of(file)).collect();
-    for file in new.iter().filter(|file| !memory.files.contains_key(*file)) {
-        // A file that is new to us: one that pytest surely collects, one that it surely does not; else all run.
-        let name = file.rsplit('/').next().unwrap_or(file);
-        let is_test = name.starts_with("test_") || name.ends_with("_test.py");
-        if is_test && !known_dirs.contains(&dir_of(file)) {
+    let kinds = Kinds::of(memory);
+    for file in files.iter().filter(|file| !memory.files.contains_key(*file) && !memory.left.contains(*file))
+    {
+        if !kinds.is_test(file) {
+            continue;
+        }
+        // A file that is new to us: beside others that pytest collects it surely is collected; else all run.
+        if !file.ends_with(".py") || !known_dirs.contains(&dir_of(file)) {
             return None;
         }
-        if is_test {
-            tests.insert(file.clone());
-        }
+        tests.insert(file.clone());
     }
     let extracted =
         memory.imports.iter().map(|(file, (_, extracted))| (file.clone(), extracted.clone())).collect();
@@ -107,6 +115,45 @@ pub(super) fn plan(
     Some(select(&tests, memory, &facts))
 }
 
+/// Which files are test files, as far as their names say it.
+pub(super) struct Kinds {
+    names: GlobSet,
+    paths: GlobSet,
+    /// The endings of test files that are no Python.
+    endings: BTreeSet<String>,
+}
+
+impl Kinds {
+    pub(super) fn of(memory: &Memory) -> Self {
+        let mut sets = [GlobSetBuilder::new(), GlobSetBuilder::new()];
+        for pattern in memory.patterns.iter().chain(&memory.doctests) {
+            // As fnmatch: of the name alone, but where the pattern has a slash.
+            let is_path = pattern.contains('/');
+            let whole =
+                if is_path { format!("**/{}", pattern.trim_start_matches('/')) } else { pattern.clone() };
+            // What is no pattern here may be one to Python: then any file may be meant.
+            let glob = Glob::new(&whole).unwrap_or_else(|_| Glob::new("*").expect("a star is a pattern"));
+            sets[usize::from(is_path)].add(glob);
+        }
+        let [names, paths] = sets.map(|set| set.build().unwrap_or_default());
+        let others = memory.files.keys().filter(|file| !file.ends_with(".py"));
+        Self { names, paths, endings: others.filter_map(|file| ending(file)).collect() }
+    }
+
+    /// Whether pytest would collect a file of this name, where it looks.
+    pub(super) fn is_test(&self, file: &str) -> bool {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        self.names.is_match(name)
+            || self.paths.is_match(file)
+            || ending(file).is_some_and(|ending| self.endings.contains(&ending))
+    }
+}
+
+fn ending(file: &str) -> Option<String> {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    name.rsplit_once('.').map(|(_, ending)| ending.to_owned())
+}
+
 /// The environment without what differs from run to run.
 pub(super) fn lasting(unit: &Unit) -> BTreeMap<String, String> {
     let mut env = unit.prepared.env.clone();
@@ -124,10 +171,15 @@ fn dir_of(file: &str) -> String {
 }
 
 /// The runs of a plan, in their order.
-pub(super) fn batches(plan: Option<&Plan>) -> Vec<Batch> {
+pub(super) fn batches(plan: Option<&Plan>, asked: &[String], memory: &Memory) -> Vec<Batch> {
+    if !asked.is_empty() {
+        let files = asked_files(asked, memory);
+        let (is_loose, files) = (files.is_none(), files.unwrap_or_default());
+        return vec![Batch { files, chosen: Vec::new(), rest: 0, nice: 0, is_all: false, is_loose }];
+    }
     let whole = |chosen: Vec<Chosen>| {
         let files = chosen.iter().map(|chosen| chosen.file.clone()).collect();
-        vec![Batch { files, chosen, rest: 0, nice: 0, is_all: true }]
+        vec![Batch { files, chosen, rest: 0, nice: 0, is_all: true, is_loose: false }]
     };
     let Some(plan) = plan else { return whole(Vec::new()) };
     let files = |chosen: &[Chosen]| chosen.iter().map(|chosen| chosen.file.clone()).collect::<Vec<_>>();
@@ -137,11 +189,11 @@ pub(super) fn batches(plan: Option<&Plan>) -> Vec<Batch> {
         (true, true) => whole(Vec::new()),
         (false, true) => {
             let (files, chosen) = (files(&plan.affected), plan.affected.clone());
-            vec![Batch { files, chosen, rest: 0, nice: 0, is_all: false }]
+            vec![Batch { files, chosen, rest: 0, nice: 0, is_all: false, is_loose: false }]
         }
         (true, false) => {
             let (files, chosen) = (files(&plan.rest), plan.rest.clone());
-            vec![Batch { files, chosen, rest: 0, nice: 0, is_all: false }]
+            vec![Batch { files, chosen, rest: 0, nice: 0, is_all: false, is_loose: false }]
         }
         (false, false) => {
             let first = Batch {
@@ -150,6 +202,7 @@ pub(super) fn batches(plan: Option<&Plan>) -> Vec<Batch> {
                 rest: plan.rest.len(),
                 nice: 0,
                 is_all: false,
+                is_loose: false,
             };
             let then = Batch {
                 files: files(&plan.rest),
@@ -157,15 +210,34 @@ pub(super) fn batches(plan: Option<&Plan>) -> Vec<Batch> {
                 rest: 0,
                 nice: BEHIND,
                 is_all: false,
+                is_loose: false,
             };
             vec![first, then]
         }
     }
 }
 
+/// The test files that were asked for by their names or their directories; `None` when something else was.
+fn asked_files(asked: &[String], memory: &Memory) -> Option<Vec<String>> {
+    let mut found: Vec<String> = Vec::new();
+    for name in asked {
+        let name = name.trim_start_matches("./").trim_end_matches('/');
+        let is_below =
+            |file: &str| file.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let below: Vec<&String> = memory.files.keys().filter(|file| is_below(file)).collect();
+        if below.is_empty() {
+            return None;
+        }
+        let new = below.into_iter().filter(|file| !found.contains(*file)).cloned().collect::<Vec<_>>();
+        found.extend(new);
+    }
+    Some(found)
+}
+
 /// All in one run, in their order.
 pub(super) fn together(batches: Vec<Batch>) -> Batch {
-    let mut all = Batch { files: Vec::new(), chosen: Vec::new(), rest: 0, nice: 0, is_all: false };
+    let mut all =
+        Batch { files: Vec::new(), chosen: Vec::new(), rest: 0, nice: 0, is_all: false, is_loose: false };
     for batch in batches {
         all.files.extend(batch.files);
         all.chosen.extend(batch.chosen);
@@ -173,23 +245,28 @@ pub(super) fn together(batches: Vec<Batch>) -> Batch {
     all
 }
 
-/// What is sent for a run.
-pub(super) fn job(unit: &Unit, args: &[String], batch: &Batch, memory: &Memory) -> Job {
-    let mut args = args.to_vec();
-    if !batch.is_all {
+/// What is sent for a run of these files of a batch; whether pytest is told their names.
+pub(super) fn job(
+    unit: &Unit,
+    tests: &Pytest,
+    (batch, files, named): (&Batch, &[String], bool),
+    memory: &Memory,
+) -> Job {
+    let mut args = tests.args.clone();
+    args.extend(unit.prepared.tests.iter().filter(|_| batch.is_loose).cloned());
+    if named || batch.is_loose {
         // What pytest would find from the root alone it must not look for from the files that are named.
         args.extend(memory.rootdir.iter().map(|dir| format!("--rootdir={dir}")));
-        args.extend(memory.ini.iter().map(|ini| format!("--config-file={ini}")));
-        args.extend(batch.files.iter().cloned());
+        args.extend(memory.ini.iter().flat_map(|ini| ["-c".to_owned(), ini.clone()]));
+        args.extend(files.iter().cloned());
     }
     let unset = THREADS.iter().filter(|name| !unit.prepared.env.contains_key(**name));
-    let failed =
-        batch.files.iter().filter_map(|file| memory.files.get(file)).flat_map(|record| &record.failed);
+    let failed = files.iter().filter_map(|file| memory.files.get(file)).flat_map(|record| &record.failed);
     Job {
         root: unit.root.clone(),
         cwd: unit.prepared.cwd.clone(),
         args,
-        order: batch.files.clone(),
+        order: files.to_vec(),
         first: failed.cloned().collect(),
         unset: unset.map(|name| (*name).to_owned()).collect(),
         set: unit
@@ -200,6 +277,7 @@ pub(super) fn job(unit: &Unit, args: &[String], batch: &Batch, memory: &Memory) 
             .into_iter()
             .collect(),
         nice: batch.nice,
+        memory: tests.memory_mb.map(|megabytes| u64::from(megabytes) << 20),
         patience: patience(batch, memory),
     }
 }
@@ -210,6 +288,48 @@ fn patience(batch: &Batch, memory: &Memory) -> Duration {
     let files = memory.files.iter().filter(|(file, _)| is_in(file));
     let longest = files.map(|(_, record)| record.milliseconds).fold(0.0, f64::max);
     Duration::from_secs(15) + Duration::from_millis(longest as u64) * 3
+}
+
+/// Files that a lane of its own is worth: together they took so long when they ran last, in milliseconds.
+const WORTH: f64 = 120.0;
+
+/// The files of a batch, shared out among processes that run side by side. One lane, as the batch is, where there is nothing to
+/// gain. Each lane keeps the order; the longest files are given out first, each to the lane that has the least.
+pub(super) fn lanes(batch: &Batch, memory: &Memory, most: usize) -> Vec<Vec<String>> {
+    let known = |file: &String| memory.files.get(file).map(|record| record.milliseconds);
+    let times: Option<Vec<f64>> = batch.files.iter().map(known).collect();
+    let whole = vec![batch.files.clone()];
+    let Some(times) = times.filter(|times| !batch.is_loose && times.iter().sum::<f64>() >= WORTH) else {
+        return whole;
+    };
+    let most = most.min(batch.files.len());
+    if most < 2 || memory.serial {
+        return whole;
+    }
+    let mut places: Vec<usize> = (0..times.len()).collect();
+    places.sort_by(|a, b| times[*b].total_cmp(&times[*a]));
+    let mut lanes: Vec<(f64, Vec<usize>)> = vec![(0.0, Vec::new()); most];
+    for place in places {
+        let Some(lane) = lanes.iter_mut().min_by(|a, b| a.0.total_cmp(&b.0)) else { return whole };
+        // Each file costs something besides its tests.
+        lane.0 += times[place] + 2.0;
+        lane.1.push(place);
+    }
+    let in_order = |(_, mut places): (f64, Vec<usize>)| {
+        places.sort_unstable();
+        places.into_iter().map(|place| batch.files[place].clone()).collect()
+    };
+    let mut lanes: Vec<Vec<String>> = lanes.into_iter().map(in_order).collect();
+    // The one that is shown as it runs begins with what runs first.
+    if let Some(first) = lanes.iter().position(|lane| lane.first() == batch.files.first()) {
+        lanes.swap(0, first);
+    }
+    lanes
+}
+
+/// How long these files took when they ran last, in milliseconds.
+pub(super) fn took(files: &[String], memory: &Memory) -> f64 {
+    files.iter().filter_map(|file| memory.files.get(file)).map(|record| record.milliseconds).sum()
 }
 
 /// The first reasons, as sentences.

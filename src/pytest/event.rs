@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use crate::run::event::Outcome;
+
 /// The longest line that is read, in bytes.
 const LINE: usize = 8 << 20;
 
@@ -12,16 +14,13 @@ const LINE: usize = 8 << 20;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Told {
-    /// How many tests each file has.
-    Collected {
-        /// By file.
-        files: BTreeMap<String, u32>,
-        /// The directory that node ids are relative to.
-        rootdir: String,
-        /// The file with its settings.
-        #[serde(default)]
-        ini: Option<String>,
+    /// It begins, in a process that is there.
+    Begun {
+        /// When, in microseconds of the clock that no one sets.
+        at: u64,
     },
+    /// How many tests each file has.
+    Collected(Collected),
     /// A file or package could not be collected.
     Broken(Failed),
     /// A test has ended; of one that fails in its teardown there are two.
@@ -72,7 +71,30 @@ pub enum Told {
     End {
         /// With this exit code.
         code: i32,
+        /// When its tests had, as for `Begun`.
+        #[serde(default)]
+        at: u64,
     },
+}
+
+/// What was found before anything ran.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Collected {
+    /// How many tests each file has; one may have none.
+    pub files: BTreeMap<String, u32>,
+    /// When, as for [`Told::Begun`].
+    pub at: u64,
+    /// The directory that node ids are relative to.
+    pub rootdir: String,
+    /// The file with its settings.
+    pub ini: Option<String>,
+    /// The names of Python files that hold tests, as patterns.
+    pub patterns: Vec<String>,
+    /// The names of files that hold doctests, as patterns.
+    pub doctests: Vec<String>,
+    /// Whether coverage is measured.
+    pub coverage: bool,
 }
 
 /// What could not be collected.
@@ -91,31 +113,9 @@ pub struct Failed {
     /// Its last word.
     #[serde(default)]
     pub message: String,
-}
-
-/// What came of a test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// It passed.
-    Passed,
-    /// It failed.
-    Failed,
-    /// What surrounds it failed.
-    Error,
-    /// It was left out.
-    Skipped,
-    /// It failed, as was expected.
-    Xfailed,
-    /// It passed, which was not expected.
-    Xpassed,
-}
-
-impl Outcome {
-    /// Whether it is red.
-    pub fn is_failure(self) -> bool {
-        matches!(self, Self::Failed | Self::Error)
-    }
+    /// What pytest prints of it.
+    #[serde(default)]
+    pub text: String,
 }
 
 /// Puts lines together from what comes in pieces.
@@ -156,14 +156,14 @@ mod tests {
 
     #[test]
     fn events_come_whole_however_they_are_cut() {
-        let text = b"{\"event\":\"end\",\"code\":1}\n{\"event\":\"later\"}\ngarbage\n\
+        let text = b"{\"event\":\"end\",\"code\":1,\"at\":5}\n{\"event\":\"later\"}\ngarbage\n\
             {\"event\":\"test\",\"id\":\"a.py::b\",\"file\":\"a.py\",\"outcome\":\"xpassed\",\"ms\":0.5}\n";
         for cut in 0..text.len() {
             let mut lines = Lines::default();
             let mut told = lines.push(&text[..cut]);
             told.extend(lines.push(&text[cut..]));
             assert_eq!(told.len(), 2, "{cut}");
-            assert_eq!(told[0], Told::End { code: 1 });
+            assert_eq!(told[0], Told::End { code: 1, at: 5 });
             assert!(
                 matches!(&told[1], Told::Test { outcome: Outcome::Xpassed, text, .. } if text.is_empty())
             );
@@ -177,6 +177,6 @@ mod tests {
             assert!(lines.push(&vec![b'x'; 1 << 20]).is_empty());
         }
         assert!(lines.part.len() <= LINE);
-        assert_eq!(lines.push(b"\n{\"event\":\"end\",\"code\":0}\n"), [Told::End { code: 0 }]);
+        assert_eq!(lines.push(b"\n{\"event\":\"end\",\"code\":0}\n"), [Told::End { code: 0, at: 0 }]);
     }
 }

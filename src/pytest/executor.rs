@@ -10,7 +10,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::batch::{batches, is_selectable, job, lasting, plan, reasons, together, whole};
+use super::batch::{
+    Batch, batches, is_selectable, job, lanes, lasting, plan, reasons, together, took, whole,
+};
 use super::cold;
 use super::graph::{Extracted, read_extracted};
 use super::job::{Ended, Heard, Job, Tier};
@@ -19,14 +21,18 @@ use super::outcome::{Outcome, Sum};
 use super::remember::{remember, remember_files};
 #[cfg(target_os = "linux")]
 use super::server::{Hello, Server};
+use super::warmth::Warmth;
 use crate::base::digest::Digest;
 use crate::base::text::printable;
-use crate::project::model::Action;
+use crate::project::model::{self, Action};
 use crate::project::python::Python;
+use crate::run::capture::Capture;
+use crate::run::event::{Spent, Stream};
 use crate::run::recorder::Recorder;
 use crate::run::unit::{Attempt, Executor, Stop, Unit};
 use crate::sys::process::{self, CommandSpec, Ending};
 use crate::sys::real::RealSystem;
+use crate::sys::{clock, workers};
 
 /// The exit code of a run in which a file of the project would hide a module that was imported before.
 const HIDDEN: i32 = 120;
@@ -55,9 +61,9 @@ pub struct Pytest {
     /// Where what is remembered is kept.
     dir: PathBuf,
     /// Whether this process goes on after the run: then a warm one is worth its start.
-    stays: bool,
+    pub(super) stays: bool,
     #[cfg(target_os = "linux")]
-    server: Arc<Mutex<Option<(String, Server)>>>,
+    pub(super) server: Arc<Mutex<Option<(String, Server)>>>,
     memories: Mutex<HashMap<String, Kept>>,
 }
 
@@ -69,15 +75,6 @@ pub struct PytestExecutor(pub Arc<Pytest>);
 struct Kept {
     memory: Memory,
     before: HashMap<String, Digest>,
-}
-
-/// How warm a run may be.
-struct Warmth {
-    tier: Tier,
-    /// Why it is no warmer.
-    why: String,
-    /// Whether a warm run hung.
-    hung: bool,
 }
 
 impl Executor for PytestExecutor {
@@ -116,54 +113,54 @@ impl Pytest {
     }
 
     async fn carry_out(&self, unit: &Unit, recorder: &mut Recorder, stop: Stop) -> Attempt {
-        let Action::Pytest(args) = &unit.stage.action else {
+        let Action::Pytest(tests) = &unit.stage.action else {
             return Attempt::not_started("it runs no pytest");
         };
-        let begun = Instant::now();
+        let (begun, select) = (Instant::now(), clock::microseconds());
         let mut memories = self.memories.lock().await;
         let file = self.file(unit);
         let kept = memories
             .entry(unit.stage.id.0.clone())
             .or_insert_with(|| Kept { memory: Memory::load(&RealSystem, &file), ..Kept::default() });
-        let mut warmth = self.warmth(unit, args, &kept.memory).await;
         let files = self.ground.files(unit);
         let now = self.digests(&files);
-        let is_python = |file: &&String| file.ends_with(".py");
-        let new: Vec<String> = files
-            .iter()
-            .filter(is_python)
-            .filter(|file| !kept.memory.imports.contains_key(*file))
-            .cloned()
-            .collect();
         self.read_imports(unit, &files, &now, &mut kept.memory).await;
         let ground = self.ground.as_ref();
-        let plan = match is_selectable(args, unit) {
-            true => plan(unit, ground, (&files, &new), &now, (&kept.memory, &kept.before)),
+        let plan = match is_selectable(&tests.args, unit) {
+            true => plan(unit, ground, &files, &now, (&kept.memory, &kept.before)),
             false => None,
         };
-        let mut batches = batches(plan.as_ref());
+        let mut batches = batches(plan.as_ref(), &unit.prepared.tests, &kept.memory);
+        let expected: f64 = batches.iter().map(|batch| took(&batch.files, &kept.memory)).sum();
+        let mut warmth = self.warmth(unit, &tests.args, (&kept.memory, expected)).await;
         if let (Tier::Cold, [_, _]) = (warmth.tier, batches.as_slice()) {
             // The imports of a second process would cost more than the order gains.
             batches = vec![together(batches)];
         }
         let deadline = unit.stage.timeout.map(|limit| begun + limit);
         let (mut total, count) = (Sum::default(), batches.len());
+        let mut selected = Some(clock::microseconds().saturating_sub(select));
         for (at, batch) in batches.into_iter().enumerate() {
-            let job = job(unit, args, &batch, &kept.memory);
-            let outcome =
-                self.run(unit, (&job, &kept.memory), &mut warmth, recorder, (stop.clone(), deadline)).await;
+            let given = (unit, tests, &batch);
+            let mut outcome =
+                self.run(given, &mut kept.memory, &mut warmth, recorder, (stop.clone(), deadline)).await;
             total.add(&outcome);
             if at + 1 < count && total.stopped.is_none() {
                 let counts = (batch.files.len(), batch.rest);
                 recorder.affected(total.verdict(), total.tests, counts, reasons(&batch.chosen));
             }
-            remember(&mut kept.memory, &outcome, batch.is_all);
+            let spent = Spent { select: selected.take().unwrap_or(0), ..outcome.spent };
+            recorder.spent(outcome.collected.as_ref().map_or(0, |collected| collected.files.len()), spent);
+            remember(&mut kept.memory, &outcome, files_if_all(&batch, &unit.prepared.tests, &files));
             if warmth.hung && outcome.is_whole() {
                 kept.memory.quarantined.insert(self.key(unit, &kept.memory));
             }
-            // What was read only now counts as well, with what it held when the run began.
-            let after = self::plan(unit, ground, (&files, &[]), &now, (&kept.memory, &kept.before));
-            remember_files(&mut kept.memory, &whole(unit), &outcome, after.as_ref());
+            if !batch.is_loose {
+                // What was read only now counts as well, with what it held when the run began.
+                let after = self::plan(unit, ground, &files, &now, (&kept.memory, &kept.before));
+                remember_files(&mut kept.memory, &whole(unit), &mut outcome, after.as_ref());
+            }
+            recorder.tests(std::mem::take(&mut outcome.results));
             if total.stopped.is_some() {
                 break;
             }
@@ -171,8 +168,14 @@ impl Pytest {
         if let Err(error) = kept.memory.save(&RealSystem, &file) {
             total.note(format!("what its tests did is not remembered: {error}"));
         }
-        kept.before = now;
+        if unit.prepared.tests.is_empty() {
+            kept.before = now;
+        }
         total.attempt(warmth.tier, &warmth.why)
+    }
+
+    pub(super) fn knows_no_python(&self) -> bool {
+        self.ground.python().is_none()
     }
 
     fn digests(&self, files: &[String]) -> HashMap<String, Digest> {
@@ -180,53 +183,8 @@ impl Pytest {
         files.iter().zip(found).filter_map(|(file, digest)| Some((file.clone(), digest?))).collect()
     }
 
-    async fn warmth(&self, unit: &Unit, args: &[String], memory: &Memory) -> Warmth {
-        let cold = |why: &str| Warmth { tier: Tier::Cold, why: why.to_owned(), hung: false };
-        if cfg!(not(target_os = "linux")) {
-            return cold("nothing is forked on this system");
-        }
-        if !self.stays {
-            return cold("without the service");
-        }
-        if !unit.prepared.through.is_empty() {
-            return cold("it has cloud credentials");
-        }
-        let has =
-            |option: &str| args.iter().any(|arg| arg == option || arg.starts_with(&format!("{option}=")));
-        if has("--pdb") || has("--trace") || has("-s") || has("--capture") {
-            return cold("an argument wants a terminal");
-        }
-        if has("--cov") {
-            return cold("--cov measures from the first import on");
-        }
-        if self.ground.python().is_none() && unit.prepared.python.is_none() {
-            return cold("no interpreter is known");
-        }
-        if memory.modules.is_empty() && memory.files.is_empty() {
-            return cold("the first run shows what it imports");
-        }
-        #[cfg(target_os = "linux")]
-        {
-            let key = self.key(unit, memory);
-            if memory.quarantined.contains(&key) {
-                return cold("a forked run hung or broke with these imports");
-            }
-            let held = self.server.lock().await;
-            match held.as_ref() {
-                Some((of, server)) if *of == key && server.is_good() => match &server.unfit {
-                    None => Warmth { tier: Tier::Warm, why: String::new(), hung: false },
-                    Some(why) => Warmth { tier: Tier::Standby, why: why.clone(), hung: false },
-                },
-                Some((of, _)) if *of != key => cold("its imports, packages or environment changed"),
-                _ => cold("the warm process is not ready"),
-            }
-        }
-        #[cfg(not(target_os = "linux"))]
-        cold("nothing is forked on this system")
-    }
-
     /// What a server is for: one for another key is no use.
-    fn key(&self, unit: &Unit, memory: &Memory) -> String {
+    pub(super) fn key(&self, unit: &Unit, memory: &Memory) -> String {
         let python = self.ground.python();
         let installed = python.map(|python| format!("{} {:?}", python.identity, python.packages));
         let parts = [
@@ -238,52 +196,117 @@ impl Pytest {
         Digest::of_parts(parts.iter().map(String::as_bytes)).to_string()
     }
 
+    /// A batch from its beginning to its end.
     async fn run(
         &self,
-        unit: &Unit,
-        (job, memory): (&Job, &Memory),
+        (unit, tests, batch): (&Unit, &model::Pytest, &Batch),
+        memory: &mut Memory,
         warmth: &mut Warmth,
         recorder: &mut Recorder,
         (stop, deadline): (Stop, Option<Instant>),
     ) -> Outcome {
         #[cfg(target_os = "linux")]
         if warmth.tier != Tier::Cold {
-            let mut held = self.server.lock().await;
-            if let Some((_, server)) = held.as_mut() {
-                let mut outcome = Outcome::default();
-                let mut ear = |heard: Heard<'_>| match heard {
-                    Heard::Wrote(stream, bytes) => recorder.wrote(stream, bytes),
-                    Heard::Told(told) => outcome.told(told, recorder),
-                };
-                let ended = server.run(job, &mut ear, stop.clone(), deadline).await;
-                outcome.ended = ended.as_ref().ok().copied();
-                match ended {
-                    Ok(Ended::Stopped(_)) => return outcome,
-                    Ok(Ended::Itself(Ending::Exited(HIDDEN))) if outcome.code.is_none() => {
-                        warmth.why = "a file of the project hides a module".into();
-                    }
-                    Ok(Ended::Itself(_)) if outcome.is_whole() => {
-                        match outcome.sets.difference(&memory.sets).next() {
-                            None => return outcome,
-                            Some(name) => {
-                                let name = printable(name);
-                                warmth.why = format!("the project sets {name} now, and ran again");
-                            }
-                        }
-                    }
-                    Ok(Ended::Hung) => {
-                        warmth.why = "the warm run hung, and ran again".into();
-                        warmth.hung = true;
-                    }
-                    Ok(Ended::Itself(_)) => warmth.why = "the warm run broke off, and ran again".into(),
-                    Err(why) => warmth.why = format!("the warm process is gone: {why}"),
+            let most = match warmth.tier {
+                Tier::Warm if !tests.serial => workers::cores(),
+                _ => 1,
+            };
+            let lanes = lanes(batch, memory, most);
+            let is_named = !batch.is_all || lanes.len() > 1;
+            let jobs: Vec<Job> =
+                lanes.iter().map(|files| job(unit, tests, (batch, files, is_named), memory)).collect();
+            let known = known_failures(memory);
+            if let Some(outcome) =
+                self.run_warm(&jobs, false, memory, warmth, recorder, (stop.clone(), deadline)).await
+            {
+                // What fails beside others may pass alone; what failed alone before need not show that again.
+                let doubtful: Vec<String> = outcome
+                    .failed
+                    .iter()
+                    .filter(|(_, ids)| lanes.len() > 1 && ids.iter().any(|id| !known.contains(id)))
+                    .map(|(file, _)| file.clone())
+                    .collect();
+                if doubtful.is_empty() || outcome.stopped() {
+                    return outcome;
                 }
-                *held = None;
+                let alone = [job(unit, tests, (batch, &doubtful, true), memory)];
+                let again =
+                    self.run_warm(&alone, true, memory, warmth, recorder, (stop.clone(), deadline)).await;
+                if let Some(again) = again {
+                    let before: usize = outcome.failed.values().map(Vec::len).sum();
+                    let outcome = outcome.instead(again);
+                    memory.serial |= outcome.failed.values().map(Vec::len).sum::<usize>() < before;
+                    return outcome;
+                }
             }
             warmth.tier = Tier::Cold;
             recorder.again(&warmth.why);
         }
-        cold::run(&self.dir, unit, job, recorder, (stop, deadline)).await
+        let job = job(unit, tests, (batch, &batch.files, !batch.is_all), memory);
+        let asked = clock::microseconds();
+        let mut outcome = cold::run(&self.dir, unit, &job, recorder, (stop, deadline)).await;
+        outcome.spent = outcome.spent_since(asked, clock::microseconds());
+        outcome
+    }
+
+    /// Jobs that run side by side in the warm process; `None` when that is no result, and `warmth` says why.
+    #[cfg(target_os = "linux")]
+    async fn run_warm(
+        &self,
+        jobs: &[Job],
+        is_quiet: bool,
+        memory: &Memory,
+        warmth: &mut Warmth,
+        recorder: &mut Recorder,
+        (stop, deadline): (Stop, Option<Instant>),
+    ) -> Option<Outcome> {
+        let mut held = self.server.lock().await;
+        let Some((_, server)) = held.as_mut() else {
+            warmth.why = "the warm process is gone".into();
+            return None;
+        };
+        let asked = clock::microseconds();
+        let mut lanes: Vec<(Outcome, Capture)> = Vec::new();
+        lanes.resize_with(jobs.len(), || (Outcome::new(is_quiet), Capture::default()));
+        let mut ear = |lane: usize, heard: Heard<'_>| match heard {
+            // Of several the first is shown as it runs; the others wait, so that no two are mixed.
+            Heard::Wrote(stream, bytes) if lane == 0 => recorder.wrote(stream, bytes),
+            Heard::Wrote(_, bytes) => lanes[lane].1.push(bytes),
+            Heard::Told(told) => lanes[lane].0.told(told, recorder),
+        };
+        let ended = server.run(jobs, &mut ear, stop, deadline).await;
+        let over = clock::microseconds();
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(why) => {
+                warmth.why = format!("the warm process is gone: {why}");
+                *held = None;
+                return None;
+            }
+        };
+        for ((outcome, _), ended) in lanes.iter_mut().zip(ended) {
+            outcome.ended = Some(ended);
+        }
+        let why = lanes.iter().find_map(|(outcome, _)| no_result(outcome, memory));
+        if let Some((why, hung)) = why {
+            (warmth.why, warmth.hung) = (why, warmth.hung || hung);
+            *held = None;
+            return None;
+        }
+        let mut all: Option<Outcome> = None;
+        for (lane, (outcome, capture)) in lanes.into_iter().enumerate() {
+            if lane > 0 {
+                recorder.wrote(Stream::Out, capture.text().as_bytes());
+            }
+            all = Some(match all {
+                None => outcome,
+                Some(all) => all.beside(outcome),
+            });
+        }
+        all.map(|mut all| {
+            all.spent = all.spent_since(asked, over);
+            all
+        })
     }
 
     /// Has the files read that changed since what they import was last read.
@@ -346,24 +369,58 @@ impl Pytest {
         {
             let memories = self.memories.lock().await;
             let Some(kept) = memories.get(&unit.stage.id.0) else { return };
-            let key = self.key(unit, &kept.memory);
-            if !self.stays || !unit.prepared.through.is_empty() || kept.memory.quarantined.contains(&key) {
+            if !self.stays || !unit.prepared.through.is_empty() {
                 return;
             }
-            let names = kept.memory.preload();
+            let (key, names) = (self.key(unit, &kept.memory), kept.memory.preload());
+            if kept.memory.quarantined.contains(&key) {
+                return;
+            }
             drop(memories);
-            let mut held = self.server.lock().await;
-            if held.as_ref().is_some_and(|(of, server)| *of == key && server.is_good()) {
-                return;
-            }
-            *held = None;
-            let python = unit.prepared.python.clone().unwrap_or_else(|| "python3".into());
-            let hello = Hello { root: unit.root.clone(), names, fork: true };
-            if let Ok(server) = Server::start(&python, &lasting(unit), &hello).await {
-                *held = Some((key, server));
-            }
+            let _ = self.start(unit, key, names).await;
         }
         #[cfg(not(target_os = "linux"))]
         let _ = unit;
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) async fn start(&self, unit: &Unit, key: String, names: Vec<String>) -> Result<(), String> {
+        let mut held = self.server.lock().await;
+        if held.as_ref().is_some_and(|(of, server)| *of == key && server.is_good()) {
+            return Ok(());
+        }
+        *held = None;
+        let python = unit.prepared.python.clone().unwrap_or_else(|| "python3".into());
+        let hello = Hello { root: unit.root.clone(), names, fork: true };
+        *held = Some((key, Server::start(&python, &lasting(unit), &hello).await?));
+        Ok(())
+    }
+}
+
+/// The project's files, when a batch is all of its tests.
+fn files_if_all<'a>(batch: &Batch, asked: &[String], files: &'a [String]) -> Option<&'a [String]> {
+    (batch.is_all && asked.is_empty()).then_some(files)
+}
+
+/// The tests that failed when they ran last.
+#[cfg(target_os = "linux")]
+fn known_failures(memory: &Memory) -> BTreeSet<String> {
+    memory.files.values().flat_map(|record| record.failed.iter().cloned()).collect()
+}
+
+/// Why what came of a warm run is no result, and whether it hung; `None` when it is one.
+#[cfg(target_os = "linux")]
+fn no_result(outcome: &Outcome, memory: &Memory) -> Option<(String, bool)> {
+    match outcome.ended {
+        Some(Ended::Stopped(_)) => None,
+        Some(Ended::Itself(Ending::Exited(HIDDEN))) if outcome.code.is_none() => {
+            Some(("a file of the project hides a module".into(), false))
+        }
+        Some(Ended::Itself(_)) if outcome.is_whole() => {
+            let name = outcome.sets.difference(&memory.sets).next()?;
+            Some((format!("the project sets {} now, and ran again", printable(name)), false))
+        }
+        Some(Ended::Hung) => Some(("the warm run hung, and ran again".into(), true)),
+        _ => Some(("the warm run broke off, and ran again".into(), false)),
     }
 }

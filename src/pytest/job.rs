@@ -43,6 +43,9 @@ pub struct Job {
     pub set: BTreeMap<String, String>,
     /// How much it steps back behind others, as nice(2) has it.
     pub nice: i32,
+    /// The most address space that it may have, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
     /// How long it may neither say nor compute anything, when it is warm.
     #[serde(skip)]
     pub patience: Duration,
@@ -57,8 +60,8 @@ pub enum Heard<'a> {
     Told(Told),
 }
 
-/// Takes what is heard.
-pub type Ear<'a> = &'a mut (dyn FnMut(Heard<'_>) + Send);
+/// Takes what is heard, and of which of the jobs.
+pub type Ear<'a> = &'a mut (dyn FnMut(usize, Heard<'_>) + Send);
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::sys::system::{ReadSystem, WriteSystem, replace};
 const LIMIT: u64 = 128 << 20;
 
 /// Another form has another number; what has an older one is made again.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,18 @@ pub struct Memory {
     pub rootdir: Option<String>,
     /// See `rootdir`.
     pub ini: Option<String>,
+    /// The names of Python files that hold tests, as patterns.
+    pub patterns: Vec<String>,
+    /// The names of files that hold doctests, as patterns.
+    pub doctests: Vec<String>,
+    /// Files that would be test files by their names and were not collected.
+    pub left: BTreeSet<String>,
+    /// Whether its settings measure coverage, which tells the truth only of whole runs.
+    pub coverage: bool,
+    /// Whether what the last whole run read was not all seen.
+    pub blind: bool,
+    /// Whether its test files came to harm side by side.
+    pub serial: bool,
 }
 
 /// What came of a test file.

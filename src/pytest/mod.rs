@@ -16,3 +16,4 @@ mod remember;
 pub mod select;
 #[cfg(target_os = "linux")]
 pub mod server;
+mod warmth;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::event::{self, Told};
+use super::event::{Collected, Told};
 use super::job::{Ended, Tier};
-use crate::run::event::{Failure, REST, Tests, Verdict};
+use crate::run::event::{self, Failure, REST, Spent, TestResult, Tests, Verdict};
 use crate::run::recorder::Recorder;
 use crate::run::unit::Attempt;
 use crate::sys::process::Ending;
@@ -12,7 +12,7 @@ use crate::sys::process::Ending;
 /// So many failures are kept by name.
 const KEPT: usize = 50;
 
-/// What came of one run of pytest.
+/// What came of one run of pytest, or of several that ran side by side.
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) ended: Option<Ended>,
@@ -20,35 +20,45 @@ pub(super) struct Outcome {
     /// By file: tests that failed.
     pub(super) failed: BTreeMap<String, Vec<String>>,
     failures: Vec<Failure>,
+    /// Every test that ended.
+    pub(super) results: Vec<TestResult>,
     pub(super) milliseconds: BTreeMap<String, f64>,
     pub(super) collected: Option<Collected>,
     pub(super) reads: BTreeMap<String, Vec<String>>,
+    /// Whether not all that was read was seen.
+    pub(super) blind: bool,
     pub(super) spawned: Vec<String>,
     pub(super) modules: Option<(Vec<String>, bool)>,
     /// The variables that the project sets while it is imported.
     pub(super) sets: BTreeSet<String>,
     /// The code that it ended with, by its own word.
     pub(super) code: Option<i32>,
-}
-
-pub(super) struct Collected {
-    pub(super) files: BTreeMap<String, u32>,
-    pub(super) rootdir: String,
-    pub(super) ini: Option<String>,
+    /// When it began, and when its tests had ended, in microseconds of the clock that no one sets.
+    begun: u64,
+    over: u64,
+    /// Where its time went.
+    pub(super) spent: Spent,
+    /// Whether its failures are not told as they come.
+    is_quiet: bool,
 }
 
 impl Outcome {
+    /// Nothing yet; a quiet one tells nobody of its failures as they come.
+    pub(super) fn new(is_quiet: bool) -> Self {
+        Self { is_quiet, ..Self::default() }
+    }
+
     pub(super) fn told(&mut self, told: Told, recorder: &mut Recorder) {
         match told {
-            Told::Collected { files, rootdir, ini } => {
-                self.collected = Some(Collected { files, rootdir, ini })
-            }
+            Told::Begun { at } => self.begun = at,
+            Told::Collected(collected) => self.collected = Some(collected),
             Told::Broken(broken) => {
                 self.failed.entry(broken.file.clone()).or_default().push(broken.id.clone());
                 self.tests.failed += 1;
+                self.result(&broken.id, &broken.file, (event::Outcome::Error, 0.0), &broken.text);
                 self.failure(&broken.id, broken.path, broken.line, broken.message, recorder);
             }
-            Told::Test { id, file, outcome, ms, path, line, message, .. } => {
+            Told::Test { id, file, outcome, ms, path, line, message, text } => {
                 use event::Outcome as O;
                 *self.milliseconds.entry(file.clone()).or_default() += ms;
                 match outcome {
@@ -56,18 +66,28 @@ impl Outcome {
                     O::Skipped => self.tests.skipped += 1,
                     O::Failed | O::Error => self.tests.failed += 1,
                 }
+                self.result(&id, &file, (outcome, ms), &text);
                 if outcome.is_failure() {
                     self.failed.entry(file).or_default().push(id.clone());
                     self.failure(&id, path, line, message, recorder);
                 }
             }
-            Told::Reads { reads, whole: _, spawned } => (self.reads, self.spawned) = (reads, spawned),
+            Told::Reads { reads, whole, spawned } => {
+                (self.reads, self.spawned, self.blind) = (reads, spawned, !whole);
+            }
             Told::Modules { names, strict, sets } => {
                 self.modules = Some((names, strict));
                 self.sets = sets;
             }
-            Told::End { code } => self.code = Some(code),
+            Told::End { code, at } => (self.code, self.over) = (Some(code), at),
         }
+    }
+
+    fn result(&mut self, name: &str, file: &str, (outcome, ms): (event::Outcome, f64), text: &str) {
+        let text = if outcome.is_failure() { text.to_owned() } else { String::new() };
+        let microseconds = (ms * 1000.0) as u64;
+        let (name, file) = (name.to_owned(), file.to_owned());
+        self.results.push(TestResult { name, file, outcome, microseconds, flaky: false, text });
     }
 
     fn failure(
@@ -80,7 +100,9 @@ impl Outcome {
     ) {
         let message = message.lines().next().unwrap_or_default().to_owned();
         let failure = Failure { name: name.to_owned(), file, line, message };
-        recorder.failed(&failure);
+        if !self.is_quiet {
+            recorder.failed(&failure);
+        }
         if self.failures.len() < KEPT {
             self.failures.push(failure);
         }
@@ -89,6 +111,121 @@ impl Outcome {
     /// Whether it says itself how it ended, and nothing else says otherwise.
     pub(super) fn is_whole(&self) -> bool {
         matches!((self.ended, self.code), (Some(Ended::Itself(Ending::Exited(code))), Some(told)) if code == told)
+    }
+
+    /// Whether we ended it.
+    pub(super) fn stopped(&self) -> bool {
+        self.ended.as_ref().is_some_and(is_stopped)
+    }
+
+    /// Where its time went, when it was asked for at `asked` and had ended at `ended`.
+    pub(super) fn spent_since(&self, asked: u64, ended: u64) -> Spent {
+        let collected = self.collected.as_ref().map_or(self.begun, |collected| collected.at);
+        Spent {
+            select: 0,
+            start: self.begun.saturating_sub(asked),
+            collect: collected.saturating_sub(self.begun),
+            tests: self.over.saturating_sub(collected),
+            end: ended.saturating_sub(self.over.max(asked)),
+        }
+    }
+
+    /// With another one that ran beside it: each ran other files.
+    pub(super) fn beside(mut self, other: Self) -> Self {
+        let (ending, stopped) =
+            (other.ending(), [self.ended, other.ended].into_iter().flatten().find(is_stopped));
+        self.add(other.tests);
+        self.failed.extend(other.failed);
+        self.failures.extend(other.failures);
+        self.failures.truncate(KEPT);
+        self.results.extend(other.results);
+        self.milliseconds.extend(other.milliseconds);
+        match (&mut self.collected, other.collected) {
+            (Some(ours), Some(theirs)) => ours.files.extend(theirs.files),
+            (ours, theirs) => *ours = theirs.or(ours.take()),
+        }
+        for (owner, paths) in other.reads {
+            self.reads.entry(owner).or_default().extend(paths);
+        }
+        self.blind |= other.blind;
+        self.spawned.extend(other.spawned);
+        if let (Some((ours, strict)), Some((theirs, also))) = (&mut self.modules, other.modules) {
+            let known: BTreeSet<String> = ours.iter().cloned().collect();
+            ours.extend(theirs.into_iter().filter(|name| !known.contains(name)));
+            *strict |= also;
+        }
+        self.sets.extend(other.sets);
+        if other.over > self.over {
+            (self.begun, self.over) = (other.begun, other.over);
+        }
+        if stopped.is_some() {
+            self.ended = stopped;
+            return self;
+        }
+        let ending = worse(self.ending(), ending);
+        self.ended = ending.map(Ended::Itself);
+        self.code = ending.and_then(|ending| match ending {
+            Ending::Exited(code) => Some(code),
+            _ => None,
+        });
+        self
+    }
+
+    /// With what came of some of its files when they ran once more, alone.
+    pub(super) fn instead(mut self, alone: Self) -> Self {
+        let again: BTreeSet<&String> = alone
+            .collected
+            .iter()
+            .flat_map(|collected| collected.files.keys())
+            .chain(alone.failed.keys())
+            .collect();
+        self.results.retain(|result| !again.contains(&result.file));
+        self.failed.retain(|file, _| !again.contains(file));
+        self.milliseconds.retain(|file, _| !again.contains(file));
+        self.results.extend(alone.results);
+        self.failed.extend(alone.failed);
+        self.failures = alone.failures;
+        self.milliseconds.extend(alone.milliseconds);
+        self.tests = Tests::default();
+        for result in &self.results {
+            use event::Outcome as O;
+            match result.outcome {
+                O::Passed | O::Xfailed | O::Xpassed => self.tests.passed += 1,
+                O::Skipped => self.tests.skipped += 1,
+                O::Failed | O::Error => self.tests.failed += 1,
+            }
+        }
+        (self.ended, self.code, self.over) = (alone.ended, alone.code, alone.over);
+        self
+    }
+
+    fn ending(&self) -> Option<Ending> {
+        match self.ended {
+            Some(Ended::Itself(ending)) => Some(ending),
+            _ => None,
+        }
+    }
+
+    fn add(&mut self, tests: Tests) {
+        self.tests = sum(self.tests, tests);
+    }
+}
+
+fn is_stopped(ended: &Ended) -> bool {
+    matches!(ended, Ended::Stopped(_))
+}
+
+fn sum(a: Tests, b: Tests) -> Tests {
+    Tests { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped }
+}
+
+/// How two runs ended, as one. A run in which nothing is left to run (5) is no failure beside one that ran.
+fn worse(a: Option<Ending>, b: Option<Ending>) -> Option<Ending> {
+    let is_nothing = |ending: Ending| matches!(ending, Ending::Exited(0 | 5));
+    match (a, b) {
+        (Some(a), _) if !is_nothing(a) => Some(a),
+        (Some(Ending::Exited(0)), Some(b)) if is_nothing(b) => Some(Ending::Exited(0)),
+        (a, b) => b.or(a),
     }
 }
 
@@ -99,6 +236,8 @@ pub(super) struct Sum {
     failures: Vec<Failure>,
     pub(super) stopped: Option<Verdict>,
     ending: Option<Ending>,
+    /// Whether each run told itself what came of it.
+    is_whole: bool,
     notes: Vec<String>,
 }
 
@@ -110,22 +249,13 @@ impl Sum {
     }
 
     pub(super) fn add(&mut self, outcome: &Outcome) {
-        self.tests.passed += outcome.tests.passed;
-        self.tests.failed += outcome.tests.failed;
-        self.tests.skipped += outcome.tests.skipped;
+        self.is_whole = outcome.is_whole() && (self.is_whole || self.ending.is_none());
+        self.tests = sum(self.tests, outcome.tests);
         self.failures.extend(outcome.failures.iter().cloned());
         self.failures.truncate(KEPT);
         match outcome.ended {
             Some(Ended::Stopped(verdict)) => self.stopped = Some(verdict),
-            Some(Ended::Itself(ending)) => {
-                // A file in which nothing is left to run is no failure beside others that ran.
-                let is_nothing = |ending: Ending| matches!(ending, Ending::Exited(0 | 5));
-                self.ending = match self.ending {
-                    Some(before) if !is_nothing(before) => Some(before),
-                    Some(Ending::Exited(0)) if is_nothing(ending) => Some(Ending::Exited(0)),
-                    _ => Some(ending),
-                };
-            }
+            Some(Ended::Itself(ending)) => self.ending = worse(self.ending, Some(ending)),
             Some(Ended::Hung) | None => self.ending = Some(Ending::Signalled(9)),
         }
     }
@@ -139,6 +269,7 @@ impl Sum {
     }
 
     pub(super) fn attempt(self, tier: Tier, why: &str) -> Attempt {
+        let is_green = self.is_whole && self.verdict() == Verdict::Passed && self.tests.passed > 0;
         let mut notes = self.notes;
         notes.insert(
             0,
@@ -154,6 +285,9 @@ impl Sum {
                 .map(|_| format!("{REST}; {} passed and {} failed", self.tests.passed, self.tests.failed));
             return Attempt { verdict: Some(verdict), note: rest.or(note), ..Attempt::default() };
         }
-        Attempt { verdict: None, ending: self.ending, failures: self.failures, note, tests: None }
+        // What ran beside others, or twice, is in the output as often; what was told is in order.
+        let tests = Some(self.tests).filter(|_| self.is_whole);
+        let verdict = is_green.then_some(Verdict::Passed);
+        Attempt { verdict, ending: self.ending, failures: self.failures, note, tests }
     }
 }

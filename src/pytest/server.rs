@@ -9,14 +9,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::event::Lines;
 use super::graph::Extracted;
 use super::job::{Ear, Ended, Heard, Job, PROGRAM, THREADS};
 use crate::base::text::printable;
 use crate::run::event::{Stream, Verdict};
-use crate::run::local::GRACE;
+use crate::run::local::{GRACE, until};
 use crate::run::unit::Stop;
 use crate::sys::forked::{self, Control};
 use crate::sys::offspring::{DRAIN, Happening, Offspring};
@@ -153,67 +153,89 @@ impl Server {
         Ok(super::graph::read_extracted(&text, root))
     }
 
-    /// Has a job run. When the future is dropped before its end, it is no longer good.
+    /// Has jobs run, side by side. When the future is dropped before its end, it is no longer good.
     ///
     /// # Errors
-    /// It could not be begun, as a sentence: nothing has run.
+    /// They could not be begun, as a sentence: nothing has run that counts.
     pub async fn run(
         &mut self,
-        job: &Job,
+        jobs: &[Job],
         ear: Ear<'_>,
         mut stop: Stop,
         deadline: Option<Instant>,
-    ) -> Result<Ended, String> {
-        self.number += 1;
+    ) -> Result<Vec<Ended>, String> {
         self.busy = true;
-        let bytes = serde_json::to_vec(job).map_err(|error| error.to_string())?;
-        let (mut incoming, mut ends) = forked::incoming(3).map_err(|error| error.to_string())?;
-        ends.push(forked::in_memory(&bytes).map_err(|error| error.to_string())?);
-        let request = format!("{{\"run\":{}}}", self.number);
-        self.control.send(request.as_bytes(), &ends).map_err(|error| error.to_string())?;
-        drop(ends);
-        let mut run = Running {
-            pid: None,
-            ended: None,
-            given: None,
-            kill: None,
-            drained: None,
-            looks: Looks::new(job.patience),
-        };
-        let (mut lines, mut open, mut is_connected) = (Lines::default(), true, true);
-        while open || run.ended.is_none() {
+        let (mut incoming, ends) = forked::incoming(jobs.len() * PIPES).map_err(|error| error.to_string())?;
+        let (mut runs, mut ends) = (Vec::new(), ends.into_iter());
+        for job in jobs {
+            self.number += 1;
+            let bytes = serde_json::to_vec(job).map_err(|error| error.to_string())?;
+            let mut files: Vec<_> = ends.by_ref().take(PIPES).collect();
+            files.push(forked::in_memory(&bytes).map_err(|error| error.to_string())?);
+            let request = format!("{{\"run\":{}}}", self.number);
+            self.control.send(request.as_bytes(), &files).map_err(|error| error.to_string())?;
+            runs.push(Running::new(self.number, job.patience));
+        }
+        let (mut open, mut is_connected) = (true, true);
+        while open || runs.iter().any(|run| run.ended.is_none()) {
+            let is_given = runs.iter().any(|run| run.given.is_some());
+            let next = |due: fn(&Running) -> Option<Instant>| runs.iter().filter_map(due).min();
+            let (kill, look) = (next(|run| run.kill), next(Running::next_look));
+            // Who has ended may have left somebody behind who keeps a pipe.
+            let is_over = runs.iter().all(|run| run.ended.is_some());
+            let drained = runs.iter().filter_map(|run| run.drained).max().filter(|_| is_over);
             tokio::select! {
                 heard = incoming.next(), if open => match heard {
                     None => open = false,
                     Some((at, bytes)) => {
-                        run.looks = Looks::new(job.patience);
-                        match at {
-                            0 => ear(Heard::Wrote(Stream::Out, bytes)),
-                            1 => ear(Heard::Wrote(Stream::Err, bytes)),
-                            _ => lines.push(bytes).into_iter().for_each(|told| ear(Heard::Told(told))),
+                        let (lane, pipe) = (at / PIPES, at % PIPES);
+                        let run = &mut runs[lane];
+                        run.looks = Looks::new(jobs[lane].patience);
+                        match pipe {
+                            0 => ear(lane, Heard::Wrote(Stream::Out, bytes)),
+                            1 => ear(lane, Heard::Wrote(Stream::Err, bytes)),
+                            _ => run.lines.push(bytes).into_iter().for_each(|told| ear(lane, Heard::Told(told))),
                         }
                     }
                 },
                 packet = self.control.next(), if is_connected => match packet {
-                    Some(packet) => run.heard(&packet, self.number),
+                    Some(packet) => runs.iter_mut().for_each(|run| run.heard(&packet)),
                     None => is_connected = false,
                 },
-                ending = ended(&mut self.ending), if !is_connected && run.ended.is_none() => run.exited(ending),
-                verdict = stop.asked(), if run.given.is_none() => run.stop(Ended::Stopped(verdict)),
-                () = until(deadline), if run.given.is_none() => run.stop(Ended::Stopped(Verdict::TimedOut)),
-                () = until(run.kill) => run.kill(),
-                () = until(run.drained) => open = false,
-                () = sleep_until(run.looks.next), if run.given.is_none() && run.ended.is_none() => run.look(),
+                ending = ended(&mut self.ending), if !is_connected => {
+                    runs.iter_mut().filter(|run| run.ended.is_none()).for_each(|run| run.exited(ending));
+                }
+                verdict = stop.asked(), if !is_given => stop_all(&mut runs, Ended::Stopped(verdict)),
+                () = until(deadline), if !is_given => stop_all(&mut runs, Ended::Stopped(Verdict::TimedOut)),
+                () = until(kill) => runs.iter_mut().for_each(Running::kill_if_due),
+                () = until(drained) => open = false,
+                () = until(look), if !is_given => {
+                    if runs.iter_mut().any(Running::hangs) {
+                        stop_all(&mut runs, Ended::Hung);
+                        runs.iter_mut().for_each(Running::kill);
+                    }
+                }
             }
         }
-        run.kill();
+        runs.iter_mut().for_each(Running::kill);
         self.busy = !is_connected;
-        Ok(run.given.unwrap_or_else(|| Ended::Itself(run.ended.unwrap_or(Ending::Signalled(0)))))
+        let came = |run: &Running| {
+            run.given.unwrap_or_else(|| Ended::Itself(run.ended.unwrap_or(Ending::Signalled(0))))
+        };
+        Ok(runs.iter().map(came).collect())
     }
+}
+
+/// The pipes of a run: its two outputs and its events.
+const PIPES: usize = 3;
+
+fn stop_all(runs: &mut [Running], how: Ended) {
+    runs.iter_mut().for_each(|run| run.stop(how));
 }
 
 /// A run as far as it is known.
 struct Running {
+    number: u64,
     /// The leader of its session.
     pid: Option<u32>,
     ended: Option<Ending>,
@@ -223,18 +245,32 @@ struct Running {
     /// Until when its pipes are read after its end.
     drained: Option<Instant>,
     looks: Looks,
+    lines: Lines,
 }
 
 impl Running {
-    fn heard(&mut self, packet: &[u8], number: u64) {
+    fn new(number: u64, patience: Duration) -> Self {
+        Self {
+            number,
+            pid: None,
+            ended: None,
+            given: None,
+            kill: None,
+            drained: None,
+            looks: Looks::new(patience),
+            lines: Lines::default(),
+        }
+    }
+
+    fn heard(&mut self, packet: &[u8]) {
         match serde_json::from_slice(packet) {
-            Ok(Packet::Forked { forked, pid }) if forked == number => {
+            Ok(Packet::Forked { forked, pid }) if forked == self.number => {
                 self.pid = Some(pid);
                 if self.given.is_some() {
                     forked::signal(pid, false);
                 }
             }
-            Ok(Packet::Exited { exited, status }) if exited == number => {
+            Ok(Packet::Exited { exited, status }) if exited == self.number => {
                 self.exited(if status < 0 { Ending::Signalled(-status) } else { Ending::Exited(status) });
             }
             _ => {}
@@ -255,6 +291,12 @@ impl Running {
         self.kill = Some(Instant::now() + GRACE);
     }
 
+    fn kill_if_due(&mut self) {
+        if self.kill.is_some_and(|due| due <= Instant::now()) {
+            self.kill();
+        }
+    }
+
     fn kill(&mut self) {
         self.kill = None;
         if let Some(pid) = self.pid {
@@ -262,12 +304,17 @@ impl Running {
         }
     }
 
-    fn look(&mut self) {
-        let computed = self.pid.and_then(forked::computed);
-        if self.looks.look(computed) {
-            self.stop(Ended::Hung);
-            self.kill();
+    fn next_look(&self) -> Option<Instant> {
+        self.ended.is_none().then_some(self.looks.next)
+    }
+
+    /// Looks, when it is time to.
+    fn hangs(&mut self) -> bool {
+        if self.next_look().is_none_or(|next| next > Instant::now()) {
+            return false;
         }
+        let computed = self.pid.and_then(forked::computed);
+        self.looks.look(computed)
     }
 }
 
@@ -313,11 +360,4 @@ async fn tend(mut offspring: Offspring, last: Arc<Mutex<Vec<u8>>>, ending: watch
 
 async fn ended(ending: &mut watch::Receiver<Option<Ending>>) -> Ending {
     ending.wait_for(Option::is_some).await.ok().and_then(|ending| *ending).unwrap_or(Ending::Signalled(0))
-}
-
-async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due).await,
-        None => std::future::pending().await,
-    }
 }

@@ -92,6 +92,65 @@ pub struct Failure {
     pub message: String,
 }
 
+/// What came of one test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It passed.
+    Passed,
+    /// It failed.
+    Failed,
+    /// What surrounds it failed: a fixture, or the collection of its file.
+    Error,
+    /// It was left out.
+    Skipped,
+    /// It failed, as was expected.
+    Xfailed,
+    /// It passed, which was not expected.
+    Xpassed,
+}
+
+impl Outcome {
+    /// Whether it is red.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::Error)
+    }
+}
+
+/// One test that has ended. One that passes and fails in its teardown is there twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestResult {
+    /// As its runner names it; a file that could not be collected has its own name.
+    pub name: String,
+    /// Its file.
+    pub file: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// How long it took, in microseconds.
+    pub microseconds: u64,
+    /// Whether it had another outcome before at the same bytes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flaky: bool,
+    /// What its runner prints of a failure.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+}
+
+/// Where the time of a stage of tests went, in microseconds, one part after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// Deciding which tests are affected.
+    pub select: u64,
+    /// Until a process was there that runs them: forked, or started.
+    pub start: u64,
+    /// Importing the project and finding the tests in it.
+    pub collect: u64,
+    /// The tests themselves.
+    pub tests: u64,
+    /// From the last test to the end of the process.
+    pub end: u64,
+}
+
 /// Which of its two outputs a stage wrote on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -196,6 +255,26 @@ pub enum RunEvent {
         /// Why they were chosen: a sentence for each of the first files.
         because: Vec<String>,
     },
+    /// Tests have ended, some at once.
+    TestsFinished {
+        /// Of which run.
+        run: RunId,
+        /// Which stage.
+        stage: StageId,
+        /// What came of each.
+        tests: Vec<TestResult>,
+    },
+    /// Tests have run, and this is where the time went.
+    Spent {
+        /// Of which run.
+        run: RunId,
+        /// Which stage.
+        stage: StageId,
+        /// In how many files.
+        files: usize,
+        /// The parts.
+        spent: Spent,
+    },
     /// A service is ready.
     ServiceReady {
         /// Of which run.
@@ -243,6 +322,8 @@ impl RunEvent {
             | Self::Output { run, .. }
             | Self::TestFailed { run, .. }
             | Self::Affected { run, .. }
+            | Self::TestsFinished { run, .. }
+            | Self::Spent { run, .. }
             | Self::ServiceReady { run, .. }
             | Self::ServiceEnded { run, .. }
             | Self::StageFinished { run, .. }

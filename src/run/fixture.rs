@@ -83,6 +83,7 @@ impl Site for Plain {
             env: [("PATH".to_owned(), path)].into(),
             cwd: self.root.join(&stage.cwd),
             python: None,
+            tests: Vec::new(),
             through: Vec::new(),
         })
     }

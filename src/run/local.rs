@@ -37,7 +37,7 @@ impl Executor for Local {
 async fn attempt(unit: &Unit, recorder: &mut Recorder, mut stop: Stop) -> Attempt {
     let spec = match &unit.stage.action {
         Action::Run(command) => spec(command, &unit.prepared),
-        Action::Pytest(args) => pytest(args, &unit.prepared),
+        Action::Pytest(tests) => pytest(&tests.args, &unit.prepared),
         Action::Http(_) | Action::Service(_) => return Attempt::not_started("it is no command that ends"),
     };
     let mut offspring = match start(&spec) {
@@ -137,6 +137,7 @@ mod tests {
             env: [("A".to_owned(), "b".to_owned())].into(),
             cwd: "/p".into(),
             python: None,
+            tests: Vec::new(),
             through: Vec::new(),
         };
         let spec = |prepared: &Prepared| pytest(&["-k".into(), "a b".into()], prepared);

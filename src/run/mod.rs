@@ -4,7 +4,7 @@ pub mod cache;
 mod cache_size;
 #[cfg(test)]
 mod cache_tests;
-mod capture;
+pub mod capture;
 pub mod dispatcher;
 pub mod event;
 pub mod feed;
@@ -12,6 +12,7 @@ pub mod feed;
 mod fixture;
 pub mod flow;
 mod http;
+pub mod junit;
 pub mod local;
 pub mod logs;
 pub mod outcome;

@@ -5,7 +5,7 @@ use std::path::Path;
 use tokio::time::Instant;
 
 use super::capture::Capture;
-use super::event::{Failure, RunEvent, RunId, Stream, Tests, Verdict};
+use super::event::{Failure, RunEvent, RunId, Spent, Stream, TestResult, Tests, Verdict};
 use super::feed::Feed;
 use super::logs::Logs;
 use super::outcome::{Found, Readers};
@@ -13,6 +13,9 @@ use super::speech::{Piece, Speech};
 use crate::project::model::StageId;
 use crate::sys::content::{Look, look};
 use crate::sys::log::Log;
+
+/// So many bytes of results are told at once: a frame of the service's holds several times as much.
+const TOGETHER: usize = 64 << 10;
 
 /// The output of one attempt.
 pub struct Recorder {
@@ -95,6 +98,27 @@ impl Recorder {
         self.tick();
         let (run, stage) = (self.run, self.stage.clone());
         self.feed.send(RunEvent::Affected { run, stage, verdict, tests, files, rest, because });
+    }
+
+    /// Tests have ended; what is told at once is bounded.
+    pub fn tests(&mut self, tests: Vec<TestResult>) {
+        let mut rest = tests.into_iter().peekable();
+        while rest.peek().is_some() {
+            let mut bytes = 0;
+            let mut part = Vec::new();
+            while let Some(test) = rest.next_if(|_| bytes < TOGETHER) {
+                bytes += test.name.len() + test.file.len() + test.text.len() + 64;
+                part.push(test);
+            }
+            let (run, stage) = (self.run, self.stage.clone());
+            self.feed.send(RunEvent::TestsFinished { run, stage, tests: part });
+        }
+    }
+
+    /// Tests in so many files have run, and this is where the time went.
+    pub fn spent(&mut self, files: usize, spent: Spent) {
+        let (run, stage) = (self.run, self.stage.clone());
+        self.feed.send(RunEvent::Spent { run, stage, files, spent });
     }
 
     /// What was written so far is of a run that does not count; it is made again.

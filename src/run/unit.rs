@@ -28,6 +28,8 @@ pub struct Prepared {
     pub cwd: PathBuf,
     /// The interpreter of a pytest stage; `None`: `python3` on its `PATH`.
     pub python: Option<PathBuf>,
+    /// Only these tests were asked for, as pytest's arguments name them; empty for all.
+    pub tests: Vec<String>,
     /// The command, with its arguments, that gives the stage cloud credentials and then becomes it; empty for none.
     pub through: Vec<OsString>,
 }

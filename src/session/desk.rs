@@ -48,6 +48,8 @@ pub(super) struct State {
     pub(super) asked: Option<Asked>,
     /// The stages that were asked for by name; none means all.
     pub(super) named: BTreeSet<StageId>,
+    /// Only these tests were asked for; none means all.
+    pub(super) tests: Vec<String>,
     /// What each stage was when it was last prepared in the present run.
     pub(super) prepared: BTreeMap<StageId, Stood>,
     /// What each stage's fingerprint was made from.
@@ -241,6 +243,25 @@ impl Desk {
 }
 
 impl Desk {
+    /// A stage of which only some tests were asked for: what comes of them says nothing of the stage.
+    fn some_tests(
+        &self,
+        stage: &Stage,
+        (env, python): (BTreeMap<String, String>, Option<Arc<Python>>),
+        tests: Vec<String>,
+    ) -> Result<Prepared, String> {
+        Ok(Prepared {
+            fingerprint: None,
+            known: None,
+            why: "these tests were asked for".into(),
+            cwd: self.root.join(&stage.cwd),
+            python: python.map(|python| python.program.clone()),
+            tests,
+            through: self.through(stage)?,
+            env,
+        })
+    }
+
     /// A stage that asks for the project's credential profile gets it as any command does; devboot then becomes the stage.
     fn through(&self, stage: &Stage) -> Result<Vec<OsString>, String> {
         let Some(name) = self.pipeline.cloud.as_ref().filter(|_| stage.wants_cloud) else {
@@ -261,6 +282,11 @@ impl Site for Desk {
         }
         let (asked, python) = {
             let mut state = lock(&self.state);
+            if !state.tests.is_empty() && matches!(stage.action, Action::Pytest(_)) {
+                let (python, tests) = (state.python.clone(), state.tests.clone());
+                drop(state);
+                return self.some_tests(stage, (env, python), tests);
+            }
             state.prepared.insert(stage.id.clone(), now.clone());
             let asked = state.asked.unwrap_or(Asked { trigger: Trigger::Request, force: false });
             // What was not asked for by name need not run only because something else is forced.
@@ -283,6 +309,7 @@ impl Site for Desk {
             why,
             cwd: self.root.join(&stage.cwd),
             python: python.map(|python| python.program.clone()),
+            tests: Vec::new(),
             through: self.through(stage)?,
             env,
         })

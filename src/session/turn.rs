@@ -15,6 +15,8 @@ pub struct Order {
     pub generation: u64,
     /// The stages that are wanted with what they need; none means all.
     pub stages: BTreeSet<StageId>,
+    /// Only these of the tests, as pytest's arguments name them; none means all.
+    pub tests: Vec<String>,
     /// Whether they run even when nothing has changed.
     pub force: bool,
     /// The paths that changed since the run before.
@@ -39,6 +41,8 @@ pub enum Event {
         trigger: Trigger,
         /// The stages; none means all.
         stages: BTreeSet<StageId>,
+        /// Only these of the tests; none means all.
+        tests: Vec<String>,
         /// Whether they run even when nothing has changed.
         force: bool,
     },
@@ -95,9 +99,9 @@ impl Turn {
     pub fn on(&mut self, event: Event) -> Vec<Effect> {
         match event {
             Event::Changed { generation, paths, affected } => self.changed(generation, paths, &affected),
-            Event::Asked { trigger, stages, force } => {
+            Event::Asked { trigger, stages, tests, force } => {
                 let generation = self.generation;
-                self.want(Order { trigger, generation, stages, force, changed: BTreeSet::new() })
+                self.want(Order { trigger, generation, stages, tests, force, changed: BTreeSet::new() })
             }
             Event::Began(stage) => {
                 if let Some(running) = &mut self.running {
@@ -131,8 +135,14 @@ impl Turn {
         }
         let stale: BTreeSet<StageId> =
             self.running.iter().flatten().filter(|stage| affected.contains(stage)).cloned().collect();
-        let order =
-            Order { trigger: Trigger::Change, generation, stages: BTreeSet::new(), force: false, changed };
+        let order = Order {
+            trigger: Trigger::Change,
+            generation,
+            stages: BTreeSet::new(),
+            tests: Vec::new(),
+            force: false,
+            changed,
+        };
         let mut effects = self.want(order);
         if !stale.is_empty() && self.cancels < CANCELS {
             if let Some(running) = &mut self.running {
@@ -168,6 +178,8 @@ fn merged(before: Order, after: Order) -> Order {
     Order {
         trigger,
         generation: after.generation.max(before.generation),
+        // A choice of tests is one for its own stages.
+        tests: if before.tests == after.tests { after.tests } else { Vec::new() },
         force: before.force || after.force,
         changed: before.changed.into_iter().chain(after.changed).collect(),
         stages: if all { BTreeSet::new() } else { before.stages.into_iter().chain(after.stages).collect() },
@@ -239,7 +251,8 @@ mod tests {
     fn what_is_asked_for_while_a_run_goes_on_is_done_after_it() {
         let mut turn = Turn::default();
         turn.on(changed(1, &["test"]));
-        let ask = |stages, force| Event::Asked { trigger: Trigger::Request, stages, force };
+        let ask =
+            |stages, force| Event::Asked { trigger: Trigger::Request, stages, tests: Vec::new(), force };
         assert_eq!(turn.on(ask(ids(&["train"]), true)), []);
         assert_eq!(turn.on(ask(ids(&["lint"]), false)), []);
         let effects = turn.on(Event::Over { cancelled: false });
@@ -267,7 +280,7 @@ mod tests {
                     0 => { generation += 1; turn.on(changed(generation, &[])) }
                     1 => { generation += 1; last_mattering = generation; turn.on(changed(generation, &["test"])) }
                     2 => turn.on(began("test")),
-                    3 => turn.on(Event::Asked { trigger: Trigger::Request, stages: ids(&["lint"]), force: false }),
+                    3 => turn.on(Event::Asked { trigger: Trigger::Request, stages: ids(&["lint"]), tests: Vec::new(), force: false }),
                     _ if under_way => { under_way = false; turn.on(Event::Over { cancelled: step % 2 == 0 }) }
                     _ => Vec::new(),
                 };

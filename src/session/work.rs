@@ -193,6 +193,7 @@ impl Session {
             let mut state = lock(&self.desk.state);
             state.asked = Some(Asked { trigger: order.trigger, force: order.force });
             state.named = order.stages;
+            state.tests = order.tests;
             state.prepared.clear();
             state.caller.clone()
         };

@@ -21,3 +21,10 @@ pub fn nanoseconds() -> i64 {
         Err(before) => -i64::try_from(before.duration().as_nanos()).unwrap_or(i64::MAX),
     }
 }
+
+/// The present in microseconds of the clock that no one sets (`CLOCK_MONOTONIC` of clock_gettime(2)), which other processes have,
+/// too.
+pub fn microseconds() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
+}

@@ -87,6 +87,8 @@ pub fn in_memory(bytes: &[u8]) -> io::Result<OwnedFd> {
 /// Pipes that another process writes on; the number of each is its place in the list.
 pub struct Incoming {
     pipes: Vec<Option<Receiver>>,
+    /// Who was heard last has its turn last.
+    last: usize,
     buffer: Vec<u8>,
 }
 
@@ -101,7 +103,7 @@ pub fn incoming(count: usize) -> io::Result<(Incoming, Vec<OwnedFd>)> {
         pipes.push(Some(receiver));
         ends.push(sender.into_blocking_fd()?);
     }
-    Ok((Incoming { pipes, buffer: vec![0; CHUNK] }, ends))
+    Ok((Incoming { pipes, last: 0, buffer: vec![0; CHUNK] }, ends))
 }
 
 impl Incoming {
@@ -109,7 +111,9 @@ impl Incoming {
     pub async fn next(&mut self) -> Option<(usize, &[u8])> {
         loop {
             let which = {
-                let waits = self.pipes.iter().enumerate().filter_map(|(at, pipe)| Some((at, pipe.as_ref()?)));
+                let count = self.pipes.len();
+                let turns = (1..=count).map(|turn| (self.last + turn) % count);
+                let waits = turns.filter_map(|at| Some((at, self.pipes[at].as_ref()?)));
                 let mut waits: Vec<_> = waits
                     .map(|(at, pipe)| {
                         Box::pin(async move {
@@ -130,6 +134,7 @@ impl Incoming {
                 })
                 .await
             };
+            self.last = which;
             let Some(pipe) = &self.pipes[which] else { continue };
             match pipe.try_read(&mut self.buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

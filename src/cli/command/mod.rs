@@ -17,6 +17,7 @@ pub mod repo;
 pub mod run;
 pub mod setup;
 pub mod status;
+pub mod test;
 pub mod try_out;
 pub mod undo;
 pub mod uninstall;

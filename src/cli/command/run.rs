@@ -18,9 +18,12 @@ use crate::ipc::message::Response;
 use crate::project::model::{Action, StageId};
 use crate::run::event::{RunEvent, Trigger, Verdict};
 use crate::run::feed::feed;
+use crate::run::junit::Junit;
 use crate::session::turn::Order;
 use crate::session::{Access, Asked, Decision, Reason, Session};
+use crate::sys::real::RealSystem;
 use crate::sys::signal;
+use crate::sys::system::replace;
 use crate::ui::{Style, table};
 
 /// Options.
@@ -43,6 +46,12 @@ pub struct Args {
     /// Show what would run, and why; write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
+    /// Say where the time of tests went
+    #[arg(long)]
+    timings: bool,
+    /// Write a JUnit report into this file
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// Trust the project's devboot.toml as it is now
     #[arg(long)]
     trust: bool,
@@ -51,35 +60,81 @@ pub struct Args {
     no_service: bool,
 }
 
+/// What is to be run, once, in front of somebody.
+pub(super) struct Request {
+    /// The stages; none means all.
+    pub stages: Vec<String>,
+    /// Only these of the tests, as pytest's arguments name them; none means all.
+    pub tests: Vec<String>,
+    /// The project.
+    pub dir: Option<PathBuf>,
+    /// Though nothing has changed.
+    pub force: bool,
+    /// The project is trusted as it is.
+    pub trust: bool,
+    /// In this process.
+    pub no_service: bool,
+    /// Where the time went is said.
+    pub timings: bool,
+    /// Where a JUnit report goes.
+    pub junit: Option<PathBuf>,
+}
+
 /// Runs stages.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
-    if !args.no_service
-        && !args.dry_run
-        && let Some(exit) = in_service(context, args)?
-    {
-        return Ok(exit);
-    }
-    let project = project_load::project(context, args.dir.as_deref())?;
-    let stages = project.stages(&args.stages)?;
     if args.dry_run {
+        let project = project_load::project(context, args.dir.as_deref())?;
+        let stages = project.stages(&args.stages)?;
         let session = project.session(context, Access::Read)?;
         let asked = Asked { trigger: Trigger::Request, force: args.force };
         return reasons(context, &session.reasons(&stages, asked));
     }
-    project.trusted(context, args.trust, "--trust")?;
+    let request = Request {
+        stages: args.stages.clone(),
+        tests: Vec::new(),
+        dir: args.dir.clone(),
+        force: args.force,
+        trust: args.trust,
+        no_service: args.no_service,
+        timings: args.timings,
+        junit: args.junit.clone(),
+    };
+    carry_out(context, &request)
+}
+
+/// Runs what is asked for: by the service that keeps the project, else here.
+pub(super) fn carry_out(context: &Context, request: &Request) -> Result<Exit, Fault> {
+    let mut shown = Shown::new(context, request);
+    let verdict = match request.no_service {
+        true => None,
+        false => in_service(context, request, &mut shown)?,
+    };
+    let verdict = match verdict {
+        Some(verdict) => verdict,
+        None => here(context, request, &mut shown)?,
+    };
+    shown.report(request)?;
+    Ok(exit(verdict))
+}
+
+fn here(context: &Context, request: &Request, shown: &mut Shown<'_>) -> Result<Verdict, Fault> {
+    let project = project_load::project(context, request.dir.as_deref())?;
+    let stages = project.stages(&request.stages)?;
+    project.trusted(context, request.trust, "--trust")?;
     let session = project.session(context, Access::Write)?;
     let runtime = runtime()?;
     let order = Order {
         trigger: Trigger::Request,
         generation: 0,
         stages: stages.clone(),
-        force: args.force,
+        tests: request.tests.clone(),
+        force: request.force,
         changed: BTreeSet::new(),
     };
-    let verdict = runtime.block_on(carried_out(context, &session, order));
+    let verdict = runtime.block_on(carried_out(context, &session, order, shown));
     // Nobody waits for a thread that reads a file of a hung disk.
     runtime.shutdown_background();
-    Ok(exit(verdict))
+    Ok(verdict)
 }
 
 fn runtime() -> Result<Runtime, Fault> {
@@ -99,23 +154,32 @@ fn exit(verdict: Verdict) -> Exit {
 }
 
 /// The service that keeps the project runs it, so that two runs never meet; `None` when it does not keep it.
-fn in_service(context: &Context, args: &Args) -> Result<Option<Exit>, Fault> {
-    let root = project_dir::root(args.dir.as_deref())?;
-    let wanted = || Wanted { stages: args.stages.clone(), force: args.force, catch_up: false };
-    let at_once = (!args.trust).then(wanted);
+fn in_service(context: &Context, request: &Request, shown: &mut Shown<'_>) -> Result<Option<Verdict>, Fault> {
+    let root = project_dir::root(request.dir.as_deref())?;
+    let wanted = || Wanted {
+        stages: request.stages.clone(),
+        tests: request.tests.clone(),
+        force: request.force,
+        catch_up: false,
+    };
+    let at_once = (!request.trust).then(wanted);
     let Some(mut link) = root.to_str().and_then(|root| Link::kept(context, root, at_once)) else {
         return Ok(None);
     };
     let runtime = runtime()?;
-    if args.trust {
-        project_load::project(context, args.dir.as_deref())?.approve(context)?;
+    if request.trust {
+        project_load::project(context, request.dir.as_deref())?.approve(context)?;
         link.reload()?;
         runtime.block_on(answer(&mut link))?;
         link.run(wanted())?;
     }
     match runtime.block_on(answer(&mut link)) {
         Err(fault) if fault.kind == ErrorKind::Refused => {
-            project_load::project(context, args.dir.as_deref())?.trusted(context, args.trust, "--trust")?;
+            project_load::project(context, request.dir.as_deref())?.trusted(
+                context,
+                request.trust,
+                "--trust",
+            )?;
             link.reload()?;
             runtime.block_on(answer(&mut link))?;
             link.run(wanted())?;
@@ -123,7 +187,7 @@ fn in_service(context: &Context, args: &Args) -> Result<Option<Exit>, Fault> {
         }
         answered => answered?,
     }
-    runtime.block_on(followed(context, &mut link)).map(|verdict| Some(exit(verdict)))
+    runtime.block_on(followed(&mut link, shown)).map(Some)
 }
 
 /// The answer to what was asked last.
@@ -144,8 +208,7 @@ fn lost(why: Option<String>) -> Fault {
 }
 
 /// The next run that was asked for, from its beginning to its end.
-async fn followed(context: &Context, link: &mut Link) -> Result<Verdict, Fault> {
-    let mut shown = Shown::new(context);
+async fn followed(link: &mut Link, shown: &mut Shown<'_>) -> Result<Verdict, Fault> {
     let (mut ours, mut cancelled) = (None, false);
     loop {
         let event = tokio::select! {
@@ -174,11 +237,10 @@ async fn followed(context: &Context, link: &mut Link) -> Result<Verdict, Fault> 
     }
 }
 
-async fn carried_out(context: &Context, session: &Session, order: Order) -> Verdict {
+async fn carried_out(context: &Context, session: &Session, order: Order, shown: &mut Shown<'_>) -> Verdict {
     let named: BTreeSet<StageId> = order.stages.clone();
     let (out, mut follower) = feed();
     let (_orders, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-    let mut shown = Shown::new(context);
     let record = {
         let running = session.run(order, &mut receiver, &out);
         tokio::pin!(running);
@@ -219,17 +281,36 @@ async fn carried_out(context: &Context, session: &Session, order: Order) -> Verd
 struct Shown<'a> {
     context: &'a Context,
     view: RunView,
+    junit: Option<Junit>,
 }
 
 impl<'a> Shown<'a> {
-    fn new(context: &'a Context) -> Self {
+    fn new(context: &'a Context, request: &Request) -> Self {
         let quiet = context.printer.level() == crate::ui::printer::Level::Quiet;
-        let options = Options { colours: context.printer.out_colours(), output: !quiet, unchanged: !quiet };
-        Self { context, view: RunView::new(options) }
+        let options = Options {
+            colours: context.printer.out_colours(),
+            output: !quiet,
+            unchanged: !quiet,
+            timings: request.timings,
+        };
+        let junit = request.junit.is_some().then(Junit::default);
+        Self { context, view: RunView::new(options), junit }
+    }
+
+    /// Writes the report that was asked for.
+    fn report(&self, request: &Request) -> Result<(), Fault> {
+        let (Some(junit), Some(file)) = (&self.junit, &request.junit) else { return Ok(()) };
+        replace(&RealSystem, file, junit.text().as_bytes(), 0o644).map_err(|error| {
+            let shown = printable(&file.to_string_lossy());
+            Fault::new(ErrorKind::Failed, format!("cannot write the report {shown}")).cause(error)
+        })
     }
 
     fn event(&mut self, event: &RunEvent) {
         let printer = &self.context.printer;
+        if let Some(junit) = &mut self.junit {
+            junit.on(event);
+        }
         if self.context.global.json {
             // A reader that has gone has seen enough; the run goes on.
             let _ = printer.data(&format!("{}\n", json_line(event)));

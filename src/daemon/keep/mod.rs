@@ -363,7 +363,12 @@ impl Keep {
         if self.session.is_none() {
             return;
         }
-        self.happened(Event::Asked { trigger: Trigger::Start, stages: BTreeSet::new(), force: false });
+        self.happened(Event::Asked {
+            trigger: Trigger::Start,
+            stages: BTreeSet::new(),
+            tests: Vec::new(),
+            force: false,
+        });
     }
 
     fn happened(&mut self, event: Event) {

@@ -17,8 +17,9 @@ impl Keep {
     /// Does what was ordered; whoever asked is answered once.
     pub(super) async fn ordered(&mut self, order: ProjectOrder) {
         match order {
-            ProjectOrder::Run { by, stages, force, catch_up, env } => {
-                self.asked(by, &stages, force, catch_up, env).await;
+            ProjectOrder::Run { by, stages, tests, force, catch_up, env } => {
+                let trigger = if catch_up { Trigger::Start } else { Trigger::Request };
+                self.asked(by, (&stages, tests), (trigger, force), env).await;
             }
             ProjectOrder::Cancel { by } => {
                 if let Some(cancels) = &self.cancels {
@@ -53,14 +54,13 @@ impl Keep {
     async fn asked(
         &mut self,
         by: ClientId,
-        stages: &[String],
-        force: bool,
-        catch_up: bool,
+        (stages, tests): (&[String], Vec<String>),
+        (trigger, force): (Trigger, bool),
         env: Option<BTreeMap<String, String>>,
     ) {
         // What was saved up to now belongs to this run.
         if let Some(set) = self.edge.watcher.flush(Instant::now()) {
-            self.changed(set, stages.is_empty()).await;
+            self.changed(set, stages.is_empty() && tests.is_empty()).await;
         }
         if let Some(env) = env {
             self.set_caller(env);
@@ -75,8 +75,7 @@ impl Keep {
             Err(fault) => return self.answer(by, Err(fault)).await,
         };
         self.answer(by, Ok(())).await;
-        let trigger = if catch_up { Trigger::Start } else { Trigger::Request };
-        self.happened(Event::Asked { trigger, stages: meant, force });
+        self.happened(Event::Asked { trigger, stages: meant, tests, force });
     }
 
     async fn answer(&self, to: ClientId, result: Result<(), Fault>) {

@@ -4,6 +4,7 @@
 import json
 import os
 import sys
+import time
 
 LONGEST = 64 * 1024
 MOST_READS = 20000
@@ -35,6 +36,8 @@ class Reporter:
         self.strict = False
         self.seen = set()
         self.place = {}
+        self.workers = False
+        self.ended = 0
         self.modules = []
 
     def tell(self, event, **more):
@@ -113,10 +116,27 @@ class Reporter:
 
     # What pytest calls.
 
+    def pytest_cmdline_main(self, config):
+        # A forked run needs no other processes: they would have to import everything again.
+        if self.warm and getattr(config.option, "numprocesses", None):
+            config.option.numprocesses = 0
+            config.option.dist = "no"
+            config.option.tx = []
+
     def pytest_configure(self, config):
         filters = list(config.getini("filterwarnings")) + list(getattr(config.option, "pythonwarnings", None) or [])
-        self.place = {"rootdir": str(config.rootpath), "ini": str(config.inipath) if config.inipath else None}
+        root, ini = getattr(config, "rootpath", None) or config.rootdir, getattr(config, "inipath", None)
+        self.place = {"rootdir": str(root), "ini": str(ini) if ini else None}
         self.strict = any(each.strip().startswith("error") for each in filters)
+        option = config.option
+        self.place["patterns"] = list(config.getini("python_files"))
+        if config.pluginmanager.hasplugin("doctest"):
+            self.place["doctests"] = list(getattr(option, "doctestglob", None) or ["test*.txt"])
+            if getattr(option, "doctestmodules", False):
+                self.place["doctests"].append("*.py")
+        self.place["coverage"] = bool(getattr(option, "cov_source", None))
+        # What worker processes read, nobody sees here.
+        self.workers = bool(getattr(option, "numprocesses", None))
 
     def pytest_collectstart(self, collector):
         path = getattr(collector, "path", None) or getattr(collector, "fspath", None)
@@ -148,7 +168,7 @@ class Reporter:
         for item in session.items:
             file = item.nodeid.split("::")[0]
             files[file] = files.get(file, 0) + 1
-        self.tell("collected", files=files, **self.place)
+        self.tell("collected", files=files, at=now(), **self.place)
 
     def pytest_runtest_logstart(self, nodeid, location):
         self.file = nodeid.split("::")[0]
@@ -177,13 +197,15 @@ class Reporter:
         self.end(int(exitstatus))
 
     def end(self, code):
+        self.ended = now()
         reads = {owner: sorted(paths) for owner, paths in self.reads.items()}
-        self.tell("reads", reads=reads, whole=self.count < MOST_READS, spawned=sorted(filter(None, self.spawned)))
+        whole = self.count < MOST_READS and not self.workers and hasattr(sys, "addaudithook")
+        self.tell("reads", reads=reads, whole=whole, spawned=sorted(filter(None, self.spawned)))
         names = self.known if self.known is not None else list(sys.modules)
         new = [name for name in names if name not in self.warm]
         names = self.loaded + list(filter(None, map(self.foreign, new)))
         self.tell("modules", names=names, strict=self.strict, sets=sorted(self.sets))
-        self.tell("end", code=code)
+        self.tell("end", code=code, at=self.ended)
 
     def foreign(self, name):
         """A module's name, when it is no part of the project and has a file."""
@@ -197,6 +219,11 @@ class Reporter:
         if origin.startswith(self.prefixes) or "-packages" + os.sep in origin:
             return name
         return None if self.inside(origin) is not None else name
+
+
+def now():
+    """Microseconds of the clock that no one sets."""
+    return time.monotonic_ns() // 1000
 
 
 def told(longrepr):
@@ -224,8 +251,16 @@ def run(job, out):
 
     sys.argv = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py")] + job["args"]
     sys.path.insert(0, os.getcwd())
+    if job.get("memory"):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (job["memory"], resource.RLIM_INFINITY))
     reporter = Reporter(job, out)
-    sys.addaudithook(lambda event, args: reporter.heard(event, args))
+    reporter.tell("begun", at=now())
+    # It must be asked before xdist looks at its own options.
+    pytest.hookimpl(tryfirst=True)(Reporter.pytest_cmdline_main)
+    if hasattr(sys, "addaudithook"):
+        sys.addaudithook(lambda event, args: reporter.heard(event, args))
     code = 3
     try:
         code = int(pytest.main(job["args"], plugins=[reporter]))

@@ -12,7 +12,6 @@ import random
 import select
 import signal
 import socket
-import time
 
 THREADS = ("jemalloc_bg_thd", "polars-ooc")
 BLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -153,10 +152,6 @@ def be_the_run(files, loaded, distributions):
         keep_settled_bytecode()
     if job.get("nice"):
         os.nice(job["nice"])
-    if job.get("memory"):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (job["memory"], resource.RLIM_INFINITY))
     shadowed = set(os.listdir(".")) & {
         each for name in loaded for each in (name.split(".")[0], name.split(".")[0] + ".py")
     }

@@ -151,6 +151,7 @@ impl Project {
             env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             cwd: root.clone(),
             python: Some(python()),
+            tests: Vec::new(),
             through: Vec::new(),
         };
         Unit { stage: stage(&self.args), prepared, root }
@@ -202,7 +203,7 @@ impl Project {
 fn stage(args: &[String]) -> Stage {
     Stage {
         id: StageId("test".into()),
-        action: Action::Pytest(args.to_vec()),
+        action: Action::Pytest(devboot::project::model::Pytest { args: args.to_vec(), ..Default::default() }),
         needs: Vec::new(),
         inputs: Vec::new(),
         outputs: Vec::new(),

@@ -78,7 +78,11 @@ fn milliseconds(span: std::time::Duration) -> u64 {
 fn action(action: &Action) -> Value {
     match action {
         Action::Run(run) => json!({ "run": command(run) }),
-        Action::Pytest(args) => json!({ "pytest": { "args": args } }),
+        Action::Pytest(pytest) => json!({ "pytest": {
+            "args": pytest.args,
+            "parallel": !pytest.serial,
+            "memory_mb": pytest.memory_mb,
+        }}),
         Action::Http(check) => json!({ "http": http(check) }),
         Action::Service(service) => json!({ "service": {
             "run": command(&service.command),

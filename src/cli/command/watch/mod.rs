@@ -49,6 +49,9 @@ pub struct Args {
     /// Ring the bell when green turns red or red turns green
     #[arg(long, conflicts_with = "command")]
     bell: bool,
+    /// Say where the time of tests went
+    #[arg(long, conflicts_with = "command")]
+    timings: bool,
     /// Show a notification of the terminal (OSC 9 or 777) when green turns red or red turns green
     #[arg(long, conflicts_with = "command")]
     notify: bool,

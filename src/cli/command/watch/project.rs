@@ -165,7 +165,7 @@ impl<'a> Desk<'a> {
                 Wish::Quit => return true,
                 Wish::Run(stages) => {
                     let stages = stages.into_iter().map(|stage| stage.0).collect();
-                    self.ask(Wanted { stages, force: true, catch_up: false });
+                    self.ask(Wanted { stages, force: true, ..Wanted::default() });
                 }
                 Wish::Log(stage) => {
                     let logs = Logs::new(&Places::of(&self.context.dirs, &self.root).logs);
@@ -247,6 +247,7 @@ impl Screen {
             colours: context.printer.out_colours(),
             output: context.printer.level() == Level::Verbose,
             unchanged: false,
+            timings: args.timings,
         };
         let json = context.global.json;
         Self {

@@ -1,0 +1,121 @@
+//! `devboot test`: the project's tests, or some of them, once.
+
+use std::path::{Path, PathBuf};
+
+use super::run::{Request, carry_out};
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::exit::Exit;
+use crate::base::text::printable;
+use crate::cli::context::Context;
+use crate::cli::project_load;
+use crate::project::model::{Action, Pipeline, Stage};
+use crate::sys::env;
+use crate::sys::real::{RealSystem, real_path};
+use crate::sys::system::ReadSystem;
+
+/// Options.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  devboot test                          all tests; unchanged ones are answered from the cache\n  devboot \
+                        test tests/test_app.py        one file; directories and pytest's node ids, too\n  devboot test -- -k model -x   \
+                        with pytest's own arguments\n  devboot test --junit report.xml\n  devboot test --json                   one event \
+                        per line\n\nExits with 0 when tests ran and passed, and with 2 otherwise."
+)]
+pub struct Args {
+    /// Test files, directories, or node ids such as tests/test_app.py::test_home
+    paths: Vec<String>,
+    /// More arguments for pytest
+    #[arg(last = true, value_name = "PYTEST ARGS")]
+    args: Vec<String>,
+    /// The project; where you are when not given
+    #[arg(short = 'C', long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Run all tests even if nothing has changed
+    #[arg(short, long)]
+    force: bool,
+    /// Say where the time went
+    #[arg(long)]
+    timings: bool,
+    /// Write a JUnit report into this file
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Trust the project's devboot.toml as it is now
+    #[arg(long)]
+    trust: bool,
+    /// Run in this process, even if the service keeps the project
+    #[arg(long)]
+    no_service: bool,
+}
+
+/// Runs tests.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    let project = project_load::project(context, args.dir.as_deref())?;
+    let is_choice = !args.paths.is_empty() || !args.args.is_empty();
+    let stages = stages(&project.pipeline, is_choice)?;
+    let here = match &args.dir {
+        Some(dir) => real_path(dir),
+        None => env::current_dir(),
+    };
+    let here = here.unwrap_or_else(|_| project.root.clone());
+    let mut tests = Vec::new();
+    for path in &args.paths {
+        tests.push(from_root(path, &here, &project.root)?);
+    }
+    tests.extend(args.args.iter().cloned());
+    let request = Request {
+        stages,
+        tests,
+        dir: args.dir.clone(),
+        force: args.force,
+        trust: args.trust,
+        no_service: args.no_service,
+        timings: args.timings,
+        junit: args.junit.clone(),
+    };
+    carry_out(context, &request)
+}
+
+/// The stages that are tests: pytest's, of which some tests can be chosen, else those that are called so.
+fn stages(pipeline: &Pipeline, is_choice: bool) -> Result<Vec<String>, Fault> {
+    let those = |wanted: &dyn Fn(&Stage) -> bool| -> Vec<String> {
+        pipeline.stages.iter().filter(|stage| wanted(stage)).map(|stage| stage.id.0.clone()).collect()
+    };
+    let pytest = those(&|stage| matches!(stage.action, Action::Pytest(_)));
+    if !pytest.is_empty() {
+        return Ok(pytest);
+    }
+    let named = those(&|stage| stage.id.group().starts_with("test"));
+    if named.is_empty() {
+        return Err(Fault::new(ErrorKind::Usage, "the project has no stage of tests")
+            .hint("devboot project show  prints what was understood of it")
+            .hint("a stage with  pytest = {}  or one that is called test is taken for its tests"));
+    }
+    if is_choice {
+        let fault =
+            Fault::new(ErrorKind::Usage, "only tests of pytest can be chosen, and no stage is pytest's");
+        return Err(fault.hint(format!("devboot test  runs all of {}", printable(&named.join(", ")))));
+    }
+    Ok(named)
+}
+
+/// A path, or a node id that begins with one, as it is called from the root.
+fn from_root(named: &str, here: &Path, root: &Path) -> Result<String, Fault> {
+    let (path, rest) = named.split_at(named.find("::").unwrap_or(named.len()));
+    let whole = here.join(path);
+    if !matches!(RealSystem.meta(&whole), Ok(Some(_))) {
+        let fault = Fault::new(ErrorKind::Usage, format!("there is no {}", printable(path)));
+        return Err(fault.hint("arguments for pytest stand behind --, as in  devboot test -- -k model"));
+    }
+    let real = real_path(&whole)
+        .map_err(|error| Fault::new(ErrorKind::Usage, "cannot use the path").cause(error))?;
+    let inside = real.strip_prefix(root).ok().and_then(Path::to_str);
+    match inside {
+        // pytest takes nothing for where it is, too, but with settings of its own for that case.
+        Some("") => Ok(format!(".{rest}")),
+        Some(inside) => Ok(format!("{inside}{rest}")),
+        None => {
+            let shown = printable(&root.to_string_lossy());
+            Err(Fault::new(ErrorKind::Usage, format!("{} is not in the project {shown}", printable(path))))
+        }
+    }
+}
