@@ -38,6 +38,8 @@ pub struct RunView {
     tails: BTreeMap<StageId, String>,
     /// The end of a line that has not come yet, by stage.
     partial: BTreeMap<StageId, String>,
+    /// The stages of the run, in the pipeline's order.
+    order: Vec<StageId>,
     ends: Vec<(StageId, StageEnd)>,
     /// The services that have said that they are ready: their stages end with that.
     ready: BTreeSet<StageId>,
@@ -100,6 +102,7 @@ impl RunView {
             many: false,
             tails: BTreeMap::new(),
             partial: BTreeMap::new(),
+            order: Vec::new(),
             ends: Vec::new(),
             ready: BTreeSet::new(),
             told: BTreeMap::new(),
@@ -120,6 +123,7 @@ impl RunView {
                     ..Self::new(self.options)
                 };
                 self.many = stages.len() > 1;
+                self.order.clone_from(stages);
                 if paths.is_empty() {
                     return Vec::new();
                 }
@@ -290,10 +294,14 @@ impl RunView {
         lines
     }
 
-    /// The one line that says it all.
+    /// The one line that says it all. Stages are named in the pipeline's order, however they ended.
     fn verdict(&self, verdict: Verdict, milliseconds: u64) -> String {
         let with = |wanted: fn(Verdict) -> bool| -> Vec<&str> {
-            self.ends.iter().filter(|(_, end)| wanted(end.verdict)).map(|(id, _)| id.0.as_str()).collect()
+            let place = |id: &StageId| self.order.iter().position(|stage| stage == id);
+            let mut found: Vec<&StageId> =
+                self.ends.iter().filter(|(_, end)| wanted(end.verdict)).map(|(id, _)| id).collect();
+            found.sort_by_key(|id| place(id));
+            found.into_iter().map(|id| id.0.as_str()).collect()
         };
         let total =
             self.ends.iter().filter_map(|(_, end)| end.tests).fold(Tests::default(), |sum, tests| Tests {

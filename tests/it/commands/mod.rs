@@ -180,6 +180,27 @@ impl Live {
     /// The next line with this text in it, styles aside, and never one that was seen before.
     #[track_caller]
     pub fn until(&mut self, text: &str) -> String {
+        self.until_any(&[text], &[String::new()], text)
+    }
+
+    /// Lines with each of these texts, in whichever order they come.
+    #[track_caller]
+    pub fn until_all(&mut self, texts: &[&str]) -> Vec<String> {
+        let mut found = vec![String::new(); texts.len()];
+        while let Some(missing) = found.iter().position(String::is_empty) {
+            // The next line with any text is taken; what is missing is named when it does not come.
+            let line = self.until_any(texts, &found, texts[missing]);
+            for (text, found) in texts.iter().zip(&mut found) {
+                if line.contains(text) && found.is_empty() {
+                    found.clone_from(&line);
+                }
+            }
+        }
+        found
+    }
+
+    #[track_caller]
+    fn until_any(&mut self, texts: &[&str], found: &[String], missing: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         let from = self.seen.len();
         loop {
@@ -188,11 +209,12 @@ impl Live {
                 Ok(line) => {
                     let plain = plain(&line);
                     self.seen.push(line);
-                    if plain.contains(text) {
+                    let wanted = |(text, found): (&&str, &String)| found.is_empty() && plain.contains(*text);
+                    if texts.iter().zip(found).any(wanted) {
                         return plain;
                     }
                 }
-                Err(why) => panic!("no {text:?} ({why}) in\n{}", self.seen[from..].join("\n")),
+                Err(why) => panic!("no {missing:?} ({why}) in\n{}", self.seen[from..].join("\n")),
             }
         }
     }

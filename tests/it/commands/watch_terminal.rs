@@ -32,16 +32,14 @@ fn the_starter_turns_red_for_a_broken_handler_and_green_when_it_is_mended() {
     let app = demo.text("app.py");
     demo.replace("app.py", &app.replace("\"Hello, ML!", "\"Goodbye"));
     live.until("changed: app.py");
-    live.until("app    ready");
-    let smoke = live.until("smoke  failed");
-    assert!(smoke.contains("expected the text 'Hello, ML!' in the body; it begins: Goodbye"), "{smoke}");
-    live.until("test_app.py:9 test_app.py::test_home_says_hello");
-    live.until("RED in smoke, test, 1 failed");
+    // The service starts again while the tests run: which of them ends first is nobody's business.
+    let failed = "test_app.py:9 test_app.py::test_home_says_hello";
+    let seen = live.until_all(&["smoke  failed", failed, "app    ready"]);
+    assert!(seen[0].contains("expected the text 'Hello, ML!' in the body; it begins: Goodbye"), "{seen:?}");
+    live.until("RED in test, smoke, 1 failed");
     demo.replace("app.py", &app.replace("return \"Hello, ML!\\n\"", "return undefined"));
-    live.until("smoke  failed");
-    live.until("RED in smoke, test");
+    live.until("RED in test, smoke");
     demo.replace("app.py", &app);
-    live.until("smoke  passed");
     live.until("GREEN 9 passed");
     live.types("q");
     live.ends().exits(0);
