@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::base::text::{counted, printable};
 use crate::base::time::span;
 use crate::project::model::StageId;
-use crate::run::event::{Failure, RunEvent, Spent, StageEnd, Stream, Tests, Verdict};
+use crate::run::event::{Failure, Outcome, RunEvent, Spent, StageEnd, Stream, Tests, Verdict};
 use crate::ui::Style;
 
 /// What is shown besides the verdicts.
@@ -343,6 +343,18 @@ impl RunView {
             _ => (Style::Bad, "RED"),
         };
         format!("{} {}", self.paint(style, word), facts.join(", "))
+    }
+}
+
+/// What came of a test, in a word.
+pub fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed => "failed",
+        Outcome::Error => "error",
+        Outcome::Skipped => "skipped",
+        Outcome::Xfailed => "xfailed",
+        Outcome::Xpassed => "xpassed",
     }
 }
 

@@ -8,5 +8,5 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use query::{Filter, Run, Stage};
+pub use query::{Filter, Run, Stage, Test};
 pub use store::{HistoryError, Keep, Last, Store};

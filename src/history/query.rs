@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::store::{HistoryError, Store, of_word};
 use crate::base::time::Timestamp;
 use crate::project::model::StageId;
-use crate::run::event::{Failure, RunId, StageEnd, Tests, Trigger, Verdict};
+use crate::run::event::{Failure, Outcome, RunId, StageEnd, Tests, Trigger, Verdict};
 
 /// Which runs are wanted.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +92,58 @@ impl Store {
             .and_then(|mut query| query.query_map(params![root.to_string_lossy(), run.0], stage)?.collect())
             .map_err(self.failed())
     }
+}
+
+/// What is known of a test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Test {
+    /// Its stage.
+    pub stage: StageId,
+    /// As its runner names it.
+    pub name: String,
+    /// Its file.
+    pub file: String,
+    /// In which run it ran last.
+    pub run: RunId,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// How long it took, in microseconds.
+    pub microseconds: u64,
+    /// How often it has run.
+    pub runs: u64,
+    /// How often it failed.
+    pub failures: u64,
+    /// How often it had another outcome than before at the same bytes.
+    pub flips: u64,
+}
+
+impl Store {
+    /// The tests of a project, the slowest first; at most so many, 0 for all.
+    pub fn tests(&self, root: &Path, limit: u32) -> Result<Vec<Test>, HistoryError> {
+        let sql = "SELECT stage, name, file, run, outcome, microseconds, runs, failures, flips
+            FROM test JOIN project ON project.id = test.project WHERE root = ?1
+            ORDER BY microseconds DESC, name LIMIT ?2";
+        let limit = if limit == 0 { -1 } else { i64::from(limit) };
+        let found = self
+            .connection
+            .prepare(sql)
+            .and_then(|mut query| query.query_map(params![root.to_string_lossy(), limit], test)?.collect());
+        found.map_err(self.failed())
+    }
+}
+
+fn test(row: &Row<'_>) -> Result<Test, rusqlite::Error> {
+    Ok(Test {
+        stage: StageId(row.get(0)?),
+        name: row.get(1)?,
+        file: row.get(2)?,
+        run: RunId(row.get(3)?),
+        outcome: of_word(&row.get::<_, String>(4)?).unwrap_or(Outcome::Error),
+        microseconds: row.get(5)?,
+        runs: row.get(6)?,
+        failures: row.get(7)?,
+        flips: row.get(8)?,
+    })
 }
 
 fn run(row: &Row<'_>) -> Result<Run, rusqlite::Error> {

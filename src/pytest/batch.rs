@@ -9,7 +9,7 @@ use super::executor::Ground;
 use super::graph::Graph;
 use super::job::{Job, THREADS};
 use super::memory::Memory;
-use super::select::{Chosen, Facts, Plan, select};
+use super::select::{Chosen, Facts, Plan, is_everywhere, select};
 use crate::base::digest::Digest;
 use crate::project::model::Pytest;
 use crate::run::unit::Unit;
@@ -68,7 +68,7 @@ pub(super) fn plan(
     ground: &dyn Ground,
     files: &[String],
     now: &HashMap<String, Digest>,
-    (memory, before): (&Memory, &HashMap<String, Digest>),
+    memory: &Memory,
 ) -> Option<Plan> {
     if memory.files.is_empty()
         || memory.coverage
@@ -110,9 +110,23 @@ pub(super) fn plan(
         digest: &digest,
         around: Digest::of_parts(around.iter().map(String::as_bytes)),
         whole: &whole,
-        changed: &|path| !before.is_empty() && before.get(path) != now.get(path),
+        changed: &|path| {
+            let now = now.get(path).map(Digest::short);
+            match memory.before.get(path) {
+                Some(before) => Some(before.as_str()) != now.as_deref(),
+                None => path.ends_with(".py") && now.is_some() && !memory.before.is_empty(),
+            }
+        },
     };
     Some(select(&tests, memory, &facts))
+}
+
+/// What the files held that tests may depend on, for the next run to say what has changed.
+pub(super) fn watched(memory: &Memory, now: &HashMap<String, Digest>) -> BTreeMap<String, String> {
+    let read: BTreeSet<&String> = memory.reads.values().flatten().collect();
+    let is_watched = |path: &&String| path.ends_with(".py") || is_everywhere(path) || read.contains(path);
+    let files = now.iter().filter(|(path, _)| is_watched(path));
+    files.map(|(path, digest)| (path.clone(), digest.short())).collect()
 }
 
 /// Which files are test files, as far as their names say it.

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::batch::{
-    Batch, batches, is_selectable, job, lanes, lasting, plan, reasons, together, took, whole,
+    Batch, batches, is_selectable, job, lanes, lasting, plan, reasons, together, took, watched, whole,
 };
 use super::cold;
 use super::graph::{Extracted, read_extracted};
@@ -64,18 +64,11 @@ pub struct Pytest {
     pub(super) stays: bool,
     #[cfg(target_os = "linux")]
     pub(super) server: Arc<Mutex<Option<(String, Server)>>>,
-    memories: Mutex<HashMap<String, Kept>>,
+    memories: Mutex<HashMap<String, Memory>>,
 }
 
 /// The executor of one project.
 pub struct PytestExecutor(pub Arc<Pytest>);
-
-/// What is remembered of one stage, and what its files held when a run last began.
-#[derive(Clone, Default)]
-struct Kept {
-    memory: Memory,
-    before: HashMap<String, Digest>,
-}
 
 impl Executor for PytestExecutor {
     fn attempt<'a>(
@@ -108,7 +101,15 @@ impl Pytest {
         }
     }
 
-    fn file(&self, unit: &Unit) -> PathBuf {
+    pub(super) fn ground(&self) -> &dyn Ground {
+        self.ground.as_ref()
+    }
+
+    pub(super) fn files(&self, unit: &Unit) -> Vec<String> {
+        self.ground.files(unit)
+    }
+
+    pub(super) fn file(&self, unit: &Unit) -> PathBuf {
         self.dir.join(format!("pytest-{}.json", Digest::of(unit.stage.id.0.as_bytes()).short()))
     }
 
@@ -119,20 +120,19 @@ impl Pytest {
         let (begun, select) = (Instant::now(), clock::microseconds());
         let mut memories = self.memories.lock().await;
         let file = self.file(unit);
-        let kept = memories
-            .entry(unit.stage.id.0.clone())
-            .or_insert_with(|| Kept { memory: Memory::load(&RealSystem, &file), ..Kept::default() });
+        let memory =
+            memories.entry(unit.stage.id.0.clone()).or_insert_with(|| Memory::load(&RealSystem, &file));
         let files = self.ground.files(unit);
         let now = self.digests(&files);
-        self.read_imports(unit, &files, &now, &mut kept.memory).await;
+        self.read_imports(unit, &files, &now, memory).await;
         let ground = self.ground.as_ref();
         let plan = match is_selectable(&tests.args, unit) {
-            true => plan(unit, ground, &files, &now, (&kept.memory, &kept.before)),
+            true => plan(unit, ground, &files, &now, memory),
             false => None,
         };
-        let mut batches = batches(plan.as_ref(), &unit.prepared.tests, &kept.memory);
-        let expected: f64 = batches.iter().map(|batch| took(&batch.files, &kept.memory)).sum();
-        let mut warmth = self.warmth(unit, &tests.args, (&kept.memory, expected)).await;
+        let mut batches = batches(plan.as_ref(), &unit.prepared.tests, memory);
+        let expected: f64 = batches.iter().map(|batch| took(&batch.files, memory)).sum();
+        let mut warmth = self.warmth(unit, &tests.args, (memory, expected)).await;
         if let (Tier::Cold, [_, _]) = (warmth.tier, batches.as_slice()) {
             // The imports of a second process would cost more than the order gains.
             batches = vec![together(batches)];
@@ -143,7 +143,7 @@ impl Pytest {
         for (at, batch) in batches.into_iter().enumerate() {
             let given = (unit, tests, &batch);
             let mut outcome =
-                self.run(given, &mut kept.memory, &mut warmth, recorder, (stop.clone(), deadline)).await;
+                self.run(given, memory, &mut warmth, recorder, (stop.clone(), deadline)).await;
             total.add(&outcome);
             if at + 1 < count && total.stopped.is_none() {
                 let counts = (batch.files.len(), batch.rest);
@@ -151,25 +151,25 @@ impl Pytest {
             }
             let spent = Spent { select: selected.take().unwrap_or(0), ..outcome.spent };
             recorder.spent(outcome.collected.as_ref().map_or(0, |collected| collected.files.len()), spent);
-            remember(&mut kept.memory, &outcome, files_if_all(&batch, &unit.prepared.tests, &files));
+            remember(memory, &outcome, files_if_all(&batch, &unit.prepared.tests, &files));
             if warmth.hung && outcome.is_whole() {
-                kept.memory.quarantined.insert(self.key(unit, &kept.memory));
+                memory.quarantined.insert(self.key(unit, memory));
             }
             if !batch.is_loose {
                 // What was read only now counts as well, with what it held when the run began.
-                let after = self::plan(unit, ground, &files, &now, (&kept.memory, &kept.before));
-                remember_files(&mut kept.memory, &whole(unit), &mut outcome, after.as_ref());
+                let after = self::plan(unit, ground, &files, &now, memory);
+                remember_files(memory, &whole(unit), &mut outcome, after.as_ref());
             }
             recorder.tests(std::mem::take(&mut outcome.results));
             if total.stopped.is_some() {
                 break;
             }
         }
-        if let Err(error) = kept.memory.save(&RealSystem, &file) {
-            total.note(format!("what its tests did is not remembered: {error}"));
-        }
         if unit.prepared.tests.is_empty() {
-            kept.before = now;
+            memory.before = watched(memory, &now);
+        }
+        if let Err(error) = memory.save(&RealSystem, &file) {
+            total.note(format!("what its tests did is not remembered: {error}"));
         }
         total.attempt(warmth.tier, &warmth.why)
     }
@@ -178,7 +178,7 @@ impl Pytest {
         self.ground.python().is_none()
     }
 
-    fn digests(&self, files: &[String]) -> HashMap<String, Digest> {
+    pub(super) fn digests(&self, files: &[String]) -> HashMap<String, Digest> {
         let found = self.ground.digests(files);
         files.iter().zip(found).filter_map(|(file, digest)| Some((file.clone(), digest?))).collect()
     }
@@ -310,7 +310,7 @@ impl Pytest {
     }
 
     /// Has the files read that changed since what they import was last read.
-    async fn read_imports(
+    pub(super) async fn read_imports(
         &self,
         unit: &Unit,
         files: &[String],
@@ -368,12 +368,12 @@ impl Pytest {
         #[cfg(target_os = "linux")]
         {
             let memories = self.memories.lock().await;
-            let Some(kept) = memories.get(&unit.stage.id.0) else { return };
+            let Some(memory) = memories.get(&unit.stage.id.0) else { return };
             if !self.stays || !unit.prepared.through.is_empty() {
                 return;
             }
-            let (key, names) = (self.key(unit, &kept.memory), kept.memory.preload());
-            if kept.memory.quarantined.contains(&key) {
+            let (key, names) = (self.key(unit, memory), memory.preload());
+            if memory.quarantined.contains(&key) {
                 return;
             }
             drop(memories);

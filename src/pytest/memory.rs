@@ -45,6 +45,8 @@ pub struct Memory {
     pub doctests: Vec<String>,
     /// Files that would be test files by their names and were not collected.
     pub left: BTreeSet<String>,
+    /// What files held when a run last began, as the beginnings of their digests.
+    pub before: BTreeMap<String, String>,
     /// Whether its settings measure coverage, which tells the truth only of whole runs.
     pub coverage: bool,
     /// Whether what the last whole run read was not all seen.

@@ -8,6 +8,7 @@ mod batch;
 mod cold;
 pub mod event;
 pub mod executor;
+pub mod explain;
 pub mod graph;
 pub mod job;
 pub mod memory;

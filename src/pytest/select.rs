@@ -170,7 +170,7 @@ fn names_below(dir: &str, files: &[String]) -> String {
     Digest::of_parts(names.iter().map(|name| name.as_bytes())).to_string()
 }
 
-fn is_everywhere(file: &str) -> bool {
+pub(super) fn is_everywhere(file: &str) -> bool {
     let name = file.rsplit('/').next().unwrap_or(file);
     let is_pins = name.ends_with(".txt") && (name.contains("requirements") || name.contains("constraints"));
     SETTINGS.contains(&name) || is_pins || name.ends_with(".so") || name.ends_with(".pyd")

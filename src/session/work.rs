@@ -15,6 +15,7 @@ use crate::project::contents::{Content, Contents};
 use crate::project::inputs::{Listing, Selector};
 use crate::project::model::{Pipeline, Stage, StageId};
 use crate::pytest::executor::{Pytest, PytestExecutor};
+use crate::pytest::explain::Explained;
 use crate::run::cache::Cache;
 use crate::run::dispatcher::{Job, Order, RunRecord, execute};
 use crate::run::event::{RunEvent, RunId, Verdict};
@@ -23,6 +24,7 @@ use crate::run::flow::Tools;
 use crate::run::local::Local;
 use crate::run::logs::Logs;
 use crate::run::service::Services;
+use crate::run::unit::{Prepared, Unit};
 use crate::sys::dirs::Dirs;
 use crate::sys::real::RealSystem;
 use crate::sys::{clock, heap, tree, workers};
@@ -328,6 +330,29 @@ impl Session {
             decision: self.desk.look(stage).map(|(now, _)| self.desk.decided(stage, &now, asked)),
         };
         stages.map(reason).collect()
+    }
+
+    /// Why test files of a pytest stage would run now, or that they would not.
+    ///
+    /// # Errors
+    /// What the stage depends on cannot be read, as a sentence.
+    pub async fn explain(&self, stage: &Stage, tests: &[String]) -> Result<Vec<Explained>, String> {
+        let caller = lock(&self.desk.state).caller.clone();
+        let found = python(self.root(), &caller);
+        lock(&self.desk.state).python.clone_from(&found);
+        let (_, env) = self.desk.look(stage)?;
+        let prepared = Prepared {
+            fingerprint: None,
+            known: None,
+            why: String::new(),
+            cwd: self.root().join(&stage.cwd),
+            python: found.map(|python| python.program.clone()),
+            tests: Vec::new(),
+            through: Vec::new(),
+            env,
+        };
+        let unit = Unit { stage: stage.clone(), prepared, root: self.root().to_owned() };
+        Ok(Pytest::new(Arc::clone(&self.desk) as _, &self.places.own, false).explain(&unit, tests).await)
     }
 
     /// The services that run.

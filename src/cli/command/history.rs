@@ -22,7 +22,8 @@ use crate::ui::{Style, table};
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  devboot history\n  devboot history 12             the stages of run 12\n  \
-                        devboot history --failed --since 7d\n  devboot history --all --json"
+                        devboot history --failed --since 7d\n  devboot history --all --json\n  devboot history --tests        \
+                        the slowest tests, and how often they failed"
 )]
 pub struct Args {
     /// The number of one run: its stages
@@ -45,6 +46,9 @@ pub struct Args {
     /// At most so many; 0 for all
     #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
     limit: u32,
+    /// The tests as they ran last, the slowest first; with --failed those that have ever failed
+    #[arg(long, conflicts_with_all = ["all", "run", "stage", "since"])]
+    tests: bool,
 }
 
 /// Shows what happened.
@@ -58,6 +62,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         return Ok(Exit::Done);
     };
     let root = if args.all { None } else { Some(project_dir::root(args.dir.as_deref())?) };
+    if let (true, Some(root)) = (args.tests, &root) {
+        return tests(context, &store, root, args);
+    }
     match (args.run, root) {
         (Some(number), Some(root)) => {
             let filter = Filter { root: Some(root.clone()), ..Filter::default() };
@@ -86,6 +93,39 @@ pub fn open(context: &Context) -> Result<Option<Store>, Fault> {
     let (store, said) = Store::open(&context.system, &path)?;
     said.iter().for_each(|said| context.printer.warn(said));
     Ok(Some(store))
+}
+
+fn tests(context: &Context, store: &Store, root: &std::path::Path, args: &Args) -> Result<Exit, Fault> {
+    let mut tests = store.tests(root, if args.failed { 0 } else { args.limit })?;
+    if args.failed {
+        tests.retain(|test| test.failures > 0);
+        tests.truncate(if args.limit == 0 { usize::MAX } else { args.limit as usize });
+    }
+    if context.global.json {
+        context.printer.json(&json!({ "schema": view::SCHEMA, "tests": tests }))?;
+        return Ok(Exit::Done);
+    }
+    if tests.is_empty() {
+        context.printer.say("no test fits");
+        return Ok(Exit::Done);
+    }
+    let mut rows = vec![["test", "outcome", "time", "runs", "failed", "flaky"].map(str::to_owned).to_vec()];
+    rows.extend(tests.iter().map(|test| {
+        let style = if test.outcome.is_failure() { Style::Bad } else { Style::Good };
+        let outcome = run_view::outcome(test.outcome);
+        vec![
+            printable(&test.name),
+            context.printer.paint_data(style, outcome),
+            span(Duration::from_micros(test.microseconds)),
+            test.runs.to_string(),
+            test.failures.to_string(),
+            test.flips.to_string(),
+        ]
+    }));
+    for line in table::columns(&rows) {
+        context.printer.data(&format!("{line}\n"))?;
+    }
+    Ok(Exit::Done)
 }
 
 fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Fault> {

@@ -137,7 +137,7 @@ fn here(context: &Context, request: &Request, shown: &mut Shown<'_>) -> Result<V
     Ok(verdict)
 }
 
-fn runtime() -> Result<Runtime, Fault> {
+pub(super) fn runtime() -> Result<Runtime, Fault> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
