@@ -67,7 +67,7 @@ fn code(device: &str) -> Result<Hidden, Fault> {
     let question = format!("Code of {device}");
     let code = prompt::secret(
         &question,
-        "a terminal; or seal the device's seed: devboot cloud add --mfa DEVICE --stdin",
+        "a terminal; or seal the device's seed: devboot cloud add NAME --mfa DEVICE --stdin",
     )?;
     let code: String = code.expose().chars().filter(|c| !c.is_whitespace()).collect();
     if code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -48,6 +48,8 @@ pub enum IntakeError {
     Value(&'static str),
     /// JSON that is neither of the two kinds.
     Json(&'static str),
+    /// Keys that have ended.
+    Ended(Timestamp),
     /// Nothing at all.
     Empty,
 }
@@ -60,6 +62,7 @@ impl fmt::Display for IntakeError {
             Self::Missing(what) => write!(f, "{what} is missing"),
             Self::Value(what) => write!(f, "{what} is empty or has signs that it cannot have"),
             Self::Json(why) => write!(f, "the JSON holds no credentials: {why}"),
+            Self::Ended(end) => write!(f, "these keys were good until {end}"),
             Self::Empty => f.write_str("nothing came on standard input"),
         }
     }
@@ -90,7 +93,7 @@ pub fn read(text: &str, now: Timestamp) -> Result<Intake, IntakeError> {
     if text.is_empty() {
         return Err(IntakeError::Empty);
     }
-    if text.starts_with('{') { json_of(text, now) } else { lines(text) }
+    if text.starts_with('{') { json_of(text, now) } else { lines(text, now) }
 }
 
 #[derive(Deserialize)]
@@ -113,17 +116,28 @@ fn json_of(text: &str, now: Timestamp) -> Result<Intake, IntakeError> {
         };
     }
     let lease = credential_process::read(text.as_bytes(), now).map_err(IntakeError::Json)?;
+    not_ended(lease.expiration, now)?;
     Ok(Intake { aws: Some(sealed(&lease)), ..Intake::default() })
+}
+
+fn not_ended(end: Option<Timestamp>, now: Timestamp) -> Result<(), IntakeError> {
+    match end {
+        Some(end) if end <= now => Err(IntakeError::Ended(end)),
+        _ => Ok(()),
+    }
 }
 
 fn sealed(lease: &AwsLease) -> Secret<String> {
     credential_process::answer(lease)
 }
 
-const NAMES: [&str; 9] = [
+const EXPIRATION: &str = "AWS_CREDENTIAL_EXPIRATION";
+
+const NAMES: [&str; 10] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
+    EXPIRATION,
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
     "AZURE_TENANT_ID",
@@ -132,7 +146,7 @@ const NAMES: [&str; 9] = [
     "AZURE_SUBSCRIPTION_ID",
 ];
 
-fn lines(text: &str) -> Result<Intake, IntakeError> {
+fn lines(text: &str, now: Timestamp) -> Result<Intake, IntakeError> {
     let mut found: BTreeMap<&'static str, &str> = BTreeMap::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -172,8 +186,10 @@ fn lines(text: &str) -> Result<Intake, IntakeError> {
                 secret_access_key: Secret::new(secret),
                 session_token: get("AWS_SESSION_TOKEN").map(Secret::new),
             };
-            intake.aws =
-                Some(sealed(&AwsLease { keys, account: None, obtained: Timestamp(0), expiration: None }));
+            let end = get(EXPIRATION).map(|end| Timestamp::parse(&end)).transpose();
+            let expiration = end.map_err(|_| IntakeError::Value(EXPIRATION))?;
+            not_ended(expiration, now)?;
+            intake.aws = Some(sealed(&AwsLease { keys, account: None, obtained: now, expiration }));
         }
         (None, None) if found.contains_key("AWS_SESSION_TOKEN") => {
             return Err(IntakeError::Missing("AWS_ACCESS_KEY_ID"));
@@ -223,6 +239,19 @@ mod tests {
         let azure =
             read("AZURE_TENANT_ID=t\nAZURE_CLIENT_ID=c\nAZURE_CLIENT_SECRET=s", Timestamp(0)).unwrap();
         assert_eq!((azure.azure.is_some(), azure.client.as_deref()), (true, Some("c")));
+    }
+
+    #[test]
+    fn keys_that_end_are_taken_with_their_end_and_not_after_it() {
+        let json = r#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":"s","SessionToken":"t","Expiration":"1970-01-01T00:01:00Z"}"#;
+        let lines = "AWS_ACCESS_KEY_ID=A\nAWS_SECRET_ACCESS_KEY=s\nAWS_SESSION_TOKEN=t\nAWS_CREDENTIAL_EXPIRATION=1970-01-01T00:01:00Z";
+        for text in [json, lines] {
+            let sealed = read(text, Timestamp(59)).unwrap().aws.unwrap();
+            let lease = credential_process::read(sealed.expose().as_bytes(), Timestamp(59)).unwrap();
+            assert_eq!(lease.expiration, Some(Timestamp(60)));
+            assert_eq!(read(text, Timestamp(60)).unwrap_err(), IntakeError::Ended(Timestamp(60)));
+        }
+        assert_eq!(error(&lines.replace("1970", "soon")), IntakeError::Value(EXPIRATION));
     }
 
     #[test]

@@ -69,3 +69,9 @@ impl Cloud {
         }
     }
 }
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        self.desk.end();
+    }
+}

@@ -1,7 +1,8 @@
 //! What the desk does is written down: who asked, for what, and how it ended. No secret is in it.
 
 use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, Instant};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::Desk;
 use super::part::Miss;
@@ -30,24 +31,32 @@ pub(super) struct Handing<'a> {
 }
 
 /// Writes records one after the other, so that nobody who waits for credentials waits for the disk.
-pub(super) struct Recorder(Sender<Record>);
+pub(super) struct Recorder {
+    records: Sender<Record>,
+    thread: JoinHandle<()>,
+}
 
 impl Recorder {
-    pub(super) fn begin(path: std::path::PathBuf) -> Option<Self> {
+    fn begin(path: std::path::PathBuf) -> Option<Self> {
         let (sender, records) = channel::<Record>();
         let write = move || {
             while let Ok(first) = records.recv() {
-                // What comes at the same time goes together: each write waits for the disk.
-                let until = Instant::now() + MOMENT;
-                let next = || records.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
-                let together =
-                    std::iter::once(first).chain(std::iter::from_fn(next)).take(TOGETHER).collect();
+                // What comes at the same time goes together: each write waits for the disk, and to be woken by each record would
+                // cost more than the record.
+                thread::sleep(MOMENT);
+                let together = std::iter::once(first).chain(records.try_iter()).take(TOGETHER).collect();
                 // A full disk costs the records, not the credentials.
                 let _ = append_all(&path, together);
             }
         };
-        let thread = std::thread::Builder::new().name("audit".into());
-        thread.spawn(write).ok().map(|_| Self(sender))
+        let thread = thread::Builder::new().name("audit".into()).spawn(write).ok()?;
+        Some(Self { records: sender, thread })
+    }
+
+    /// Returns when all is on the disk.
+    fn end(self) {
+        drop(self.records);
+        let _ = self.thread.join();
     }
 }
 
@@ -88,12 +97,28 @@ impl Desk {
         let provider = Some(provider.word().to_owned());
         let record =
             record(*who, "hand-over", Some((*profile).to_owned()), provider, Some((*way).to_owned()), miss);
+        let path = self.dirs.state.join(AUDIT);
         let mut book = self.book();
-        if book.recorder.is_none() {
-            book.recorder = Recorder::begin(self.dirs.state.join(AUDIT));
+        if book.recorder.is_none() && !book.ended {
+            book.recorder = Recorder::begin(path.clone());
         }
-        if let Some(Recorder(sender)) = &book.recorder {
-            let _ = sender.send(record);
+        if let Some(recorder) = &book.recorder {
+            let _ = recorder.records.send(record);
+            return;
+        }
+        drop(book);
+        let _ = append(&path, record);
+    }
+
+    /// Closes the doors, and returns when all that was given stands in the log.
+    pub fn end(&self) {
+        let mut book = self.book();
+        book.ended = true;
+        let (doors, recorder) = (std::mem::take(&mut book.doors), book.recorder.take());
+        drop(book);
+        drop(doors);
+        if let Some(recorder) = recorder {
+            recorder.end();
         }
     }
 }

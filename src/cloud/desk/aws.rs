@@ -55,11 +55,12 @@ impl Desk {
                     )
                     .cause(why)
                 })?;
-            let keys = lease.keys;
+            let (keys, ends) = (lease.keys, lease.expiration);
             let keys = StaticKeys {
                 access_key_id: keys.access_key_id,
                 secret_access_key: keys.secret_access_key,
                 session_token: keys.session_token,
+                ends,
             };
             read.set_keys(&name, &keys);
         }

@@ -20,6 +20,8 @@ use crate::cloud::gcp::{exchange_endpoint, metadata};
 use crate::cloud::head::Head;
 use crate::cloud::profiles;
 use crate::cloud::provider::Provider;
+use crate::cloud::shelf::Ends;
+use crate::cloud::standing::Standing;
 use crate::sys::clock;
 use crate::sys::loopback::{Answer, Ask, Loopback};
 use crate::sys::real::RealSystem;
@@ -107,7 +109,7 @@ impl Desk {
     fn bind(self: &Arc<Self>, profile: &str, port: u16, secret: &Secret<String>) -> Result<Loopback, Miss> {
         let handler = || {
             let (desk, profile, secret) = (Arc::downgrade(self), profile.to_owned(), secret.clone());
-            Arc::new(move |ask: &Ask| answer(&desk, &profile, &secret, ask))
+            Arc::new(move |ask: &Ask<'_>| answer(&desk, &profile, &secret, ask))
         };
         let bound = match Loopback::bind(port, handler()) {
             Err(_) if port != 0 => Loopback::bind(0, handler()),
@@ -140,14 +142,30 @@ impl Desk {
         })?)
     }
 
+    /// Whether a lease can be given without a wait.
+    fn is_at_hand(&self, key: &Key) -> bool {
+        let now = clock::now();
+        let standing = self.book().shelf.held(key, now).map(|lease| lease.standing(now));
+        matches!(standing, Some(Standing::Fresh | Standing::Due))
+    }
+
     /// A lease for who asks at a door.
-    fn at_door(self: &Arc<Self>, profile: &str, provider: Provider, resource: &str) -> Result<Lease, Miss> {
+    fn at_door(
+        self: &Arc<Self>,
+        ask: &Ask<'_>,
+        profile: &str,
+        provider: Provider,
+        resource: &str,
+    ) -> Result<Lease, Miss> {
         let found = self.profile(profile)?;
         if !found.providers().contains(&provider) {
             let words = format!("the profile '{profile}' has no part for {}", provider.title());
             return Err(Fault::new(ErrorKind::Usage, words).into());
         }
         let key = Key { profile: profile.to_owned(), provider, resource: resource.to_owned() };
+        if !self.is_at_hand(&key) {
+            ask.takes_long();
+        }
         let lease = self.lease(&key, &found, &Codes::new());
         self.handed(&Handing { profile, provider, way: "endpoint", who: None }, lease.as_ref().err());
         self.tend();
@@ -171,46 +189,45 @@ fn body(text: &Secret<String>) -> Secret<Vec<u8>> {
 }
 
 /// What a door answers. The loopback has let nobody in who is known to be another user, nor a web page.
-fn answer(desk: &Weak<Desk>, profile: &str, secret: &Secret<String>, ask: &Ask) -> Answer {
+fn answer(desk: &Weak<Desk>, profile: &str, secret: &Secret<String>, ask: &Ask<'_>) -> Answer {
     let Some(desk) = desk.upgrade() else { return Answer::text(503, "the service ends") };
     let at = match desk.book().doors.get(profile) {
         Some(door) => At { host: door.host.clone(), secret: secret.clone() },
         None => return Answer::text(503, "not open yet"),
     };
-    let pairs = ask.pairs();
-    let head = Head { method: &ask.method, target: &ask.target, headers: &pairs };
+    let head = Head { method: ask.method, target: ask.target, headers: &ask.headers };
     match ask.path() {
-        AWS => aws(&desk, profile, &head, &at),
+        AWS => aws(&desk, profile, &head, ask, &at),
         AZURE => azure(&desk, profile, &head, ask, &at),
         GCP => gcp(&desk, profile, &head, ask, &at),
         _ => gce(&desk, profile, &head, ask, &at),
     }
 }
 
-fn aws(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, at: &At) -> Answer {
+fn aws(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At) -> Answer {
     let refused = |refusal: container::Refusal| {
         Answer::json(refusal.status(), Secret::new(refusal.body().as_bytes().to_vec()))
     };
     if let Err(refusal) = container::admit(head, &at.aws()) {
         return refused(refusal);
     }
-    match desk.at_door(profile, Provider::Aws, "") {
+    match desk.at_door(ask, profile, Provider::Aws, "") {
         Ok(Lease::Aws(lease)) => Answer::json(200, body(&container::answer(&lease))),
         _ => refused(container::Refusal::NoCredentials),
     }
 }
 
-fn azure(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask, at: &At) -> Answer {
+fn azure(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At) -> Answer {
     let refused = |refusal: identity_endpoint::Refusal| {
         Answer::json(refusal.status(), Secret::new(refusal.body().into_bytes()))
     };
-    let form = String::from_utf8_lossy(ask.body.expose());
+    let form = String::from_utf8_lossy(ask.body);
     let client = desk.profile(profile).ok().and_then(|found| found.azure?.client);
     let resource = match identity_endpoint::admit(head, &form, &at.azure(), client.as_deref()) {
         Ok(resource) => resource,
         Err(refusal) => return refused(refusal),
     };
-    match desk.at_door(profile, Provider::Azure, &usual(&resource)) {
+    match desk.at_door(ask, profile, Provider::Azure, &usual(&resource)) {
         Ok(Lease::Token(lease)) => {
             Answer::json(200, body(&identity_endpoint::answer(&lease, clock::now(), client.as_deref())))
         }
@@ -224,28 +241,28 @@ fn usual(resource: &str) -> String {
     if is_usual { String::new() } else { resource.to_owned() }
 }
 
-fn gcp(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask, at: &At) -> Answer {
+fn gcp(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At) -> Answer {
     let refused = |refusal: exchange_endpoint::Refusal| {
         Answer::json(refusal.status(), Secret::new(refusal.body().into_bytes()))
     };
-    let form = String::from_utf8_lossy(ask.body.expose());
+    let form = String::from_utf8_lossy(ask.body);
     if let Err(refusal) = exchange_endpoint::admit(head, &form, &at.gcp()) {
         return refused(refusal);
     }
-    match desk.at_door(profile, Provider::Gcp, "") {
+    match desk.at_door(ask, profile, Provider::Gcp, "") {
         Ok(Lease::Token(lease)) => Answer::json(200, body(&exchange_endpoint::answer(&lease, clock::now()))),
         _ => refused(exchange_endpoint::Refusal::NoToken),
     }
 }
 
 /// Google's metadata server has no secret: only who is known to be us is answered.
-fn gce(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask, at: &At) -> Answer {
+fn gce(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At) -> Answer {
     if ask.uid.is_none() {
         return Answer::text(403, "who asks is not known");
     }
     let Some(account) = desk.gcp_account(profile) else { return Answer::text(404, "no such account") };
     let wants_token = ask.path().ends_with("/token");
-    let lease = if wants_token { desk.at_door(profile, Provider::Gcp, "").ok() } else { None };
+    let lease = if wants_token { desk.at_door(ask, profile, Provider::Gcp, "").ok() } else { None };
     let lease = match &lease {
         Some(Lease::Token(lease)) => Some(lease),
         _ => None,

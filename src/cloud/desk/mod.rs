@@ -93,6 +93,8 @@ struct Book {
     /// The profiles, with the file's stamp before they were read.
     profiles: Option<(Stamp, Arc<Profiles>)>,
     recorder: Option<Recorder>,
+    /// Records are waited for from now on.
+    ended: bool,
     tended: bool,
     /// When it is looked at next.
     looks_at: Option<Timestamp>,

@@ -1,8 +1,8 @@
 //! Which user is at the other end of a connection on this machine.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, SocketAddrV4, TcpStream};
 #[cfg(target_os = "linux")]
-use std::net::{SocketAddr, SocketAddrV4};
+use std::os::fd::OwnedFd;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,50 +16,76 @@ pub enum Owner {
 }
 
 /// Who is at the other end of a connection that was made to us.
-#[cfg(target_os = "linux")]
 pub fn owner(stream: &TcpStream) -> Owner {
-    let (Ok(SocketAddr::V4(ours)), Ok(SocketAddr::V4(theirs))) = (stream.local_addr(), stream.peer_addr())
-    else {
-        return Owner::Unknown;
-    };
-    if let Ok(found) = ask(theirs, ours) {
-        return found;
+    match (stream.peer_addr(), stream.local_addr()) {
+        (Ok(SocketAddr::V4(theirs)), Ok(SocketAddr::V4(ours))) => Kernel::default().owner(theirs, ours),
+        _ => Owner::Unknown,
     }
-    // Java, for one, speaks IPv4 through sockets of IPv6.
-    for (table, mapped) in [("/proc/net/tcp", false), ("/proc/net/tcp6", true)] {
-        let Ok(table) = std::fs::read_to_string(table) else { continue };
-        if let Some(found) = find(&table, &address(theirs, mapped), &address(ours, mapped)) {
-            return found;
-        }
-    }
-    Owner::Unknown
 }
 
-/// Who is at the other end of a connection that was made to us: nobody tells here.
+/// Where the kernel is asked who is at the other end: one socket for as many questions as there are.
+#[derive(Default)]
+pub struct Kernel {
+    #[cfg(target_os = "linux")]
+    socket: Option<OwnedFd>,
+    /// The number of the last question: no answer to another one is taken for its own.
+    #[cfg(target_os = "linux")]
+    asked: u32,
+}
+
 #[cfg(not(target_os = "linux"))]
-pub fn owner(_: &TcpStream) -> Owner {
-    Owner::Unknown
+impl Kernel {
+    /// Whose `theirs` is, connected to `ours`: nobody tells here.
+    pub fn owner(&mut self, _: SocketAddrV4, _: SocketAddrV4) -> Owner {
+        Owner::Unknown
+    }
 }
 
-/// Asks the kernel for the one socket with these two ends, whatever family it is of; sock_diag(7). A machine with much memory has
-/// a table of half a million rows, and to read it takes ten milliseconds; this takes microseconds. An error where there is no
-/// such socket family: then the tables are read.
 #[cfg(target_os = "linux")]
-fn ask(local: SocketAddrV4, remote: SocketAddrV4) -> rustix::io::Result<Owner> {
-    use rustix::net::{
-        AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
-    };
+impl Kernel {
+    /// Whose `theirs` is, connected to `ours`.
+    pub fn owner(&mut self, theirs: SocketAddrV4, ours: SocketAddrV4) -> Owner {
+        match self.ask(theirs, ours) {
+            Ok(found) => return found,
+            // Whatever else would come from it is the answer to an old question.
+            Err(_) => self.socket = None,
+        }
+        // Java, for one, speaks IPv4 through sockets of IPv6.
+        for (table, mapped) in [("/proc/net/tcp", false), ("/proc/net/tcp6", true)] {
+            let Ok(table) = std::fs::read_to_string(table) else { continue };
+            if let Some(found) = find(&table, &address(theirs, mapped), &address(ours, mapped)) {
+                return found;
+            }
+        }
+        Owner::Unknown
+    }
+
+    /// Asks the kernel for the one socket with these two ends, whatever family it is of; sock_diag(7). A machine with much memory
+    /// has a table of half a million rows, and to read it takes ten milliseconds; this takes microseconds. An error where there is
+    /// no such socket family: then the tables are read.
+    fn ask(&mut self, local: SocketAddrV4, remote: SocketAddrV4) -> rustix::io::Result<Owner> {
+        use rustix::net::{RecvFlags, SendFlags, recv, send};
+        self.asked = self.asked.wrapping_add(1);
+        let socket = match &self.socket {
+            Some(socket) => socket,
+            None => self.socket.insert(open()?),
+        };
+        send(socket, &question(self.asked, local, remote), SendFlags::empty())?;
+        let mut buffer = [0_u8; 1024];
+        // The kernel has answered when it has taken the question.
+        let (count, _) = recv(socket, &mut buffer[..], RecvFlags::DONTWAIT)?;
+        answer(&buffer[..count], self.asked).ok_or(rustix::io::Errno::BADMSG)?
+    }
+}
+
+/// A socket that the kernel alone can answer.
+#[cfg(target_os = "linux")]
+fn open() -> rustix::io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, netlink, socket_with};
     let flags = SocketFlags::CLOEXEC;
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::SOCK_DIAG))?;
-    rustix::net::sockopt::set_socket_timeout(
-        &socket,
-        rustix::net::sockopt::Timeout::Recv,
-        Some(std::time::Duration::from_secs(1)),
-    )?;
-    send(&socket, &question(local, remote), SendFlags::empty())?;
-    let mut buffer = [0_u8; 1024];
-    let (count, _) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
-    answer(&buffer[..count]).ok_or(rustix::io::Errno::BADMSG)?
+    connect(&socket, &netlink::SocketAddrNetlink::new(0, 0))?;
+    Ok(socket)
 }
 
 /// `SOCK_DIAG_BY_FAMILY`, and the type of an error.
@@ -70,13 +96,14 @@ const ERROR: u16 = 2;
 
 /// A `nlmsghdr` and an `inet_diag_req_v2` of linux/inet_diag.h.
 #[cfg(target_os = "linux")]
-fn question(local: SocketAddrV4, remote: SocketAddrV4) -> Vec<u8> {
+fn question(number: u32, local: SocketAddrV4, remote: SocketAddrV4) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(72);
     bytes.extend(72_u32.to_ne_bytes());
     bytes.extend(BY_FAMILY.to_ne_bytes());
     // A request for one, not for a list.
     bytes.extend(1_u16.to_ne_bytes());
-    bytes.extend([0; 8]);
+    bytes.extend(number.to_ne_bytes());
+    bytes.extend([0; 4]);
     bytes.extend([libc::AF_INET as u8, libc::IPPROTO_TCP as u8, 0, 0]);
     bytes.extend(u32::MAX.to_ne_bytes());
     bytes.extend(local.port().to_be_bytes());
@@ -91,11 +118,14 @@ fn question(local: SocketAddrV4, remote: SocketAddrV4) -> Vec<u8> {
     bytes
 }
 
-/// What the kernel says to that; `None` when it is no answer.
+/// What the kernel says to the question of this number; `None` when it is no answer to it.
 #[cfg(target_os = "linux")]
-fn answer(bytes: &[u8]) -> Option<rustix::io::Result<Owner>> {
+fn answer(bytes: &[u8], asked: u32) -> Option<rustix::io::Result<Owner>> {
     let number = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let kind = u16::from_ne_bytes(bytes.get(4..6)?.try_into().ok()?);
+    if number(8)? != asked {
+        return None;
+    }
     Some(match kind {
         // The user and the inode stand behind the header of 16 bytes, 4 bytes of state, 48 of addresses and 12 of queues.
         BY_FAMILY if number(84)? == 0 => Ok(Owner::Gone),
@@ -165,11 +195,18 @@ mod tests {
         let client = TcpStream::connect(ours).unwrap();
         let SocketAddr::V4(theirs) = client.local_addr().unwrap() else { panic!("it is of IPv4") };
         let (_served, _) = listener.accept().unwrap();
-        assert_eq!(ask(theirs, ours), Ok(Owner::User(rustix::process::geteuid().as_raw())));
-        assert_eq!(ask(SocketAddrV4::new(*theirs.ip(), 1), ours), Ok(Owner::Unknown));
+        let mut kernel = Kernel::default();
+        let us = Owner::User(rustix::process::geteuid().as_raw());
+        assert_eq!(kernel.ask(theirs, ours), Ok(us));
+        assert_eq!(kernel.ask(SocketAddrV4::new(*theirs.ip(), 1), ours), Ok(Owner::Unknown));
+        // An answer that nobody took is not that to the next question.
+        let late = question(7, theirs, ours);
+        rustix::net::send(kernel.socket.as_ref().unwrap(), &late, rustix::net::SendFlags::empty()).unwrap();
         drop(client);
-        assert_eq!(ask(theirs, ours), Ok(Owner::Gone));
-        assert!(answer(b"short").is_none());
+        assert_eq!(kernel.ask(theirs, ours), Err(rustix::io::Errno::BADMSG));
+        assert_eq!(kernel.owner(theirs, ours), Owner::Gone);
+        assert_eq!(kernel.ask(theirs, ours), Ok(Owner::Gone));
+        assert!(answer(b"short", 1).is_none());
     }
 
     #[test]

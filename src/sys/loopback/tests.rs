@@ -1,8 +1,10 @@
 //! The server with real clients: good ones, hostile ones, and one of another user.
 
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
 
 use super::*;
 
@@ -12,7 +14,7 @@ fn echo() -> (Loopback, Arc<AtomicUsize>) {
     let counter = asked.clone();
     let handler: Handler = Arc::new(move |ask| {
         counter.fetch_add(1, Ordering::SeqCst);
-        let body = String::from_utf8_lossy(ask.body.expose()).into_owned();
+        let body = String::from_utf8_lossy(ask.body).into_owned();
         let token = ask.header("authorization").unwrap_or("none");
         let text = format!("{}|{}|{:?}|{token}|{body}|{:?}", ask.method, ask.path(), ask.query(), ask.uid);
         Answer {
@@ -105,11 +107,33 @@ fn who_says_nothing_is_sent_away() {
 }
 
 #[test]
+fn a_slow_client_keeps_nobody_waiting() {
+    let (server, asked) = echo();
+    let slow: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = connect(&server);
+            stream.write_all(b"POST /slow HTTP/1.1\r\n").unwrap();
+            stream
+        })
+        .collect();
+    let got = say(&server, "GET /fast HTTP/1.1\r\nHost: HOST\r\n\r\n");
+    assert!(got.contains("GET|/fast|"), "{got}");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    for mut stream in slow {
+        let rest = format!("Host: {}\r\nContent-Length: 4\r\n\r\nbody", server.host());
+        stream.write_all(rest.as_bytes()).unwrap();
+        let got = read_all(stream);
+        assert!(got.contains("POST|/slow|"), "{got}");
+    }
+}
+
+#[test]
 fn only_so_many_are_inside_at_once() {
     let (entered, inside) = mpsc::channel();
     let (leave, may_leave) = mpsc::channel::<()>();
     let (entered, may_leave) = (Mutex::new(entered), Mutex::new(may_leave));
-    let handler: Handler = Arc::new(move |_| {
+    let handler: Handler = Arc::new(move |ask| {
+        ask.takes_long();
         entered.lock().unwrap().send(()).unwrap();
         let _ = may_leave.lock().unwrap().recv();
         Answer::text(200, "in")

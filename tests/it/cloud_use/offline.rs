@@ -75,3 +75,22 @@ fn a_configuration_of_gcloud_goes_with_its_own_credentials() {
     let ran = home.shell("bash", "devboot use h").says("gcloud has no configuration 'none'");
     drop(ran);
 }
+
+#[test]
+fn temporary_keys_are_handed_out_with_their_end_and_not_after_it() {
+    let home = Home::new();
+    let keys = |seconds: i64| {
+        let end = devboot::base::time::Timestamp(devboot::sys::clock::now().0 + seconds);
+        let keys = r#"{"Version":1,"AccessKeyId":"ASIATEMPORARY","SecretAccessKey":"s","SessionToken":"t","Expiration":"#;
+        (end.to_string(), format!("{keys}\"{end}\"}}"))
+    };
+    let (end, json) = keys(7200);
+    let _ = home.given(&["cloud", "add", "long", "--stdin"], &json).exits(0);
+    let _ = home.devboot(&["cloud", "credential-process", "long"]).exits(0).says(&end);
+    let _ = home.given(&["cloud", "add", "short", "--stdin"], &keys(5).1).exits(0);
+    until("their end", || home.devboot(&["cloud", "credential-process", "short"]).code == 3);
+    let ran = home.devboot(&["cloud", "credential-process", "short"]).exits(3);
+    let _ = ran.says("the sealed keys were good until").says("devboot cloud add NAME --stdin");
+    let ran = home.given(&["cloud", "add", "late", "--stdin"], &keys(-1).1).exits(64);
+    let _ = ran.says("these keys were good until");
+}

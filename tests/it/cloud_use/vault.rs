@@ -81,6 +81,18 @@ fn the_log_tells_who_got_what_and_that_nobody_changed_it() {
 }
 
 #[test]
+fn a_service_that_ends_has_written_down_what_it_gave() {
+    let home = Home::new();
+    for _ in 0..5 {
+        let _ = home.devboot(&["cloud", "credential-process", "base"]).exits(0);
+    }
+    let _ = home.devboot(&["daemon", "stop"]).exits(0);
+    let log = home.world.read(".local/state/devboot/audit.log");
+    let given = devboot::cloud::audit::records(&log).filter(|record| record.event == "hand-over").count();
+    assert_eq!(given, 5);
+}
+
+#[test]
 fn uninstall_leaves_what_has_no_other_copy_and_says_so() {
     let home = Home::new();
     let _ = home.shell("bash", "devboot use dev").exits(0);

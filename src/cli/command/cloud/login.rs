@@ -132,6 +132,7 @@ fn files(context: &Context) -> Result<(AwsConfig, VaultStatus), Fault> {
             access_key_id: keys.clone(),
             secret_access_key: Secret::new(keys),
             session_token: None,
+            ends: None,
         };
         files.set_keys(sealed, &keys);
     }

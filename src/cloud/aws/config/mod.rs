@@ -17,6 +17,7 @@ pub use without_keys::{KEYS, keys_in_comments, without_keys};
 use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::secret::Secret;
 use crate::base::text::printable;
+use crate::base::time::Timestamp;
 use crate::cloud::aws::profile::StaticKeys;
 use crate::sys::system::{FileKind, ReadSystem};
 
@@ -95,17 +96,21 @@ pub struct Property {
 
 /// The properties of a section, by their names in lower case.
 #[derive(Clone, Debug, Default)]
-pub struct Section(BTreeMap<String, Property>);
+pub struct Section {
+    properties: BTreeMap<String, Property>,
+    /// When its keys end, for keys of the vault: files do not say.
+    pub keys_end: Option<Timestamp>,
+}
 
 impl Section {
     /// The value of a property. One that is empty is there and empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|property| property.value.expose().as_str())
+        self.properties.get(name).map(|property| property.value.expose().as_str())
     }
 
     /// A property with its place.
     pub fn property(&self, name: &str) -> Option<&Property> {
-        self.0.get(name)
+        self.properties.get(name)
     }
 
     /// The value of `name` below the nested property `group`, as in `s3 =` with indented lines.
@@ -119,7 +124,7 @@ impl Section {
 
     /// The names of its properties.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.properties.keys().map(String::as_str)
     }
 }
 
@@ -228,16 +233,17 @@ impl AwsConfig {
         let section = self.profiles.entry(profile.to_owned()).or_default();
         let place = Place { file: PathBuf::from("the vault"), line: 1 };
         let token = keys.session_token.clone();
+        section.keys_end = keys.ends;
         let values = [
             ("aws_access_key_id", Some(Secret::new(keys.access_key_id.clone()))),
             ("aws_secret_access_key", Some(keys.secret_access_key.clone())),
             ("aws_session_token", token),
         ];
         for (name, value) in values {
-            section.0.remove(name);
+            section.properties.remove(name);
             if let Some(value) = value {
                 let property = Property { value, origin: Origin::Credentials, place: place.clone() };
-                section.0.insert(name.to_owned(), property);
+                section.properties.insert(name.to_owned(), property);
             }
         }
     }
@@ -267,7 +273,7 @@ impl AwsConfig {
                 _ => &mut self.services,
             };
             let valid = section.properties.into_iter().filter(|(name, _)| is_identifier(name));
-            group.entry(title.name.to_owned()).or_default().0.extend(valid);
+            group.entry(title.name.to_owned()).or_default().properties.extend(valid);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::base::error::{Diagnose, ErrorKind, Fault};
 use crate::base::text::printable;
+use crate::base::time::Timestamp;
 use crate::cloud::aws::call::CallError;
 use crate::cloud::aws::credential_process::ProgramError;
 use crate::cloud::aws::endpoint::EndpointError;
@@ -25,6 +26,8 @@ pub enum ObtainError {
     TokenFile(PathBuf, io::Error),
     /// The profile is one of `aws login`, whose keys only the AWS CLI can use; the profile's name.
     PassedThrough(String),
+    /// The sealed keys are temporary ones, and ended then.
+    Ended(Timestamp),
     /// The host has no credentials in this place, with the reason.
     Host(&'static str),
     /// The instance has a role and gives no keys for it, with AWS's code.
@@ -49,6 +52,7 @@ impl fmt::Display for ObtainError {
                 )
             }
             Self::Instance(code) => write!(f, "this instance's role gives no credentials ({code})"),
+            Self::Ended(end) => write!(f, "the sealed keys were good until {end}"),
             Self::Host(why) => write!(f, "the host has no credentials to give: {why}"),
         }
     }
@@ -70,7 +74,7 @@ impl Diagnose for ObtainError {
         match self {
             Self::Call(error) => error.kind(),
             Self::Program(error) => error.kind(),
-            Self::SignIn(_) => ErrorKind::NeedsUser,
+            Self::SignIn(_) | Self::Ended(_) => ErrorKind::NeedsUser,
             Self::NoCode(fault) => fault.kind,
             Self::TokenFile(..) | Self::PassedThrough(_) | Self::Host(_) | Self::Instance(_) => {
                 ErrorKind::Failed
@@ -86,6 +90,9 @@ impl Diagnose for ObtainError {
                 vec!["devboot cloud login NAME, with the name of the credential profile".into()]
             }
             Self::NoCode(fault) => fault.hints.clone(),
+            Self::Ended(_) => {
+                vec!["they cannot be renewed; seal new ones: devboot cloud add NAME --stdin".into()]
+            }
             Self::PassedThrough(_) => {
                 vec!["as the source of a role it cannot serve; name another source_profile".into()]
             }

@@ -14,7 +14,7 @@ use super::config::AwsConfig;
 use super::credential_process;
 use super::endpoint::{DEFAULT_REGION, Service, endpoint};
 use super::lease::AwsLease;
-use super::profile::{Profile, Role, Source, SsoSource, WebIdentity};
+use super::profile::{Profile, Role, Source, SsoSource, StaticKeys, WebIdentity};
 use super::sigv4::Keys;
 use super::sso::cache::{self, TokenStanding};
 use super::sso::client::Sso;
@@ -99,6 +99,9 @@ impl Carrying<'_> {
     fn source(&self, source: &Source, ask: AskCode<'_>) -> Result<AwsLease, ObtainError> {
         let Means { clock, program, .. } = *self.means;
         match source {
+            Source::Static(StaticKeys { ends: Some(end), .. }) if *end <= clock() => {
+                Err(ObtainError::Ended(*end))
+            }
             Source::Static(keys) => Ok(AwsLease {
                 keys: Keys {
                     access_key_id: keys.access_key_id.clone(),
@@ -107,7 +110,7 @@ impl Carrying<'_> {
                 },
                 account: None,
                 obtained: clock(),
-                expiration: None,
+                expiration: keys.ends,
             }),
             Source::Role(role, from) => {
                 let from = self.source(from, &mut *ask)?;

@@ -10,6 +10,7 @@ pub use resolve::resolve;
 use std::path::PathBuf;
 
 use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
 
 /// A profile, ready to be carried out.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub struct StaticKeys {
     pub secret_access_key: Secret<String>,
     /// The session token, for temporary keys.
     pub session_token: Option<Secret<String>>,
+    /// When they end, where that is known.
+    pub ends: Option<Timestamp>,
 }
 
 /// A role to assume.

@@ -82,6 +82,7 @@ impl At<'_> {
             access_key_id,
             secret_access_key: Secret::new(secret),
             session_token,
+            ends: self.section.keys_end,
         }))
     }
 
