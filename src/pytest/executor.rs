@@ -142,15 +142,17 @@ impl Pytest {
         let mut selected = Some(clock::microseconds().saturating_sub(select));
         for (at, batch) in batches.into_iter().enumerate() {
             let given = (unit, tests, &batch);
-            let mut outcome =
-                self.run(given, memory, &mut warmth, recorder, (stop.clone(), deadline)).await;
+            let mut outcome = self.run(given, memory, &mut warmth, recorder, (stop.clone(), deadline)).await;
             total.add(&outcome);
             if at + 1 < count && total.stopped.is_none() {
                 let counts = (batch.files.len(), batch.rest);
                 recorder.affected(total.verdict(), total.tests, counts, reasons(&batch.chosen));
             }
             let spent = Spent { select: selected.take().unwrap_or(0), ..outcome.spent };
-            recorder.spent(outcome.collected.as_ref().map_or(0, |collected| collected.files.len()), spent);
+            if outcome.is_whole() {
+                recorder
+                    .spent(outcome.collected.as_ref().map_or(0, |collected| collected.files.len()), spent);
+            }
             remember(memory, &outcome, files_if_all(&batch, &unit.prepared.tests, &files));
             if warmth.hung && outcome.is_whole() {
                 memory.quarantined.insert(self.key(unit, memory));

@@ -34,10 +34,13 @@ impl Pytest {
             if is_selectable(args, unit) { plan(unit, self.ground(), &files, &now, &memory) } else { None };
         let explained = |name: &String| {
             let file = name.split("::").next().unwrap_or(name).trim_start_matches("./").to_owned();
-            let chosen =
-                |list: &[Chosen]| list.iter().find(|chosen| chosen.file == file).map(|one| one.why.sentence(&file));
+            let chosen = |list: &[Chosen]| {
+                list.iter().find(|chosen| chosen.file == file).map(|one| one.why.sentence(&file))
+            };
             let (runs, why) = match &plan {
-                _ if !now.contains_key(&file) => (false, format!("there is no {file} among the stage's files")),
+                _ if !now.contains_key(&file) => {
+                    (false, format!("there is no {file} among the stage's files"))
+                }
                 None => (true, whole(&memory, args, unit).to_owned()),
                 Some(plan) => match (chosen(&plan.affected), chosen(&plan.rest)) {
                     (Some(why), _) => (true, why),

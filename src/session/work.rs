@@ -340,9 +340,9 @@ impl Session {
         let caller = lock(&self.desk.state).caller.clone();
         let found = python(self.root(), &caller);
         lock(&self.desk.state).python.clone_from(&found);
-        let (_, env) = self.desk.look(stage)?;
+        let (now, env) = self.desk.look(stage)?;
         let prepared = Prepared {
-            fingerprint: None,
+            fingerprint: Some(now.digest),
             known: None,
             why: String::new(),
             cwd: self.root().join(&stage.cwd),

@@ -23,7 +23,9 @@ use crate::ui::Style;
 
 /// Options.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  devboot why\n  devboot why train --json\n  devboot why tests/test_app.py::test_home    the way from a test to what changed")]
+#[command(
+    after_help = "Examples:\n  devboot why\n  devboot why train --json\n  devboot why tests/test_app.py::test_home    the way from a test to what changed"
+)]
 pub struct Args {
     /// The stages, or test files and node ids; all stages when not given
     stages: Vec<String>,
@@ -156,7 +158,8 @@ fn why_tests(context: &Context, project: Project, tests: &[String]) -> Result<Ex
 fn of_test(test: &Test) -> String {
     let word = run_view::outcome(test.outcome);
     let time = span(Duration::from_micros(test.microseconds));
-    let mut text = format!("{word} in run {}, {time}; {} in all", test.run.0, counted(test.runs as usize, "run"));
+    let mut text =
+        format!("{word} in run {}, {time}; {} in all", test.run.0, counted(test.runs as usize, "run"));
     if test.failures > 0 {
         text.push_str(&format!(", {} failed", test.failures));
     }

@@ -1,8 +1,11 @@
 //! pytest warm and by what a change affects, with the real one: the same outcomes as in a plain run, and no test missed.
 
 mod bad_days;
+mod command;
 mod outcomes;
+mod plugins;
 mod selection;
+mod side_by_side;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,12 +30,23 @@ fn python() -> PathBuf {
     installed
 }
 
+/// Another interpreter: an older pytest, with plugins that change how tests run.
+fn python_with_plugins() -> PathBuf {
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv-plugins/bin/python");
+    assert!(installed.exists(), "tests/run makes {}", installed.display());
+    installed
+}
+
 /// A project of Python files, and what runs its tests.
 pub struct Project {
     dir: tempfile::TempDir,
     pytest: Arc<Pytest>,
     runtime: tokio::runtime::Runtime,
-    args: Vec<String>,
+    pub tests: devboot::project::model::Pytest,
+    /// Only these were asked for.
+    pub asked: Vec<String>,
+    pub python: PathBuf,
+    pub env: Vec<(&'static str, String)>,
     packages: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
@@ -93,6 +107,15 @@ impl Came {
         self.record.found.tests.unwrap_or_default()
     }
 
+    /// What came of each test.
+    pub fn results(&self) -> Vec<devboot::run::event::TestResult> {
+        let tests = |event: &RunEvent| match event {
+            RunEvent::TestsFinished { tests, .. } => tests.clone(),
+            _ => Vec::new(),
+        };
+        self.events.iter().flat_map(tests).collect()
+    }
+
     /// How many files ran before and after the verdict of the affected ones, when there was one.
     pub fn affected(&self) -> Option<(Verdict, usize, usize)> {
         self.events.iter().find_map(|event| match event {
@@ -112,14 +135,26 @@ impl Project {
         let ground = Files { root: root.canonicalize().unwrap(), packages: Arc::clone(&packages) };
         let pytest = Arc::new(Pytest::new(Arc::new(ground), &dir.path().join("state"), true));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let project = Self { dir, pytest, runtime, args: Vec::new(), packages };
+        let env = [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("PYTHONDONTWRITEBYTECODE", "1")];
+        let project = Self {
+            dir,
+            pytest,
+            runtime,
+            tests: devboot::project::model::Pytest::default(),
+            asked: Vec::new(),
+            python: python(),
+            env: env.map(|(name, value)| (name, value.to_owned())).into(),
+            packages,
+        };
         files.iter().for_each(|(file, text)| project.write(file, text));
         project
     }
 
     /// With arguments that leave no choice of tests: every run is whole.
     pub fn whole(files: &[(&str, &str)]) -> Self {
-        Self { args: vec!["--maxfail=1000".into()], ..Self::new(files) }
+        let mut project = Self::new(files);
+        project.tests.args = vec!["--maxfail=1000".into()];
+        project
     }
 
     pub fn root(&self) -> PathBuf {
@@ -143,18 +178,17 @@ impl Project {
             whole.part(file.as_bytes());
             whole.part(&fs::read(root.join(&file)).unwrap());
         }
-        let env = [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("PYTHONDONTWRITEBYTECODE", "1")];
         let prepared = Prepared {
             fingerprint: Some(whole.end()),
             known: None,
             why: String::new(),
-            env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            env: self.env.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
             cwd: root.clone(),
-            python: Some(python()),
-            tests: Vec::new(),
+            python: Some(self.python.clone()),
+            tests: self.asked.clone(),
             through: Vec::new(),
         };
-        Unit { stage: stage(&self.args), prepared, root }
+        Unit { stage: stage(self.tests.clone()), prepared, root }
     }
 
     /// Runs the stage once, and gets warm for the next time.
@@ -193,17 +227,16 @@ impl Project {
 
     /// `python -m pytest`, and nothing of ours.
     pub fn plain(&self) -> std::process::Output {
-        let mut command = Command::new(python());
-        command.args(["-m", "pytest"]).args(&self.args).current_dir(self.root()).env_clear();
-        let env = [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("PYTHONDONTWRITEBYTECODE", "1")];
-        command.envs(env).stdin(std::process::Stdio::null()).output().unwrap()
+        let mut command = Command::new(&self.python);
+        command.args(["-m", "pytest"]).args(&self.tests.args).current_dir(self.root()).env_clear();
+        command.envs(self.env.iter().cloned()).stdin(std::process::Stdio::null()).output().unwrap()
     }
 }
 
-fn stage(args: &[String]) -> Stage {
+fn stage(tests: devboot::project::model::Pytest) -> Stage {
     Stage {
         id: StageId("test".into()),
-        action: Action::Pytest(devboot::project::model::Pytest { args: args.to_vec(), ..Default::default() }),
+        action: Action::Pytest(tests),
         needs: Vec::new(),
         inputs: Vec::new(),
         outputs: Vec::new(),

@@ -1,0 +1,109 @@
+//! `devboot test` and what is told of tests afterwards, as a person meets them.
+
+use crate::commands::{Demo, json};
+use crate::world::Ran;
+
+fn demo() -> Demo {
+    Demo::inferred(&[
+        ("app.py", "def one():\n    return 1\n"),
+        (
+            "tests/test_app.py",
+            "from app import one\n\ndef test_one():\n    assert one() == 1\n\ndef test_two():\n    assert one() == 2\n",
+        ),
+        ("tests/test_more.py", "def test_more():\n    pass\n"),
+        ("conftest.py", ""),
+    ])
+}
+
+fn test(demo: &Demo, args: &[&str]) -> Ran {
+    Ran::of(demo.command("test", [&["--no-service"], args].concat()).output().unwrap())
+}
+
+#[test]
+fn all_tests_or_some_of_them_and_what_came_of_each() {
+    let demo = demo();
+    let all = test(&demo, &["--timings"]).exits(2);
+    assert!(all.stderr.contains("RED in test, 1 failed, 2 passed"), "{}", all.stderr);
+    assert!(all.stderr.contains("time         2 files: select"), "{}", all.stderr);
+    let some = test(&demo, &["tests/test_more.py"]).exits(0);
+    assert!(some.stderr.contains("GREEN 1 passed"), "{}", some.stderr);
+    let some = test(&demo, &["tests/test_app.py::test_one", "--", "-v"]).exits(0);
+    assert!(some.stdout.contains("tests/test_app.py::test_one PASSED"), "{}", some.stdout);
+    let none = test(&demo, &["--", "-k", "nothing_is_called_so"]).exits(2);
+    assert!(none.stderr.contains("NO TEST RAN"), "{}", none.stderr);
+    // From a directory below, a path is one from there.
+    let mut below = demo.command("test", ["--no-service", "test_more.py"]);
+    below.current_dir(demo.path("tests"));
+    assert!(Ran::of(below.output().unwrap()).exits(0).stderr.contains("GREEN 1 passed"));
+    // A choice says nothing of the stage.
+    let why = demo.why(&["--json", "test"]).exits(0);
+    assert_eq!(json(&why.stdout)["stages"][0]["now"]["verdict"], "failed");
+    let known = json(&demo.history(&["--tests", "--json"]).exits(0).stdout);
+    let known = known["tests"].as_array().unwrap();
+    let of = |name: &str| known.iter().find(|test| test["name"] == name).unwrap();
+    assert_eq!((of("tests/test_app.py::test_two")["failures"].as_u64(), known.len()), (Some(1), 3));
+    assert_eq!(of("tests/test_app.py::test_one")["runs"], 2);
+    let failed = demo.history(&["--tests", "--failed"]).exits(0).stdout;
+    assert!(failed.contains("test_two") && !failed.contains("test_more"), "{failed}");
+}
+
+#[test]
+fn reports_and_events_name_every_test() {
+    let demo = demo();
+    let ran = test(&demo, &["--json", "--junit", "report.xml"]).exits(2);
+    let events: Vec<_> = ran.stdout.lines().map(json).collect();
+    let finished = events.iter().filter(|event| event["event"] == "tests-finished");
+    let tests: Vec<_> = finished.flat_map(|event| event["tests"].as_array().unwrap().clone()).collect();
+    let outcomes: Vec<_> = tests
+        .iter()
+        .map(|test| (test["name"].as_str().unwrap(), test["outcome"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            ("tests/test_app.py::test_one", "passed"),
+            ("tests/test_app.py::test_two", "failed"),
+            ("tests/test_more.py::test_more", "passed")
+        ]
+    );
+    let report = demo.text("report.xml");
+    assert!(report.contains(r#"<testcase classname="tests.test_app" name="test_two""#), "{report}");
+    assert!(report.contains("assert 1 == 2"), "{report}");
+}
+
+#[test]
+fn why_names_the_way_from_a_test_to_what_changed() {
+    let demo = demo();
+    let fresh = demo.why(&["tests/test_app.py"]).exits(0).stdout;
+    assert!(fresh.contains("it has not run yet"), "{fresh}");
+    test(&demo, &[]).exits(2);
+    let held = demo.why(&["tests/test_more.py"]).exits(0).stdout;
+    assert!(held.contains("last  1 test, 0 failed") || held.contains("last  passed"), "{held}");
+    assert!(held.contains("holds: it passed, and nothing of the stage has changed since"), "{held}");
+    demo.write("app.py", "def one():\n    return 3\n");
+    let why = demo.why(&["tests/test_app.py::test_one", "tests/test_more.py"]).exits(0).stdout;
+    assert!(why.contains("would run: tests/test_app.py -> app.py (changed)"), "{why}");
+    assert!(why.contains("nothing that tests/test_more.py depends on changed"), "{why}");
+    let told = json(&demo.why(&["--json", "tests/test_app.py::test_two"]).exits(0).stdout);
+    assert_eq!(told["tests"][0]["last"][0]["outcome"], "failed");
+}
+
+#[test]
+fn what_cannot_be_meant_is_said_and_nothing_runs() {
+    let demo = demo();
+    for (args, said) in [
+        (&["nowhere.py"][..], "there is no nowhere.py"),
+        (&["/etc/passwd"][..], "/etc/passwd is not in the project"),
+    ] {
+        let ran = test(&demo, args).exits(64);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+    let other = Demo::new("[stage.lint]\nrun = 'true'\n");
+    assert!(test(&other, &["--trust"]).exits(64).stderr.contains("no stage of tests"));
+    let other = Demo::new("[stage.test]\nrun = 'true'\n");
+    other.write("x.py", "");
+    assert!(
+        test(&other, &["--trust", "x.py"]).exits(64).stderr.contains("only tests of pytest can be chosen")
+    );
+    assert!(demo.history(&["--json"]).exits(0).stdout.contains("\"runs\": []") || demo.runs().is_empty());
+}
