@@ -76,6 +76,7 @@ pub const ALL: &[EnvVar] = &[
     read("GIT_CONFIG_KEY_0", "the name of such a value; and so on with 1, 2, ..."),
     read("GIT_CONFIG_VALUE_0", "the value itself; and so on with 1, 2, ..."),
     read("GIT_SSL_CAINFO", "the certificate authorities for repositories, before http.sslCAInfo"),
+    read("GIT_SSL_CAPATH", "a folder of more such authorities, before http.sslCAPath"),
     read("GIT_SSL_NO_VERIFY", "not followed; named in the hint when a certificate is not accepted"),
     read("HTTPS_PROXY", "the proxy for https; also in lower case, as the other proxy variables"),
     read("HTTP_PROXY", "the proxy for http"),
