@@ -500,7 +500,7 @@ fn files_that_are_too_large_or_too_odd() {
     git(&days.world, &dir, &["rm", "-q", "Makefile"]);
     commit(&days.world, &dir, &[], "2021-03-03T12:00:00Z");
     fs::remove_dir_all(days.world.path("repos/one")).unwrap();
-    let ran = days.test();
+    let ran = days.test().says("requirements.txt: it is larger than 1 MB");
     assert!(ran.code.is_some_and(|code| code < 3), "{}", ran.all());
 }
 
