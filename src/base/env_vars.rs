@@ -118,6 +118,7 @@ pub const ALL: &[EnvVar] = &[
     set("RUFF_CACHE_DIR", "for tests: ruff writes outside the repository"),
     set("PYLINTHOME", "for tests: pylint writes outside the home"),
     set("TOX_OVERRIDE", "for tests: tox hands on the variables of its tests"),
+    set("TOX_TESTENV_PASSENV", "the same for tox 3"),
     set("VIRTUAL_ENV", "the Python environment that tests run in"),
     set("MAKEFLAGS", "taken away from make, which must not talk to another make"),
     read("AWS_CONFIG_FILE", "AWS's config file, when not ~/.aws/config"),

@@ -17,7 +17,9 @@ use devboot::repos::testing::verdict::Verdict;
 use devboot::sys::process::{self, CommandSpec, Ending, find};
 use devboot::sys::real::RealSystem;
 
-/// The environment that `tests/run` installs: pytest, Flask, uv. It is found by its uv.
+use super::world::World;
+
+/// The environment that `tests/run` installs: pytest, Flask, uv and the other tools. It is found by its uv.
 fn installed() -> PathBuf {
     let uv = find("uv").expect("tests/run puts uv on PATH");
     uv.parent().unwrap().parent().unwrap().to_owned()
@@ -36,18 +38,18 @@ fn env_in(dir: PathBuf) -> PythonEnv {
     PythonEnv { dir, record }
 }
 
-struct Shape {
+pub struct Shape {
     dir: tempfile::TempDir,
 }
 
 impl Shape {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub fn new(files: &[(&str, &str)]) -> Self {
         let shape = Self { dir: tempfile::tempdir().unwrap() };
         shape.write(files);
         shape
     }
 
-    fn write(&self, files: &[(&str, &str)]) {
+    pub fn write(&self, files: &[(&str, &str)]) {
         for (name, text) in files {
             let path = self.repo().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -69,7 +71,7 @@ impl Shape {
         }
     }
 
-    fn test(&self) -> Tested {
+    pub fn test(&self) -> Tested {
         self.test_as(&self.spec())
     }
 
@@ -107,7 +109,7 @@ fn class(tested: &Tested) -> &Failure {
     tested.failure.as_ref().unwrap_or_else(|| panic!("{tested:?}\n{log}"))
 }
 
-const GREEN: (&str, &str) = ("test_hello.py", "def test_a():\n    pass\n");
+pub const GREEN: (&str, &str) = ("test_hello.py", "def test_a():\n    pass\n");
 
 #[test]
 fn a_target_of_comments_is_no_test_and_discovery_is_reported_beside_it() {
