@@ -57,8 +57,8 @@ impl Run<'_> {
                 };
                 done.items.push(item);
             }
-            Environment::Postponed { why } => {
-                report.trouble = Some(why.clone());
+            Environment::Postponed { why, .. } => {
+                (report.trouble, report.waits) = (Some(why.clone()), true);
                 let next = format!("{}, once the network is there", self.options.again(Phase::Python, name));
                 done.items.push(Item::new(Phase::Python, name, State::Postponed, why).next(next));
             }

@@ -343,10 +343,16 @@ fn an_index_that_is_down_or_silent_is_waited_for() {
         let mut command = days.command(&["repo", "test", "one", "--json"]);
         command.env_remove("PIP_NO_INDEX").env_remove("PIP_FIND_LINKS");
         command.env("PIP_INDEX_URL", format!("http://{address}/simple")).env("PIP_DEFAULT_TIMEOUT", "1");
-        let ran = Ended::of(command.output().unwrap()).exits(2).says("the package index cannot be reached");
+        let ran = Ended::of(command.output().unwrap()).exits(2).class("index-unreachable");
         assert_eq!(ran.json()["items"][1]["state"], "postponed", "{}", ran.all());
         assert_eq!(days.environments(), (0, 0));
     }
+    let mut command = days.command(&["repo", "test", "one", "--json"]);
+    command.env("PATH", crate::world::path_variable()).env_remove("PIP_NO_INDEX").env("UV_HTTP_TIMEOUT", "1");
+    command.env("UV_DEFAULT_INDEX", format!("http://{}/simple", silent.local_addr().unwrap()));
+    let ran = Ended::of(command.output().unwrap()).exits(2).class("index-unreachable");
+    assert_eq!(ran.json()["repositories"][0]["waits"], true, "{}", ran.all());
+    assert!(String::from_utf8_lossy(&days.log("python")).contains("error sending request"), "uv asks");
     assert!(days.world.text(".local/state/devboot/setup.json").contains("\"python of one\""));
     days.test().exits(0).verdict("passed");
 }

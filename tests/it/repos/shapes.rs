@@ -373,12 +373,16 @@ fn what_cannot_be_installed_has_a_class_with_pip_and_with_uv() {
         fs::write(path.join(name).join("backend.py"), backend).unwrap();
         fs::write(path.join(name).join("m.c"), "#include <devboot_not_here.h>\n").unwrap();
     }
+    let world = World::new();
+    let (server, _) = world.https();
+    let strange = format!("--index-url=https://127.0.0.1:{}/simple", server.port);
     for tool in TOOLS {
         let class = |wanted: &[&str]| installer.fails(tool, wanted).class;
         assert_eq!(class(&["left", "right"]), "version-conflict", "{tool}");
         assert_eq!(class(&["devboot-no-such-package"]), "no-such-package", "{tool}");
         assert_eq!(class(&["-r", "hashes.txt"]), "hash-mismatch", "{tool}");
         assert_eq!(class(&["--index-url=http://127.0.0.1:1/simple", "x"]), "index-unreachable", "{tool}");
+        assert_eq!(class(&[&strange, "x"]), "index-untrusted", "{tool}");
         assert_eq!(class(&["./compiles"]), "build-needs-compiler", "{tool}");
         let raises = installer.fails(tool, &["./raises"]);
         assert_eq!(

@@ -141,12 +141,14 @@ fn row(printer: &Printer, report: &ProjectReport) -> Vec<String> {
         (Some(_), true) => "there".to_owned(),
         (Some(_), false) => format!("{} ({tool})", seconds(installed)),
         (None, _) if report.trouble.is_some() => printer.paint(Style::Bad, "failed"),
+        (None, _) if report.waits => printer.paint(Style::Warn, "waits"),
         (None, _) => "-".to_owned(),
     };
     let versions = report.as_of.map_or_else(|| "today's".to_owned(), |date| format!("of {}", date.day()));
     let (style, tests) = match &report.tests {
         Some(tests) => (style(tests.verdict), tests.summary.clone()),
         None if report.trouble.is_some() => (Style::Bad, "could not be installed".to_owned()),
+        None if report.waits => (Style::Warn, "postponed".to_owned()),
         None => (Style::Faint, "-".to_owned()),
     };
     vec![
