@@ -87,6 +87,8 @@ pub struct ProjectReport {
     pub waits: bool,
     /// Files of the clone that its build and its tests changed or left, in order; nothing is done about them.
     pub left_behind: Vec<String>,
+    /// What changed in the home outside of the clone while these ran, as paths below it; nothing is done about it.
+    pub outside: Vec<String>,
     /// The full log of the last step.
     pub log: Option<PathBuf>,
 }

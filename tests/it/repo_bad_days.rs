@@ -375,12 +375,34 @@ fn what_tests_do_to_the_clone_is_said() {
                 open('../beside.txt', 'w').write('x')\n";
     days.repo(&[("test_a.py", test), ("kept.txt", "")]);
     let ran = days.test().exits(0).verdict("passed");
-    assert_eq!(ran.json()["repositories"][0]["left_behind"], serde_json::json!(["kept.txt", "made.txt"]));
+    let report = &ran.json()["repositories"][0];
+    assert_eq!(report["left_behind"], serde_json::json!(["kept.txt", "made.txt"]));
+    assert_eq!(report["outside"], serde_json::json!(["repos/beside.txt"]));
     assert_eq!(days.world.text("repos/one/made.txt"), "x", "it stays");
     days.run(&["repo", "remove", "one", "--yes"]).exits(3).says("stays");
     let shown = days.run(&["repo", "test", "one"]).exits(0);
     // What was there before is not the tests' doing, unless they change it again.
-    assert!(shown.stdout.contains("changed by its tests: kept.txt\n"), "{}", shown.all());
+    assert!(shown.stdout.contains("changed by its build or tests: kept.txt\n"), "{}", shown.all());
+}
+
+#[test]
+fn a_build_that_writes_into_the_home_is_seen_whether_it_ends_well_or_not() {
+    let days = Days::new();
+    days.world.write(".ssh/authorized_keys", "mine\n");
+    days.repo(&[("requirements.txt", "slow\npytest\n"), ("test_a.py", GREEN)]);
+    let write = "home = os.environ['HOME']\nopen(home + '/.ssh/authorized_keys', 'a').write('evil')\n\
+                 open(home + '/dropped', 'w')\n";
+    days.source(&format!("{write}raise SystemExit('no')"));
+    let ran = days.run(&["repo", "test", "one", "--json", "--no-repair"]).exits(1);
+    let report = &ran.json()["repositories"][0];
+    assert_eq!(report["outside"], serde_json::json!([".ssh/authorized_keys", "dropped"]), "{}", ran.all());
+    assert_eq!(days.world.text(".ssh/authorized_keys"), "mine\nevil", "it is said and nothing else");
+    days.source(write);
+    let shown = days.run(&["repo", "test", "one"]).exits(0);
+    shown.says("changed outside of its folder meanwhile: ~/.ssh/authorized_keys and 1 more\n");
+    days.world.write("repos/one/test_a.py", "def test_a():\n    assert 1\n");
+    let quiet = days.test().exits(0);
+    assert_eq!(quiet.json()["repositories"][0]["outside"], serde_json::json!([]), "{}", quiet.all());
 }
 
 #[test]
