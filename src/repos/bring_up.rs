@@ -11,7 +11,7 @@ use super::python::environment::{self, EnvOutcome, EnvSpec, PythonEnv};
 use super::python::interpreter::Interpreter;
 use super::python::plan::PythonPlan;
 use super::python::repair::{self, Cutoff, Resolve};
-use super::testing::failure::{Facts, Failure, Stage, classify};
+use super::testing::failure::{Facts, Failure, Stage, classify, known};
 use super::testing::run::{self, TestSpec, Tested};
 use crate::base::error::Fault;
 use crate::base::time::Timestamp;
@@ -87,6 +87,8 @@ pub enum Environment {
     Postponed {
         /// For what.
         why: String,
+        /// The class of that.
+        failure: Option<Failure>,
     },
     /// It could not be made.
     Failed(Fault, Option<Failure>),
@@ -120,7 +122,9 @@ impl BroughtUp {
     pub fn failure(&self) -> Option<&Failure> {
         match (&self.tested, &self.environment) {
             (Some(tested), _) => tested.failure.as_ref(),
-            (None, Environment::Failed(_, failure)) => failure.as_ref(),
+            (None, Environment::Failed(_, failure) | Environment::Postponed { failure, .. }) => {
+                failure.as_ref()
+            }
             _ => None,
         }
     }
@@ -199,7 +203,7 @@ fn attempt(spec: &BringUp, resolve: Resolve, doing: &dyn Fn(Doing)) -> Try {
     let environment = environment(spec, &resolve, doing);
     let install = started.elapsed();
     let failure = match &environment {
-        Environment::Failed(_, failure) => failure.clone(),
+        Environment::Failed(_, failure) | Environment::Postponed { failure, .. } => failure.clone(),
         _ => None,
     };
     let mut one = Try { attempt: Attempt { resolve, install, failure }, environment, tested: None };
@@ -222,7 +226,10 @@ fn environment(spec: &BringUp, resolve: &Resolve, doing: &dyn Fn(Doing)) -> Envi
     match environment::ensure(&env) {
         EnvOutcome::Built(made) => Environment::Built(made),
         EnvOutcome::Present(found) => Environment::Present(found),
-        EnvOutcome::Postponed { why } => Environment::Postponed { why },
+        EnvOutcome::Postponed { why } => {
+            let failure = known("index-unreachable", &why, &spec.facts);
+            Environment::Postponed { why, failure }
+        }
         EnvOutcome::Failed(broken) => {
             let (ending, text) = broken.said();
             let failure = classify(Stage::Install, Some(ending), text, None, &spec.facts);
@@ -311,7 +318,7 @@ mod tests {
                 known("import-fails-after-install", "cannot import name", &Facts::default()),
             )
         };
-        let waits = || one(Environment::Postponed { why: "offline".into() }, None);
+        let waits = || one(Environment::Postponed { why: "offline".into(), failure: None }, None);
         let done = finished(vec![red(), waits()]);
         assert!(matches!(done.environment, Environment::NotNeeded));
         let green = one(Environment::NotNeeded, None);

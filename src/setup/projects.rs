@@ -1,9 +1,10 @@
 //! Python environments and tests of projects, several at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::outside::Outside;
 use super::phase::Phase;
 use super::record::{EnvironmentRecord, TestRecord};
 use super::report::{Event, Item, ProjectReport, State};
@@ -191,7 +192,7 @@ impl Run<'_> {
         known: Option<PythonEnv>,
         tests: bool,
         budget: &Mutex<Budget>,
-    ) -> Result<(Picked, BroughtUp, Vec<String>), Box<Item>> {
+    ) -> Result<Brought, Box<Item>> {
         let (phase, name) = (Phase::Python, project.name.as_str());
         let picked = self.pick(project, plan.as_ref(), known.as_ref())?;
         let waits = self.options.offline && plan.as_ref().is_some_and(needs_network);
@@ -241,17 +242,26 @@ impl Run<'_> {
         };
         let version = &picked.python.version;
         let doing = |doing| (self.events)(Event::Working(name.to_owned(), words_of(&doing, version)));
-        let before = if spec.tests.is_some() { inspect::changes(&project.dir) } else { BTreeMap::new() };
+        let clones = self.wanted.projects.iter().map(|project| &project.dir);
+        let around = Outside::look(&RealSystem, self.dirs, clones);
+        let before = inspect::changes(&project.dir);
         let brought = bring_up(&spec, &doing);
-        let mut left_behind = Vec::new();
-        if brought.tested.is_some() {
-            let after = inspect::changes(&project.dir);
-            let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-            left_behind
-                .extend(names.into_iter().filter(|name| before.get(*name) != after.get(*name)).cloned());
-        }
-        Ok((picked, brought, left_behind))
+        let after = inspect::changes(&project.dir);
+        let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        let changed = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+        let left_behind = changed.cloned().collect();
+        Ok(Brought { picked, brought, left_behind, outside: around.changed(&RealSystem) })
     }
+}
+
+/// What came of bringing a project up.
+pub(super) struct Brought {
+    pub(super) picked: Picked,
+    pub(super) brought: BroughtUp,
+    /// Files of the clone that are not what they were before.
+    pub(super) left_behind: Vec<String>,
+    /// What is not what it was in the home, outside of the clone.
+    pub(super) outside: Vec<String>,
 }
 
 /// The interpreter of a project.

@@ -83,8 +83,12 @@ pub struct ProjectReport {
     pub failure: Option<Failure>,
     /// What could not be done, in words, when there is no environment.
     pub trouble: Option<String>,
-    /// Files of the clone that its tests changed or left, in order; nothing is done about them.
+    /// The environment only waits for the network.
+    pub waits: bool,
+    /// Files of the clone that its build and its tests changed or left, in order; nothing is done about them.
     pub left_behind: Vec<String>,
+    /// What changed in the home outside of the clone while these ran, as paths below it; nothing is done about it.
+    pub outside: Vec<String>,
     /// The full log of the last step.
     pub log: Option<PathBuf>,
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::phase::Phase;
-use super::projects::{Done, Picked};
+use super::projects::{Brought, Done, Picked};
 use super::record::{EnvironmentRecord, TestRecord};
 use super::report::{Item, ProjectReport, State, TestReport, Tried, outcome};
 use super::run::{Options, Run, words};
@@ -22,14 +22,8 @@ use crate::sys::{signal, tree};
 
 impl Run<'_> {
     /// What was brought up, as items, a report, and what is remembered.
-    pub(super) fn tell(
-        &self,
-        project: &Project,
-        brought: (Picked, BroughtUp, Vec<String>),
-        report: ProjectReport,
-        done: &mut Done,
-    ) {
-        let (picked, brought, left_behind) = brought;
+    pub(super) fn tell(&self, project: &Project, brought: Brought, report: ProjectReport, done: &mut Done) {
+        let Brought { picked, brought, left_behind, outside } = brought;
         let name = project.name.as_str();
         let mut report = ProjectReport {
             python: Some(picked.python.version.clone()),
@@ -37,6 +31,7 @@ impl Run<'_> {
             attempts: brought.attempts.iter().map(Tried::from).collect(),
             failure: brought.failure().cloned(),
             left_behind,
+            outside,
             ..report
         };
         match &brought.environment {
@@ -57,8 +52,8 @@ impl Run<'_> {
                 };
                 done.items.push(item);
             }
-            Environment::Postponed { why } => {
-                report.trouble = Some(why.clone());
+            Environment::Postponed { why, .. } => {
+                (report.trouble, report.waits) = (Some(why.clone()), true);
                 let next = format!("{}, once the network is there", self.options.again(Phase::Python, name));
                 done.items.push(Item::new(Phase::Python, name, State::Postponed, why).next(next));
             }
@@ -76,6 +71,9 @@ impl Run<'_> {
             report.tests = Some(TestReport { notices, ..TestReport::from(tested) });
             let item = self.tested(project, &brought, tested, done);
             done.items.push(item);
+        }
+        if let (Some(item), Some(changed)) = (done.items.last_mut(), some_of(&report.outside)) {
+            item.detail.push_str(&format!("; outside of its folder changed meanwhile: {changed}"));
         }
         done.unused.extend(brought.unused);
         done.report = Some(report);
@@ -175,6 +173,13 @@ pub(super) fn not_installed(
             item(format!("could not be installed: {what}")).next(options.again(Phase::Python, name))
         }
     }
+}
+
+/// Paths below the home in a few words; `None` for none.
+pub fn some_of(paths: &[String]) -> Option<String> {
+    let (first, more) = paths.split_first()?;
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    Some(format!("~/{}{more}", printable(first)))
 }
 
 /// Points the link that a project's alias uses to its environment, by one rename.

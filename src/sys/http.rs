@@ -24,7 +24,7 @@ pub enum HttpError {
     Setup(String),
     /// The proxy that git's configuration names is of a kind that is not spoken here, or no address.
     Proxy(String),
-    /// The file of authorities that git's configuration names cannot be used, with the reason.
+    /// The file or folder of authorities that git's configuration names cannot be used, with the reason.
     Authorities(PathBuf, String),
     /// The address is not an http or https one.
     NotHttp(String),
@@ -75,8 +75,12 @@ impl Diagnose for HttpError {
             Self::Certificate(_) => vec![
                 "behind an inspecting proxy, set SSL_CERT_FILE to a bundle that has its authority".into(),
             ],
-            Self::Proxy(_) => vec!["set http.proxy to an http:// or https:// address".into()],
-            Self::Authorities(..) => vec!["correct http.sslCAInfo, or GIT_SSL_CAINFO where it is set".into()],
+            Self::Proxy(_) => vec!["set http.proxy to an http, https, socks4 or socks5 address".into()],
+            Self::Authorities(..) => vec![
+                "correct http.sslCAInfo and http.sslCAPath, or GIT_SSL_CAINFO and GIT_SSL_CAPATH where these \
+                 are set"
+                    .into(),
+            ],
             _ => Vec::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! The HTTP clients, one for each way to a server: with the machine's proxy and authorities, or with others.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +21,11 @@ const CONNECT: Duration = Duration::from_secs(10);
 const ABANDONED: Duration = Duration::from_secs(180);
 /// The largest file of authorities, in bytes.
 const AUTHORITIES: u64 = 16 << 20;
+/// The largest file in a folder of authorities, in bytes, and how many are read.
+const LARGEST: u64 = 1 << 20;
+const MOST: usize = 2000;
+/// The kinds of proxy that are spoken; those with an h let the proxy look the name up.
+const PROXIES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 /// What is set for the way to a server besides the environment.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -29,12 +34,18 @@ pub struct Route {
     pub proxy: Option<String>,
     /// A file of certificate authorities that replaces the machine's.
     pub authorities: Option<PathBuf>,
+    /// A folder of authorities, each in a file named by a hash as OpenSSL names them; they come besides the others.
+    pub more_authorities: Option<PathBuf>,
 }
 
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let proxy = self.proxy.as_deref().map(redact::url);
-        f.debug_struct("Route").field("proxy", &proxy).field("authorities", &self.authorities).finish()
+        f.debug_struct("Route")
+            .field("proxy", &proxy)
+            .field("authorities", &self.authorities)
+            .field("more_authorities", &self.more_authorities)
+            .finish()
     }
 }
 
@@ -97,12 +108,13 @@ fn build(plain: bool, route: &Route) -> Result<Client, HttpSetup> {
         Some("") => builder.no_proxy(),
         Some(named) => {
             let bad = || HttpSetup::Proxy(printable(&redact::url(named)));
-            if named.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme, "http" | "https")) {
+            if named.split_once("://").is_some_and(|(scheme, _)| !PROXIES.contains(&scheme)) {
                 return Err(bad());
             }
             builder.proxy(Proxy::all(named).map_err(|_| bad())?.no_proxy(NoProxy::from_env()))
         }
     };
+    let more = route.more_authorities.as_deref().filter(|_| !plain).map(in_folder).transpose()?;
     if plain {
         builder = builder.tls_certs_only([]);
     } else if let Some(path) = &route.authorities {
@@ -112,7 +124,30 @@ fn build(plain: bool, route: &Route) -> Result<Client, HttpSetup> {
         if certificates.is_empty() {
             return Err(bad("it has no certificate".into()));
         }
-        builder = builder.tls_certs_only(certificates);
+        builder = builder.tls_certs_only(certificates.into_iter().chain(more.into_iter().flatten()));
+    } else if let Some(more) = more {
+        builder = builder.tls_certs_merge(more);
     }
     builder.build().map_err(|error| HttpSetup::Client(chain(&error)))
+}
+
+/// The certificates of a folder. As with OpenSSL, only names such as `9d66eef0.0` count, and a file that is none is
+/// passed over.
+fn in_folder(folder: &Path) -> Result<Vec<Certificate>, HttpSetup> {
+    let names = RealSystem.list(folder);
+    let names = names.map_err(|error| HttpSetup::Authorities(folder.to_path_buf(), error.to_string()))?;
+    let is_hashed = |name: &str| {
+        name.split_once('.').is_some_and(|(hash, number)| {
+            hash.len() == 8
+                && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+                && !number.is_empty()
+                && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    };
+    let hashed = names.iter().filter(|name| name.to_str().is_some_and(is_hashed)).take(MOST);
+    let read = |name| {
+        let bytes = RealSystem.read(&folder.join(name), LARGEST).ok()?;
+        Certificate::from_pem_bundle(&bytes).ok()
+    };
+    Ok(hashed.filter_map(read).flatten().collect())
 }

@@ -343,10 +343,16 @@ fn an_index_that_is_down_or_silent_is_waited_for() {
         let mut command = days.command(&["repo", "test", "one", "--json"]);
         command.env_remove("PIP_NO_INDEX").env_remove("PIP_FIND_LINKS");
         command.env("PIP_INDEX_URL", format!("http://{address}/simple")).env("PIP_DEFAULT_TIMEOUT", "1");
-        let ran = Ended::of(command.output().unwrap()).exits(2).says("the package index cannot be reached");
+        let ran = Ended::of(command.output().unwrap()).exits(2).class("index-unreachable");
         assert_eq!(ran.json()["items"][1]["state"], "postponed", "{}", ran.all());
         assert_eq!(days.environments(), (0, 0));
     }
+    let mut command = days.command(&["repo", "test", "one", "--json"]);
+    command.env("PATH", crate::world::path_variable()).env_remove("PIP_NO_INDEX").env("UV_HTTP_TIMEOUT", "1");
+    command.env("UV_DEFAULT_INDEX", format!("http://{}/simple", silent.local_addr().unwrap()));
+    let ran = Ended::of(command.output().unwrap()).exits(2).class("index-unreachable");
+    assert_eq!(ran.json()["repositories"][0]["waits"], true, "{}", ran.all());
+    assert!(String::from_utf8_lossy(&days.log("python")).contains("error sending request"), "uv asks");
     assert!(days.world.text(".local/state/devboot/setup.json").contains("\"python of one\""));
     days.test().exits(0).verdict("passed");
 }
@@ -369,12 +375,34 @@ fn what_tests_do_to_the_clone_is_said() {
                 open('../beside.txt', 'w').write('x')\n";
     days.repo(&[("test_a.py", test), ("kept.txt", "")]);
     let ran = days.test().exits(0).verdict("passed");
-    assert_eq!(ran.json()["repositories"][0]["left_behind"], serde_json::json!(["kept.txt", "made.txt"]));
+    let report = &ran.json()["repositories"][0];
+    assert_eq!(report["left_behind"], serde_json::json!(["kept.txt", "made.txt"]));
+    assert_eq!(report["outside"], serde_json::json!(["repos/beside.txt"]));
     assert_eq!(days.world.text("repos/one/made.txt"), "x", "it stays");
     days.run(&["repo", "remove", "one", "--yes"]).exits(3).says("stays");
     let shown = days.run(&["repo", "test", "one"]).exits(0);
     // What was there before is not the tests' doing, unless they change it again.
-    assert!(shown.stdout.contains("changed by its tests: kept.txt\n"), "{}", shown.all());
+    assert!(shown.stdout.contains("changed by its build or tests: kept.txt\n"), "{}", shown.all());
+}
+
+#[test]
+fn a_build_that_writes_into_the_home_is_seen_whether_it_ends_well_or_not() {
+    let days = Days::new();
+    days.world.write(".ssh/authorized_keys", "mine\n");
+    days.repo(&[("requirements.txt", "slow\npytest\n"), ("test_a.py", GREEN)]);
+    let write = "home = os.environ['HOME']\nopen(home + '/.ssh/authorized_keys', 'a').write('evil')\n\
+                 open(home + '/dropped', 'w')\n";
+    days.source(&format!("{write}raise SystemExit('no')"));
+    let ran = days.run(&["repo", "test", "one", "--json", "--no-repair"]).exits(1);
+    let report = &ran.json()["repositories"][0];
+    assert_eq!(report["outside"], serde_json::json!([".ssh/authorized_keys", "dropped"]), "{}", ran.all());
+    assert_eq!(days.world.text(".ssh/authorized_keys"), "mine\nevil", "it is said and nothing else");
+    days.source(write);
+    let shown = days.run(&["repo", "test", "one"]).exits(0);
+    shown.says("changed outside of its folder meanwhile: ~/.ssh/authorized_keys and 1 more\n");
+    days.world.write("repos/one/test_a.py", "def test_a():\n    assert 1\n");
+    let quiet = days.test().exits(0);
+    assert_eq!(quiet.json()["repositories"][0]["outside"], serde_json::json!([]), "{}", quiet.all());
 }
 
 #[test]
@@ -500,7 +528,7 @@ fn files_that_are_too_large_or_too_odd() {
     git(&days.world, &dir, &["rm", "-q", "Makefile"]);
     commit(&days.world, &dir, &[], "2021-03-03T12:00:00Z");
     fs::remove_dir_all(days.world.path("repos/one")).unwrap();
-    let ran = days.test();
+    let ran = days.test().says("requirements.txt: it is larger than 1 MB");
     assert!(ran.code.is_some_and(|code| code < 3), "{}", ran.all());
 }
 

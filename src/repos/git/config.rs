@@ -116,6 +116,7 @@ impl Settings {
             }
         }
         let authorities = var("GIT_SSL_CAINFO").or_else(|| last("sslcainfo").map(str::to_owned));
+        let folder = var("GIT_SSL_CAPATH").or_else(|| last("sslcapath").map(str::to_owned));
         let at_home = |path: String| match (path.strip_prefix("~/"), var("HOME")) {
             (Some(rest), Some(home)) => Path::new(&home).join(rest),
             _ => PathBuf::from(path),
@@ -124,6 +125,7 @@ impl Settings {
             route: Route {
                 proxy: last("proxy").map(str::to_owned),
                 authorities: authorities.filter(|path| !path.is_empty()).map(at_home),
+                more_authorities: folder.filter(|path| !path.is_empty()).map(at_home),
             },
             headers,
             unverified: var("GIT_SSL_NO_VERIFY").is_some()
@@ -312,6 +314,10 @@ mod tests {
         let rules = settings.http("https://h/x", home);
         assert_eq!(rules.route.authorities.as_deref(), Some(Path::new("/home/me/ca.pem")));
         assert!(rules.unverified && !settings.http("https://g/x", home).unverified);
+        assert_eq!(rules.route.more_authorities, None);
+        let env = |name: &str| (name == "GIT_SSL_CAPATH").then(|| "/cas".to_owned());
+        let folder = settings.http("https://h/x", env).route.more_authorities;
+        assert_eq!(folder.as_deref(), Some(Path::new("/cas")));
         let env = |name: &str| (name == "GIT_SSL_CAINFO").then(|| "/ca".to_owned());
         assert_eq!(settings.http("https://h/x", env).route.authorities.as_deref(), Some(Path::new("/ca")));
     }

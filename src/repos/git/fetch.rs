@@ -101,6 +101,11 @@ impl<'a> Fetch<'a> {
         self.fetch(&mut self.remote()?, refspecs, None).map_err(|error| self.named(error))
     }
 
+    /// Brings one more commit, and what is missing of its history, to a repository that has some.
+    pub(super) fn more(&self, commit: &str, history: History) -> Result<(), CloneError> {
+        self.attempt_all(Some(commit), history).map(drop).map_err(|error| self.named(error))
+    }
+
     /// What broke in the link says more than what libgit2 made of it.
     fn named(&self, error: CloneError) -> CloneError {
         let is_vague = matches!(error, CloneError::Git(_) | CloneError::Pack(_));

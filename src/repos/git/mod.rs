@@ -1,5 +1,6 @@
 //! Clones: addresses, the way to a server, what may be written, what is there already.
 
+mod along;
 pub mod batch;
 mod checkout;
 pub mod clone;

@@ -13,6 +13,7 @@ use git2::{
     CheckoutNotificationType, Delta, DiffOptions, ErrorCode, Oid, Repository, RepositoryState, StatusOptions,
 };
 
+use super::along::Forward;
 use super::batch;
 use super::clone::{CloneError, CloneSpec, git};
 use super::config::{Place, Settings};
@@ -21,7 +22,7 @@ use super::fetch::{Fetch, Received};
 use super::inspect::{self, Found};
 use super::link::Link;
 use super::url::GitUrl;
-use super::{nested, reference, tree_check};
+use super::{along, nested, reference, tree_check};
 use crate::base::error::Fault;
 use crate::base::text::printable;
 use crate::sys::env;
@@ -146,7 +147,22 @@ fn run(spec: &CloneSpec, progress: &dyn Fn(Received)) -> Result<UpdateOutcome, S
         }
         forward(&repo, spec, &now, to)?;
     }
-    outcome(&repo, before.commit, standing(&repo, spec)?.commit)
+    let (from, to) = (before.commit, standing(&repo, spec)?.commit);
+    if from == to {
+        return Ok(UpdateOutcome::UpToDate { commit: to.to_string() });
+    }
+    let left_out = along::bring(&Forward {
+        repo: &repo,
+        spec,
+        place: &place,
+        settings: &settings,
+        from,
+        to,
+        progress,
+        depth: 0,
+    })?;
+    let commits = between(&repo, from, to)?;
+    Ok(UpdateOutcome::Updated { from: from.to_string(), to: to.to_string(), commits, left_out })
 }
 
 fn standing(repo: &Repository, spec: &CloneSpec) -> Result<Standing, Stop> {
@@ -173,7 +189,7 @@ fn standing(repo: &Repository, spec: &CloneSpec) -> Result<Standing, Stop> {
 }
 
 /// The tracked files that are not as they were committed, the first few by name.
-fn changed(repo: &Repository) -> Result<Option<String>, Stop> {
+pub(super) fn changed(repo: &Repository) -> Result<Option<String>, git2::Error> {
     let mut options = StatusOptions::new();
     options.include_untracked(false).include_ignored(false).exclude_submodules(true);
     let statuses = repo.statuses(Some(&mut options))?;
@@ -323,22 +339,10 @@ fn neither_old_nor_new(repo: &Repository, work: &Path, old: Oid, new: Oid) -> Re
     Ok(edited)
 }
 
-fn outcome(repo: &Repository, from: Oid, to: Oid) -> Result<UpdateOutcome, Stop> {
-    if from == to {
-        return Ok(UpdateOutcome::UpToDate { commit: to.to_string() });
-    }
+/// How many commits lead from one to the other, the last included.
+fn between(repo: &Repository, from: Oid, to: Oid) -> Result<usize, Stop> {
     let mut walk = repo.revwalk()?;
     walk.push(to)?;
     walk.hide(from)?;
-    let pins = |commit: Oid| -> Result<Vec<tree_check::Pinned>, Stop> {
-        let tree = repo.find_commit(commit)?.tree_id();
-        Ok(tree_check::submodules(repo, tree).map_err(CloneError::Tree)?)
-    };
-    let before = pins(from)?;
-    let moved = pins(to)?.into_iter().filter(|pin| !before.contains(pin));
-    let left_out = moved
-        .map(|pin| format!("{}: 'git submodule update --init' brings it", printable(&pin.path)))
-        .collect();
-    let (from, to) = (from.to_string(), to.to_string());
-    Ok(UpdateOutcome::Updated { from, to, commits: walk.count(), left_out })
+    Ok(walk.count())
 }

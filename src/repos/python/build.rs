@@ -212,5 +212,8 @@ fn is_network(text: &str) -> bool {
         "ConnectTimeoutError",
         "operation timed out",
     ];
-    SIGNS.iter().any(|sign| text.contains(sign))
+    // Waiting does not help against a certificate that nobody vouches for.
+    const CERTIFICATE: [&str; 2] = ["CERTIFICATE_VERIFY_FAILED", "invalid peer certificate"];
+    let any = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
+    any(&SIGNS) && !any(&CERTIFICATE)
 }

@@ -121,7 +121,7 @@ fn exclusion(minor: Minor, findings: &[Finding], pins: &[Pin]) -> Option<String>
         _ => None,
     });
     let by_pin = || {
-        let pin = pins.iter().find(|pin| pin.fit(minor) == Fit::No)?;
+        let pin = pins.iter().find(|pin| pin.applies(minor) && pin.fit(minor) == Fit::No)?;
         Some(match &pin.requires {
             Some(range) => format!("{}=={} needs Python {range}", pin.name, pin.version),
             None => format!("{}=={} has nothing for it", pin.name, pin.version),
@@ -131,15 +131,17 @@ fn exclusion(minor: Minor, findings: &[Finding], pins: &[Pin]) -> Option<String>
 }
 
 fn with_wheels(minor: Minor, pins: &[Pin]) -> usize {
-    pins.iter().filter(|pin| pin.fit(minor) == Fit::Wheel).count()
+    // What is not asked for with this version stands in no one's way.
+    pins.iter().filter(|pin| !pin.applies(minor) || pin.fit(minor) == Fit::Wheel).count()
 }
 
 /// `, and 14 of 14 pins have wheels for it`.
 fn wheels(minor: Minor, pins: &[Pin]) -> String {
-    if pins.is_empty() {
+    let asked: Vec<Pin> = pins.iter().filter(|pin| pin.applies(minor)).cloned().collect();
+    if asked.is_empty() {
         return String::new();
     }
-    format!(", and {} of {} pins have wheels for it", with_wheels(minor, pins), pins.len())
+    format!(", and {} of {} pins have wheels for it", with_wheels(minor, &asked), asked.len())
 }
 
 fn ranges(findings: &[Finding]) -> Option<String> {
@@ -182,6 +184,7 @@ mod tests {
             minors: minors.iter().copied().collect::<BTreeSet<u32>>(),
             stable_from: None,
             source: true,
+            only: None,
         }
     }
 
@@ -245,6 +248,17 @@ mod tests {
         let (version, _, _) =
             chosen_of(&[("pyproject.toml", "[project]\nrequires-python = '<3.10'\n")], &[], ALL);
         assert_eq!(version, "3.9.1");
+    }
+
+    #[test]
+    fn a_pin_counts_for_the_pythons_that_it_is_asked_for() {
+        let of = |only: &str, pin: Pin| Pin { only: Some(only.into()), ..pin };
+        let pins = [of("<3.9", pin("numpy", ">=3.7", &[7, 8])), of(">=3.9", pin("numpy", ">=3.9", &[9, 10]))];
+        let files = [("Dockerfile", "FROM python:3.8\n")];
+        let (version, why, _) = chosen_of(&files, &pins, ALL);
+        assert_eq!(version, "3.8.1");
+        assert_eq!(why, "Dockerfile line 1 says 3.8, and 1 of 1 pins have wheels for it");
+        assert_eq!(chosen_of(&[], &pins, ALL).0, "3.10.1", "the newest that all of its pins have wheels for");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::marker::{self, Holds};
 use super::version::{Minor, Ranges};
 use crate::base::digest::Digest;
 use crate::sys::env;
@@ -36,6 +37,20 @@ pub struct Pin {
     pub stable_from: Option<u32>,
     /// It can be built from source.
     pub source: bool,
+    /// The Pythons that it is asked for, as PEP 440 bounds; `None`: for all.
+    #[serde(skip)]
+    pub only: Option<String>,
+}
+
+/// An exact pin of a requirement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exact {
+    /// The package, as the index writes it.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The Pythons that it is asked for, as PEP 440 bounds; `None`: for all.
+    pub only: Option<String>,
 }
 
 /// How a pin fits a Python.
@@ -50,6 +65,12 @@ pub enum Fit {
 }
 
 impl Pin {
+    /// Whether it is asked for with a Python.
+    pub fn applies(&self, python: Minor) -> bool {
+        let only = self.only.as_deref().and_then(Ranges::parse);
+        only.is_none_or(|only| only.admits(python))
+    }
+
     /// How it fits a Python.
     pub fn fit(&self, python: Minor) -> Fit {
         let range = self.requires.as_deref().and_then(Ranges::parse);
@@ -73,25 +94,28 @@ const AT_ONCE: usize = 8;
 const LARGEST: u64 = 48 << 20;
 const TIME: Duration = Duration::from_secs(20);
 
-/// The exact pins of requirements: name as the index writes it, and version. Lines with markers or addresses tell
-/// nothing that is always true.
-pub fn pins<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = Vec::new();
+/// The exact pins of requirements. Lines with addresses, or with markers that cannot be told here, say nothing.
+pub fn pins<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Exact> {
+    let mut found: Vec<Exact> = Vec::new();
     for line in texts.flat_map(str::lines) {
         let line = line.split(" #").next().unwrap_or_default().trim();
+        let line = line.split(" --").next().unwrap_or_default().trim_end_matches(['\\', ' ']);
+        let (line, marker) = line.split_once(';').unwrap_or((line, ""));
         let Some((name, version)) = line.split_once("==") else { continue };
+        let only = match marker::read(marker, cfg!(target_os = "macos")) {
+            Holds::Always => None,
+            Holds::With(bounds) => Some(bounds),
+            Holds::Never | Holds::Unknown => continue,
+        };
         let name = normal(name.split('[').next().unwrap_or_default().trim());
         let version = version.split([' ', '\\']).next().unwrap_or_default().trim();
         let plain = |text: &str| {
             !text.is_empty()
                 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+'))
         };
-        if plain(&name)
-            && plain(version)
-            && !line.contains(';')
-            && !found.iter().any(|(known, _)| *known == name)
-        {
-            found.push((name, version.to_owned()));
+        let is_known = |known: &Exact| known.name == name && (known.only.is_none() || known.only == only);
+        if plain(&name) && plain(version) && !found.iter().any(is_known) {
+            found.push(Exact { name, version: version.to_owned(), only });
         }
     }
     found.truncate(MOST);
@@ -167,11 +191,13 @@ pub fn is_forbidden(var: impl Fn(&str) -> Option<String>) -> bool {
 
 /// What is known of these pins; those that nothing is known of are left out. `cache` keeps the answers; `offline`
 /// asks nobody.
-pub fn ask(pins: &[(String, String)], index: &Index, cache: &Path, offline: bool) -> Vec<Pin> {
+pub fn ask(pins: &[Exact], index: &Index, cache: &Path, offline: bool) -> Vec<Pin> {
     let folder = cache.join("index").join(Digest::of(index.url.as_bytes()).short());
-    let found =
-        workers::each(pins, AT_ONCE, |(name, version)| Some(one(name, version, index, &folder, offline)));
-    found.into_iter().flatten().flatten().collect()
+    let found = workers::each(pins, AT_ONCE, |exact| {
+        let pin = one(&exact.name, &exact.version, index, &folder, offline)?;
+        Some(Pin { only: exact.only.clone(), ..pin })
+    });
+    found.into_iter().flatten().collect()
 }
 
 fn one(name: &str, version: &str, index: &Index, folder: &Path, offline: bool) -> Option<Pin> {
@@ -226,6 +252,7 @@ fn read(name: &str, version: &str, page: &[u8], arch: &str) -> Option<Pin> {
         minors: BTreeSet::new(),
         stable_from: None,
         source: false,
+        only: None,
     };
     let mut found = false;
     for file in &page.files {
@@ -296,10 +323,16 @@ mod tests {
     #[test]
     fn only_exact_pins_count() {
         let text = "Flask==1.0.2\nnumpy>=1.2\nscikit_learn[x]==0.22.2  # why\na==1; python_version<'3.8'\n-r b==2\n\
-                    git+https://h/x==1\nflask==9\nhashed==1.0 \\\n  --hash=sha256:x\n";
+                    git+https://h/x==1\nflask==9\nhashed==1.0 \\\n  --hash=sha256:x\n\
+                    both==1 ; python_version < \"3.9\" \\\n    --hash=sha256:x\nboth==2; python_version >= \"3.9\" --hash=sha256:x\n\
+                    pywin32==300; sys_platform == 'win32'\nodd==1; extra == 'x'\n";
         let found = pins([text].into_iter());
-        let names: Vec<String> = found.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        assert_eq!(names, ["flask 1.0.2", "scikit-learn 0.22.2", "hashed 1.0"]);
+        let words =
+            |pin: &Exact| format!("{} {} {}", pin.name, pin.version, pin.only.as_deref().unwrap_or("all"));
+        let words: Vec<String> = found.iter().map(words).collect();
+        let all = ["flask 1.0.2 all", "scikit-learn 0.22.2 all", "a 1 <3.8", "hashed 1.0 all"];
+        assert_eq!(words[..4], all);
+        assert_eq!(words[4..], ["both 1 <3.9", "both 2 >=3.9"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod index;
 pub mod interpreter;
 mod keyed;
 pub mod lock;
+mod marker;
 pub mod plan;
 pub mod repair;
 mod turn;

@@ -101,7 +101,8 @@ pub fn plan(read: &dyn Fn(&str) -> Option<String>, names: &[String], place: &str
         draft.local = true;
         draft.files.extend(read("setup.cfg").map(|text| ("setup.cfg".to_owned(), text)));
     }
-    if install == Install::Nothing && !tests {
+    draft.left_out.extend(unread(read, names));
+    if install == Install::Nothing && !tests && draft.left_out.is_empty() {
         return None;
     }
     let adds_pytest = tests && !draft.names_pytest;
@@ -120,6 +121,15 @@ pub fn plan(read: &dyn Fn(&str) -> Option<String>, names: &[String], place: &str
         left_out: draft.left_out,
         content,
     })
+}
+
+/// The files that are there and cannot be read, in words.
+fn unread(read: &dyn Fn(&str) -> Option<String>, names: &[String]) -> Vec<String> {
+    const FILES: [&str; 6] =
+        ["requirements.txt", "pyproject.toml", "setup.py", "Pipfile.lock", "Pipfile", "environment.yml"];
+    let there = FILES.iter().filter(|file| names.iter().any(|name| name == *file));
+    let unread = there.filter(|file| read(file).is_none());
+    unread.map(|file| format!("{file}: it is larger than 1 MB, or no text")).collect()
 }
 
 /// `requirements.txt`, a `constraints.txt` beside it, and the file for the tests when that is what brings pytest.
@@ -340,6 +350,14 @@ mod tests {
         assert_eq!(one, plan_of(&files("x==1"), "/b").unwrap(), "the place does not matter");
         let circle = [("requirements.txt", "-r requirements.txt\n-r ../../etc/passwd\n")];
         assert_eq!(plan_of(&circle, "/a").unwrap().inputs, ["requirements.txt"]);
+    }
+
+    #[test]
+    fn what_is_there_and_cannot_be_read_is_said() {
+        let names = ["README.md", "requirements.txt"].map(str::to_owned);
+        let plan = plan(&|_| None, &names, "/a").unwrap();
+        assert_eq!(plan.left_out, ["requirements.txt: it is larger than 1 MB, or no text"]);
+        assert_eq!(plan.install, Install::Nothing);
     }
 
     #[test]

@@ -51,6 +51,13 @@ pub(super) fn once_online(facts: &Facts, _: &str) -> String {
     format!("once the network is there: {}", test(facts))
 }
 
+pub(super) fn index_untrusted(facts: &Facts, _: &str) -> String {
+    format!(
+        "if that server is yours, name the file of its authority: PIP_CERT=FILE SSL_CERT_FILE=FILE {}",
+        test(facts)
+    )
+}
+
 pub(super) fn version_conflict(facts: &Facts, _: &str) -> String {
     format!("loosen one of the two in the requirements, then: {}", test(facts))
 }

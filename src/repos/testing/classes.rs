@@ -52,6 +52,18 @@ pub const TABLE: &[Class] = &[
         repair: false,
     },
     Class {
+        id: "index-untrusted",
+        title: "nobody here vouches for the package index's certificate",
+        stages: &[Install],
+        evidence: Line(&[
+            &["confirming the ssl certificate"],
+            &["CERTIFICATE_VERIFY_FAILED"],
+            &["invalid peer certificate"],
+        ]),
+        advice: advice::index_untrusted,
+        repair: false,
+    },
+    Class {
         id: "index-unreachable",
         title: "the package index cannot be reached",
         stages: &[Install],

@@ -12,6 +12,17 @@ use crate::sys::env;
 use crate::sys::process::CommandSpec;
 use crate::sys::tree;
 
+/// What tox hands on to the tests although it does not know it, lest no report is written.
+const HANDED_ON: [&str; 3] = ["PYTEST_ADDOPTS", "COVERAGE_FILE", "PYTHONDONTWRITEBYTECODE"];
+
+/// The same in tox 4's words: in tox.ini, tox.toml and pyproject.toml, each for all environments and for the one that
+/// is run.
+fn handed_on() -> Vec<String> {
+    let places =
+        ["testenv", "testenv:py", "env_run_base", "env.py", "tool.tox.env_run_base", "tool.tox.env.py"];
+    places.iter().map(|place| format!("{place}.pass_env+={}", HANDED_ON.join(","))).collect()
+}
+
 /// A folder of our own, gone when it is dropped.
 pub struct Scratch(PathBuf);
 
@@ -104,8 +115,8 @@ impl Surroundings {
             .env("MYPY_CACHE_DIR", own("mypy"))
             .env("RUFF_CACHE_DIR", own("ruff"))
             .env("PYLINTHOME", own("pylint"))
-            // tox hands on only what it knows.
-            .env("TOX_OVERRIDE", "testenv.pass_env+=PYTEST_ADDOPTS,COVERAGE_FILE,PYTHONDONTWRITEBYTECODE")
+            .env("TOX_OVERRIDE", handed_on().join(";"))
+            .env("TOX_TESTENV_PASSENV", HANDED_ON.join(" "))
             .env("GIT_TERMINAL_PROMPT", "0")
             .without("PYTHONHOME")
             .without("PYTHONSTARTUP")

@@ -1,6 +1,8 @@
 //! git's own configuration on the way to a server: what works with git works here.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 
 use super::apart::clone_apart;
 use super::world::World;
@@ -87,6 +89,70 @@ fn certificates_are_checked_against_gits_authorities_and_never_not_at_all() {
     );
     let said = clone_apart(&world, &url, &none);
     assert!(said.contains(&made[0]), "{said}");
+
+    fs::remove_dir_all(world.path("home/x")).unwrap();
+    let folder = world.path("authorities");
+    fs::create_dir(&folder).unwrap();
+    fs::copy(&cert, folder.join("0a1b2c3d.0")).unwrap();
+    fs::write(folder.join("README"), "no certificate").unwrap();
+    fs::write(folder.join("ffffffff.0"), "no certificate").unwrap();
+    configure(&world, &format!("[http]\nsslCAPath = {}\n", folder.display()));
+    let said = clone_apart(&world, &url, &[("SSL_CERT_FILE", stranger.to_str().unwrap())]);
+    assert!(said.contains(&made[0]), "{said}");
+    fs::remove_dir_all(world.path("home/x")).unwrap();
+    let said = clone_apart(&world, &url, &[("GIT_SSL_CAPATH", "/nowhere")]);
+    assert!(said.contains("/nowhere cannot be used") && said.contains("GIT_SSL_CAPATH"), "{said}");
+}
+
+fn take(from: &mut TcpStream, count: u8) -> Vec<u8> {
+    let mut bytes = vec![0; count.into()];
+    from.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+/// Answers one client as a SOCKS 5 proxy does, brings it to `port` whatever host it asks for, and returns that host.
+fn socks(listener: &TcpListener, port: u16) -> String {
+    let (mut client, _) = listener.accept().unwrap();
+    let methods = take(&mut client, 2)[1];
+    take(&mut client, methods);
+    client.write_all(&[5, 0]).unwrap();
+    let head = take(&mut client, 5);
+    assert_eq!((head[1], head[3]), (1, 3), "a connection, to a host by its name");
+    let host = String::from_utf8(take(&mut client, head[4])).unwrap();
+    take(&mut client, 2);
+    client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+    let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Both);
+    });
+    let _ = std::io::copy(&mut server, &mut client);
+    host
+}
+
+#[test]
+fn a_socks_proxy_is_spoken_with_whoever_names_it() {
+    let world = configured("");
+    let made = world.repo("x", 1);
+    let http = world.http();
+    for named in ["git", "environment"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = format!("socks5h://{}", listener.local_addr().unwrap());
+        let text = if named == "git" { format!("[http]\nproxy = {proxy}\n") } else { String::new() };
+        configure(&world, &text);
+        let port = http.port;
+        // A look whether anybody is there comes first, and says nothing.
+        let proxied = std::thread::spawn(move || {
+            drop(listener.accept().unwrap());
+            socks(&listener, port)
+        });
+        let all = if named == "git" { "" } else { proxy.as_str() };
+        let said = clone_apart(&world, "http://far.invalid/git/x", &[("ALL_PROXY", all)]);
+        assert!(said.contains(&made[0]), "{named}: {said}");
+        assert_eq!(proxied.join().unwrap(), "far.invalid");
+        fs::remove_dir_all(world.path("home/x")).unwrap();
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod credential;
 mod history;
 mod python;
 mod receive;
+mod runners;
 mod shapes;
 mod ssh;
 mod submodule;

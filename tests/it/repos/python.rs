@@ -16,6 +16,8 @@ use devboot::repos::testing::verdict::Verdict;
 use devboot::sys::env;
 use devboot::sys::real::RealSystem;
 
+use super::world::World;
+
 struct Project {
     dir: tempfile::TempDir,
 }
@@ -174,4 +176,14 @@ fn an_index_that_cannot_be_reached_postpones() {
     let spec = project.env_spec();
     assert!(matches!(ensure(&spec), EnvOutcome::Postponed { .. }));
     assert_eq!(fs::read_dir(&spec.envs).unwrap().count(), 0);
+}
+
+#[test]
+fn an_index_that_nobody_vouches_for_is_not_waited_for() {
+    let world = World::new();
+    let (server, _) = world.https();
+    let index = format!("--index-url https://127.0.0.1:{}/simple\ndevboot-no-such-package\n", server.port);
+    let project = Project::new(&[("requirements.txt", &index)]);
+    let EnvOutcome::Failed(error) = ensure(&project.env_spec()) else { panic!("it was built, or waits") };
+    assert!(error.said().1.to_lowercase().contains("certificate"), "{error:?}");
 }

@@ -17,7 +17,9 @@ use devboot::repos::testing::verdict::Verdict;
 use devboot::sys::process::{self, CommandSpec, Ending, find};
 use devboot::sys::real::RealSystem;
 
-/// The environment that `tests/run` installs: pytest, Flask, uv. It is found by its uv.
+use super::world::World;
+
+/// The environment that `tests/run` installs: pytest, Flask, uv and the other tools. It is found by its uv.
 fn installed() -> PathBuf {
     let uv = find("uv").expect("tests/run puts uv on PATH");
     uv.parent().unwrap().parent().unwrap().to_owned()
@@ -36,18 +38,18 @@ fn env_in(dir: PathBuf) -> PythonEnv {
     PythonEnv { dir, record }
 }
 
-struct Shape {
+pub struct Shape {
     dir: tempfile::TempDir,
 }
 
 impl Shape {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub fn new(files: &[(&str, &str)]) -> Self {
         let shape = Self { dir: tempfile::tempdir().unwrap() };
         shape.write(files);
         shape
     }
 
-    fn write(&self, files: &[(&str, &str)]) {
+    pub fn write(&self, files: &[(&str, &str)]) {
         for (name, text) in files {
             let path = self.repo().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -69,7 +71,7 @@ impl Shape {
         }
     }
 
-    fn test(&self) -> Tested {
+    pub fn test(&self) -> Tested {
         self.test_as(&self.spec())
     }
 
@@ -107,7 +109,7 @@ fn class(tested: &Tested) -> &Failure {
     tested.failure.as_ref().unwrap_or_else(|| panic!("{tested:?}\n{log}"))
 }
 
-const GREEN: (&str, &str) = ("test_hello.py", "def test_a():\n    pass\n");
+pub const GREEN: (&str, &str) = ("test_hello.py", "def test_a():\n    pass\n");
 
 #[test]
 fn a_target_of_comments_is_no_test_and_discovery_is_reported_beside_it() {
@@ -371,12 +373,16 @@ fn what_cannot_be_installed_has_a_class_with_pip_and_with_uv() {
         fs::write(path.join(name).join("backend.py"), backend).unwrap();
         fs::write(path.join(name).join("m.c"), "#include <devboot_not_here.h>\n").unwrap();
     }
+    let world = World::new();
+    let (server, _) = world.https();
+    let strange = format!("--index-url=https://127.0.0.1:{}/simple", server.port);
     for tool in TOOLS {
         let class = |wanted: &[&str]| installer.fails(tool, wanted).class;
         assert_eq!(class(&["left", "right"]), "version-conflict", "{tool}");
         assert_eq!(class(&["devboot-no-such-package"]), "no-such-package", "{tool}");
         assert_eq!(class(&["-r", "hashes.txt"]), "hash-mismatch", "{tool}");
         assert_eq!(class(&["--index-url=http://127.0.0.1:1/simple", "x"]), "index-unreachable", "{tool}");
+        assert_eq!(class(&[&strange, "x"]), "index-untrusted", "{tool}");
         assert_eq!(class(&["./compiles"]), "build-needs-compiler", "{tool}");
         let raises = installer.fails(tool, &["./raises"]);
         assert_eq!(

@@ -186,6 +186,60 @@ fn hooks_and_helpers_of_a_clone_are_not_run() {
 }
 
 /// A clone `home/x` whose update was killed at this file of it; what the update had to do, and where it leads.
+#[test]
+fn submodules_that_nobody_changed_go_along_and_the_others_are_named() {
+    let world = World::new();
+    world.repo("x", 1);
+    let lib = world.repo("lib", 4);
+    let deep = world.repo("deep", 2);
+    let pin = |repo: &str, path: &str, commit: &str| {
+        let dir = world.path("srv").join(repo);
+        let info = format!("160000,{commit},{path}");
+        world.git(&dir, &["update-index", "--add", "--cacheinfo", &info], b"");
+        world.git(&dir, &["commit", "-q", "-m", "pin"], b"");
+        world.git(&dir, &["rev-parse", "HEAD"], b"")
+    };
+    let declare = |repo: &str, text: &str| {
+        fs::write(world.path("srv").join(repo).join(".gitmodules"), text).unwrap();
+        world.git(&world.path("srv").join(repo), &["add", ".gitmodules"], b"");
+    };
+    declare("lib", "[submodule \"deep\"]\n\tpath = deep\n\turl = ../deep\n");
+    let lib_old = pin("lib", "deep", &deep[0]);
+    let both =
+        "[submodule \"a\"]\n\tpath = in/a\n\turl = ../lib\n[submodule \"b\"]\n\tpath = b\n\turl = ../lib\n";
+    declare("x", both);
+    pin("x", "in/a", &lib_old);
+    let from = pin("x", "b", &lib[0]);
+    let http = world.http();
+    let url = format!("http://127.0.0.1:{}/git/x", http.port);
+    let specs = [("full", History::Full), ("one", History::Depth(1))];
+    let specs = specs.map(|(name, history)| have(&world, name, url.clone(), history));
+    let lib_new = pin("lib", "deep", &deep[1]);
+    pin("x", "in/a", &lib_new);
+    let to = pin("x", "b", &lib[3]);
+    for spec in &specs {
+        fs::write(spec.dest.join("b/file.txt"), "mine").unwrap();
+        let UpdateOutcome::Updated { from: was, to: is, left_out, .. } = update(spec, &|_| {}) else {
+            panic!("{}", spec.name)
+        };
+        assert_eq!((was, is), (from.clone(), to.clone()));
+        assert_eq!(left_out, ["b: files were changed in it: file.txt"], "{}", spec.name);
+        assert_eq!(head(&spec.dest.join("in/a")).as_deref(), Some(lib_new.as_str()));
+        assert_eq!(head(&spec.dest.join("in/a/deep")).as_deref(), Some(deep[1].as_str()));
+        assert_eq!(head(&spec.dest.join("b")).as_deref(), Some(lib[0].as_str()));
+        assert_eq!(fs::read_to_string(spec.dest.join("b/file.txt")).unwrap(), "mine");
+        let status = world.git(&spec.dest, &["submodule", "status", "--recursive"], b"");
+        assert!(
+            status.lines().filter(|line| line.starts_with('+')).all(|line| line.contains(" b ")),
+            "{status}"
+        );
+        for inside in ["in/a", "in/a/deep"] {
+            assert_eq!(world.git(&spec.dest.join(inside), &["status", "--porcelain"], b""), "");
+            world.git(&spec.dest.join(inside), &["fsck"], b"");
+        }
+    }
+}
+
 fn killed(world: &World, calls: &str, at: &str) -> (CloneSpec, String, String) {
     let made = world.repo("x", 1);
     commit(world, &[("a", Some("old")), ("gone", Some("old")), ("z", Some("old"))]);

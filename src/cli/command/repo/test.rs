@@ -14,6 +14,7 @@ use crate::cli::view;
 use crate::setup::phase::{Phase, Selection};
 use crate::setup::report::{Item, ProjectReport, State};
 use crate::setup::run::Options;
+use crate::setup::told::some_of;
 use crate::ui::{Printer, Style, table};
 
 /// Options.
@@ -140,12 +141,14 @@ fn row(printer: &Printer, report: &ProjectReport) -> Vec<String> {
     let install = match (&report.environment, report.reused) {
         (Some(_), true) => "there".to_owned(),
         (Some(_), false) => format!("{} ({tool})", seconds(installed)),
+        (None, _) if report.waits => printer.paint(Style::Warn, "waits"),
         (None, _) if report.trouble.is_some() => printer.paint(Style::Bad, "failed"),
         (None, _) => "-".to_owned(),
     };
     let versions = report.as_of.map_or_else(|| "today's".to_owned(), |date| format!("of {}", date.day()));
     let (style, tests) = match &report.tests {
         Some(tests) => (style(tests.verdict), tests.summary.clone()),
+        None if report.waits => (Style::Warn, "postponed".to_owned()),
         None if report.trouble.is_some() => (Style::Bad, "could not be installed".to_owned()),
         None => (Style::Faint, "-".to_owned()),
     };
@@ -193,8 +196,16 @@ fn notes(printer: &Printer, report: &ProjectReport) -> Vec<String> {
     }
     if let [first, more @ ..] = report.left_behind.as_slice() {
         let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-        lines.push(format!("{} {}{more}", label(Style::Warn, "changed by its tests:"), printable(first)));
+        lines.push(format!(
+            "{} {}{more}",
+            label(Style::Warn, "changed by its build or tests:"),
+            printable(first)
+        ));
     }
+    let outside = some_of(&report.outside).into_iter();
+    lines.extend(outside.map(|changed| {
+        format!("{} {changed}", label(Style::Warn, "changed outside of its folder meanwhile:"))
+    }));
     let green = report.tests.as_ref().is_some_and(|tests| tests.verdict == "passed");
     if let Some(failure) = report.failure.as_ref().filter(|_| !green) {
         lines.push(format!("{} {}: {}", label(Style::Bad, "why:"), failure.title, failure.evidence));
