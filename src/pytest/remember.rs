@@ -18,8 +18,11 @@ pub(super) fn remember(memory: &mut Memory, outcome: &Outcome, files: Option<&[S
     let is_all = files.is_some();
     memory.blind = outcome.blind || (memory.blind && !is_all);
     if let Some((names, strict)) = &outcome.modules {
-        memory.strict = *strict;
-        memory.sets.clone_from(&outcome.sets);
+        memory.strict = *strict || (memory.strict && !is_all);
+        if is_all {
+            memory.sets.clear();
+        }
+        memory.sets.extend(outcome.sets.iter().cloned());
         let known: BTreeSet<&String> = memory.modules.iter().collect();
         let new: Vec<String> = names.iter().filter(|name| !known.contains(name)).cloned().collect();
         // A selected run imports less than a whole one; what is no longer imported goes with the next whole one.

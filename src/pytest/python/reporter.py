@@ -87,10 +87,14 @@ class Reporter:
             self.sets.add(os.fsdecode(args[0]))
 
     def in_project(self):
+        """Whether the project does what happens now, itself or by a function of others; what a package does when it is imported is its
+        own, whoever imports it."""
         frame = sys._getframe(2)
         while frame is not None:
             if self.inside(frame.f_code.co_filename) is not None:
                 return True
+            if frame.f_code.co_name == "<module>":
+                return False
             frame = frame.f_back
         return False
 
