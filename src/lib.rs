@@ -23,7 +23,8 @@
 //! 4 history   base sys project run
 //! 4 setup     base sys host profile shell home repos ipc
 //! 4 pytest    base sys project run
-//! 5 session   base sys project run history pytest
+//! 4 related   base sys project run
+//! 5 session   base sys project run history pytest related
 //! 6 daemon    base sys project ipc watch run cloud history session
 //! 7 cli       base sys ui document host profile shell home repos project ipc watch run cloud history session setup daemon
 //! ```
@@ -45,6 +46,7 @@
 //! | [`cloud`] | credential providers: whose credentials, where from, how long, and how a tool gets them |
 //! | [`run`] | which stages run, when and where; their verdicts and events |
 //! | [`pytest`] | a project's tests warm and by what a change affects: fork server, import graph, selection |
+//! | [`related`] | tests of other languages by what a change affects, as their own tools say it |
 //! | [`history`] | every run and its stages in SQLite; questions about them |
 //! | [`session`] | one project at work: whose turn it is, what a run needs, what is remembered |
 //! | [`setup`] | the phases of `devboot setup` |
@@ -72,6 +74,7 @@ pub mod ipc;
 pub mod profile;
 pub mod project;
 pub mod pytest;
+pub mod related;
 pub mod repos;
 pub mod run;
 pub mod session;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::base::text::{counted, printable};
 use crate::base::time::span;
 use crate::project::model::StageId;
-use crate::run::event::{Failure, Outcome, RunEvent, Spent, StageEnd, Stream, Tests, Verdict};
+use crate::run::event::{Failure, Outcome, Portion, RunEvent, Spent, StageEnd, Stream, Tests, Verdict};
 use crate::ui::Style;
 
 /// What is shown besides the verdicts.
@@ -149,8 +149,8 @@ impl RunView {
                     _ => Vec::new(),
                 }
             }
-            RunEvent::Affected { stage, verdict, tests: count, files, rest, because, .. } => {
-                self.affected(stage, *verdict, *count, (*files, *rest), because)
+            RunEvent::Affected { stage, verdict, tests: count, files, rest, of, because, .. } => {
+                self.affected(stage, (*verdict, *count), (*files, *rest, *of), because)
             }
             RunEvent::TestsFinished { .. } => Vec::new(),
             RunEvent::Spent { .. } if !self.options.timings => Vec::new(),
@@ -174,15 +174,17 @@ impl RunView {
     fn affected(
         &self,
         stage: &StageId,
-        verdict: Verdict,
-        count: Tests,
-        (files, rest): (usize, usize),
+        (verdict, count): (Verdict, Tests),
+        (files, rest, of): (usize, usize, Portion),
         because: &[String],
     ) -> Vec<String> {
         let (style, _) = word(verdict);
-        let of = format!("{} in {}", tests(Some(count)), counted(files, "file"));
-        let mut lines =
-            vec![self.row(stage, style, "affected", &format!("{of}; {} to follow", counted(rest, "file")))];
+        let (place, follow) = (counted(files, of.noun()), counted(rest, of.noun()));
+        let of = match tests(Some(count)) {
+            none if none.is_empty() => place,
+            tests => format!("{tests} in {place}"),
+        };
+        let mut lines = vec![self.row(stage, style, "affected", &format!("{of}; {follow} to follow"))];
         lines.extend(because.iter().map(|why| self.paint(Style::Faint, &format!("    {}", printable(why)))));
         lines
     }

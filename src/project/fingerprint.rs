@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 
 use super::inputs::Inputs;
 use crate::base::digest::Digest;
@@ -198,16 +199,8 @@ impl Fingerprint {
 
     /// The items as bytes, to be kept.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![b'['];
-        for ((kind, name), value) in self.iter() {
-            if bytes.len() > 1 {
-                bytes.push(b',');
-            }
-            // Text into memory: there is nothing that could fail.
-            let _ = serde_json::to_writer(&mut bytes, &(kind.letter(), name, value.text()));
-        }
-        bytes.push(b']');
-        bytes
+        // Text into memory: there is nothing that could fail.
+        serde_json::to_vec(self).unwrap_or_default()
     }
 
     /// The items from bytes; `None` when they were not made by [`Fingerprint::to_bytes`].
@@ -215,27 +208,73 @@ impl Fingerprint {
         serde_json::from_slice(bytes).ok()
     }
 
-    /// The first item in which `self`, the newer one, differs from `old`.
-    pub fn first_difference(&self, old: &Self) -> Option<Difference> {
-        let (mut new, mut old) = (self.iter().peekable(), old.iter().peekable());
-        let (mut first, mut count) = (None, 0);
-        loop {
-            let (was, is) = match (old.peek(), new.peek()) {
-                (None, None) => break,
-                (Some((one, _)), Some((other, _))) if one == other => (old.next(), new.next()),
-                (Some((one, _)), Some((other, _))) if one > other => (None, new.next()),
-                (None, Some(_)) => (None, new.next()),
-                _ => (old.next(), None),
-            };
-            if was != is {
-                count += 1;
-                first = first.or(Some((was, is)));
+    /// The inputs, one by one, with whether each is there.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.inputs.iter().zip(&self.states).map(|(name, state)| (name, *state != State::Missing))
+    }
+
+    /// The inputs in which `self`, the newer one, differs from `old`, with whether each is there now; the error is the
+    /// first difference in anything else.
+    ///
+    /// # Errors
+    /// More than inputs differs.
+    pub fn changed_inputs(&self, old: &Self) -> Result<Vec<(String, bool)>, Box<Difference>> {
+        let mut changed = Vec::new();
+        for (was, is) in self.differing(old) {
+            match is.or(was) {
+                Some(((Kind::Input, name), _)) => {
+                    let missing = Value::State(&State::Missing);
+                    changed.push((name.to_owned(), is.is_some_and(|(_, state)| state != missing)));
+                }
+                _ => return Err(Box::new(difference((was, is), 1))),
             }
         }
-        let (was, is) = first?;
-        let ((kind, name), _) = is.or(was)?;
-        let text = |item: Option<(_, Value<'_>)>| item.map(|(_, value)| value.text());
-        Some(Difference { kind, name: name.to_owned(), old: text(was), new: text(is), count })
+        Ok(changed)
+    }
+
+    /// The first item in which `self`, the newer one, differs from `old`.
+    pub fn first_difference(&self, old: &Self) -> Option<Difference> {
+        let mut differing = self.differing(old);
+        let first = differing.next()?;
+        Some(difference(first, 1 + differing.count()))
+    }
+
+    /// What differs, as it was and as it is.
+    fn differing<'a>(&'a self, old: &'a Self) -> impl Iterator<Item = Pair<'a>> {
+        let (mut new, mut old) = (self.iter().peekable(), old.iter().peekable());
+        std::iter::from_fn(move || {
+            loop {
+                let (was, is) = match (old.peek(), new.peek()) {
+                    (None, None) => return None,
+                    (Some((one, _)), Some((other, _))) if one == other => (old.next(), new.next()),
+                    (Some((one, _)), Some((other, _))) if one > other => (None, new.next()),
+                    (None, Some(_)) => (None, new.next()),
+                    _ => (old.next(), None),
+                };
+                if was != is {
+                    return Some((was, is));
+                }
+            }
+        })
+    }
+}
+
+/// An item by its kind and its name.
+type Item<'a> = ((Kind, &'a str), Value<'a>);
+
+/// An item as it was and as it is; one of them may be missing.
+type Pair<'a> = (Option<Item<'a>>, Option<Item<'a>>);
+
+fn difference((was, is): Pair<'_>, count: usize) -> Difference {
+    let (kind, name) = is.or(was).map_or((Kind::Format, ""), |(of, _)| of);
+    let text = |item: Option<Item<'_>>| item.map(|(_, value)| value.text());
+    Difference { kind, name: name.to_owned(), old: text(was), new: text(is), count }
+}
+
+/// Item by item, as [`Fingerprint::from_bytes`] reads it.
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(|((kind, name), value)| (kind.letter(), name, value.text())))
     }
 }
 
@@ -312,132 +351,4 @@ fn short(value: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    type Items<'a> = &'a [(Kind, &'a str, &'a str)];
-
-    fn of(items: Items<'_>) -> Fingerprint {
-        let mut found = Fingerprint::new();
-        let is_input = |(kind, ..): &&(Kind, &str, &str)| *kind == Kind::Input;
-        for (kind, name, value) in items.iter().filter(|item| !is_input(item)) {
-            found.add(*kind, *name, *value);
-        }
-        let inputs = items.iter().filter(is_input);
-        let names = Names::sorted(inputs.clone().map(|(_, name, _)| *name));
-        found.set_inputs(
-            Inputs::of(names),
-            inputs.map(|(.., value)| State::of_text(value).unwrap()).collect(),
-        );
-        found
-    }
-
-    fn words(old: Items<'_>, new: Items<'_>) -> String {
-        of(new).first_difference(&of(old)).map_or_else(String::new, |difference| difference.to_string())
-    }
-
-    #[test]
-    fn the_first_difference_is_named_with_old_and_new() {
-        use Kind::*;
-        let (a, b) = (Digest::of(b"a").to_string(), Digest::of(b"b").to_string());
-        let cases: [(Items<'_>, Items<'_>, String); 9] = [
-            (
-                &[(Input, "a.py", &a)],
-                &[(Input, "a.py", &b)],
-                format!("a.py changed ({} → {})", &a[..8], &b[..8]),
-            ),
-            (&[], &[(Input, "a\n.py", &a)], "a\\u{a}.py is new".into()),
-            (&[(Input, "a.py", &a)], &[], "a.py is gone".into()),
-            (
-                &[(Param, "params.yaml: lr", "0.1")],
-                &[(Param, "params.yaml: lr", "0.2")],
-                "params.yaml: lr 0.1 → 0.2".into(),
-            ),
-            (&[(Package, "numpy", "1.26")], &[(Package, "numpy", "2.0")], "package numpy 1.26 → 2.0".into()),
-            (&[], &[(Package, "numpy", "2.0")], "package numpy 2.0 was installed".into()),
-            (&[(Variable, "TOKEN", &a)], &[(Variable, "TOKEN", &b)], "$TOKEN changed".into()),
-            (&[(Python, "", "3.11.7")], &[(Python, "", "3.12.1")], "Python changed: 3.11.7 → 3.12.1".into()),
-            (
-                &[(Command, "command", "ls"), (Input, "a", &a), (Input, "b", &a)],
-                &[(Command, "command", "ls -l"), (Input, "a", &b)],
-                "its command changed: ls → ls -l, and 2 other items".into(),
-            ),
-        ];
-        for (old, new, expected) in cases {
-            assert_eq!(words(old, new), expected);
-        }
-        assert_eq!(words(&[(Input, "a", &a)], &[(Input, "a", &a)]), "");
-    }
-
-    #[test]
-    fn long_values_are_digests() {
-        let long = "x".repeat(10_000);
-        assert!(of(&[(Kind::Command, "command", &long)]).to_bytes().len() < 200);
-    }
-
-    fn state() -> impl Strategy<Value = State> {
-        let file =
-            |(byte, executable): (u8, bool)| State::File { digest: Digest::of(&[byte % 2]), executable };
-        prop_oneof![any::<(u8, bool)>().prop_map(file), Just(State::Missing), Just(State::Dir)]
-    }
-
-    type Texts = BTreeMap<String, String>;
-    type States = BTreeMap<String, State>;
-
-    fn some() -> impl Strategy<Value = (Texts, States, Texts)> {
-        let texts = || prop::collection::btree_map("[a-c]{1,2}", ".{0,3}", 0..5);
-        (texts(), prop::collection::btree_map("[a-c]{1,2}", state(), 0..5), texts())
-    }
-
-    fn made((params, inputs, variables): &(Texts, States, Texts)) -> Fingerprint {
-        let mut found = Fingerprint::new();
-        params.iter().for_each(|(name, value)| found.add(Kind::Param, name.as_str(), value.as_str()));
-        variables.iter().for_each(|(name, value)| found.add(Kind::Variable, name.as_str(), value.as_str()));
-        found.set_inputs(Inputs::of(Names::sorted(inputs.keys())), inputs.values().cloned().collect());
-        found
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_kept_is_what_was_and_equal_means_equal(a in some(), b in some()) {
-            let (one, other) = (made(&a), made(&b));
-            let again = Fingerprint::from_bytes(&one.to_bytes()).unwrap();
-            prop_assert_eq!(again.digest(), one.digest());
-            prop_assert_eq!(again.first_difference(&one), None);
-            let items = |some: &(Texts, States, Texts)| {
-                let mut some = some.clone();
-                some.1.retain(|_, state| *state != State::Dir);
-                some
-            };
-            let same = items(&a) == items(&b);
-            prop_assert_eq!(one.digest() == other.digest(), same);
-            prop_assert_eq!(one.first_difference(&other).is_none(), same);
-        }
-
-        #[test]
-        fn the_first_difference_is_the_first_and_all_are_counted(a in some(), b in some()) {
-            let texts = |of: &Fingerprint| -> BTreeMap<(Kind, String), String> {
-                of.iter().map(|((kind, name), value)| ((kind, name.to_owned()), value.text())).collect()
-            };
-            let (old, new) = (made(&a), made(&b));
-            let (before, after) = (texts(&old), texts(&new));
-            let keys: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
-            let different: Vec<_> = keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).collect();
-            let expected = different.first().map(|key| Difference {
-                kind: key.0,
-                name: key.1.clone(),
-                old: before.get(*key).cloned(),
-                new: after.get(*key).cloned(),
-                count: different.len(),
-            });
-            prop_assert_eq!(new.first_difference(&old), expected);
-        }
-
-        #[test]
-        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-            let _ = Fingerprint::from_bytes(&bytes);
-        }
-    }
-}
+mod tests;

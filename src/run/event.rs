@@ -79,6 +79,27 @@ pub struct Tests {
     pub skipped: u32,
 }
 
+/// What a choice of tests is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Portion {
+    /// Files that hold tests.
+    #[default]
+    File,
+    /// Packages, as the language has them.
+    Package,
+}
+
+impl Portion {
+    /// What one is called.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Package => "package",
+        }
+    }
+}
+
 /// One failure that was found in a tool's output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -246,13 +267,16 @@ pub enum RunEvent {
         stage: StageId,
         /// What came of them.
         verdict: Verdict,
-        /// How many there were.
+        /// How many there were; none where their tool does not count them.
         tests: Tests,
-        /// In how many files.
+        /// In how many files, or packages.
         files: usize,
-        /// How many files follow.
+        /// How many of them follow.
         rest: usize,
-        /// Why they were chosen: a sentence for each of the first files.
+        /// Which of the two is counted.
+        #[serde(default)]
+        of: Portion,
+        /// Why they were chosen: a sentence for each of the first.
         because: Vec<String>,
     },
     /// Tests have ended, some at once.

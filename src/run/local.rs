@@ -34,22 +34,45 @@ impl Executor for Local {
     }
 }
 
-async fn attempt(unit: &Unit, recorder: &mut Recorder, mut stop: Stop) -> Attempt {
+async fn attempt(unit: &Unit, recorder: &mut Recorder, stop: Stop) -> Attempt {
     let spec = match &unit.stage.action {
         Action::Run(command) => spec(command, &unit.prepared),
         Action::Pytest(tests) => pytest(&tests.args, &unit.prepared),
         Action::Http(_) | Action::Service(_) => return Attempt::not_started("it is no command that ends"),
     };
-    let mut offspring = match start(&spec) {
+    follow(&spec, recorder, (stop, Deadline::of(unit)), &mut |_, _| ()).await
+}
+
+/// When an attempt has taken too long.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Option<(Instant, Duration)>);
+
+impl Deadline {
+    /// Of an attempt that begins now.
+    pub fn of(unit: &Unit) -> Self {
+        Self(unit.stage.timeout.map(|limit| (Instant::now() + limit, limit)))
+    }
+}
+
+/// Runs a command to its end, or until it is to end; what it writes goes to the recorder and to `heard`.
+pub async fn follow(
+    spec: &CommandSpec,
+    recorder: &mut Recorder,
+    (mut stop, Deadline(deadline)): (Stop, Deadline),
+    heard: &mut (dyn FnMut(Stream, &[u8]) + Send),
+) -> Attempt {
+    let mut offspring = match start(spec) {
         Ok(offspring) => offspring,
         Err(why) => return Attempt::not_started(why),
     };
-    let deadline = unit.stage.timeout.map(|limit| (Instant::now() + limit, limit));
     let mut given = None;
     loop {
         tokio::select! {
             happening = offspring.next() => match happening {
-                Happening::Wrote(written, bytes) => recorder.wrote(stream(written), bytes),
+                Happening::Wrote(written, bytes) => {
+                    recorder.wrote(stream(written), bytes);
+                    heard(stream(written), bytes);
+                }
                 Happening::Ended(ending) => {
                     let (verdict, note) = given.map_or((None, None), |(verdict, note)| (Some(verdict), note));
                     let ending = verdict.is_none().then_some(ending);
@@ -71,7 +94,7 @@ async fn attempt(unit: &Unit, recorder: &mut Recorder, mut stop: Stop) -> Attemp
 }
 
 /// Starts a command, or says in a sentence why it cannot be.
-pub(super) fn start(spec: &CommandSpec) -> Result<Offspring, String> {
+pub fn start(spec: &CommandSpec) -> Result<Offspring, String> {
     // A missing directory and a missing program are the same error to the system.
     let cwd = spec.cwd.as_deref().unwrap_or(Path::new("/"));
     if !matches!(crate::sys::content::look(cwd), Ok(crate::sys::content::Look::Dir)) {
@@ -82,7 +105,7 @@ pub(super) fn start(spec: &CommandSpec) -> Result<Offspring, String> {
 }
 
 /// The command as it is started: nothing of our environment, only what the stage is given.
-pub(super) fn spec(command: &Command, prepared: &Prepared) -> CommandSpec {
+pub fn spec(command: &Command, prepared: &Prepared) -> CommandSpec {
     let spec = match command {
         Command::Shell(text) => CommandSpec::new("sh").args(["-c", text]),
         Command::Words(words) => {

@@ -5,7 +5,7 @@ use std::path::Path;
 use tokio::time::Instant;
 
 use super::capture::Capture;
-use super::event::{Failure, RunEvent, RunId, Spent, Stream, TestResult, Tests, Verdict};
+use super::event::{Failure, Portion, RunEvent, RunId, Spent, Stream, TestResult, Tests, Verdict};
 use super::feed::Feed;
 use super::logs::Logs;
 use super::outcome::{Found, Readers};
@@ -88,8 +88,14 @@ impl Recorder {
     }
 
     /// The tests that a change affects have run, in so many files; those of the rest follow.
-    pub fn affected(
+    pub fn affected(&mut self, verdict: Verdict, tests: Tests, counts: (usize, usize), because: Vec<String>) {
+        self.affected_of(Portion::File, verdict, tests, counts, because);
+    }
+
+    /// The same for tests that are chosen by more than their files.
+    pub fn affected_of(
         &mut self,
+        of: Portion,
         verdict: Verdict,
         tests: Tests,
         (files, rest): (usize, usize),
@@ -97,7 +103,7 @@ impl Recorder {
     ) {
         self.tick();
         let (run, stage) = (self.run, self.stage.clone());
-        self.feed.send(RunEvent::Affected { run, stage, verdict, tests, files, rest, because });
+        self.feed.send(RunEvent::Affected { run, stage, verdict, tests, files, rest, of, because });
     }
 
     /// Tests have ended; what is told at once is bounded.

@@ -16,6 +16,7 @@ use crate::project::inputs::{Inputs, Listing, Selector};
 use crate::project::model::{Action, Pipeline, Stage, StageId};
 use crate::project::python::{self, Python};
 use crate::pytest::executor::Ground;
+use crate::related::executor as related;
 use crate::run::event::{RunId, StageEnd, Trigger, Verdict};
 use crate::run::outputs;
 use crate::run::unit::{Prepared, Site, Unit};
@@ -352,6 +353,18 @@ impl Ground for Desk {
 
     fn python(&self) -> Option<Arc<Python>> {
         lock(&self.state).python.clone()
+    }
+}
+
+impl related::Ground for Desk {
+    fn fingerprint(&self, unit: &Unit) -> Option<Arc<Fingerprint>> {
+        let stood = lock(&self.state).prepared.get(&unit.stage.id).cloned()?;
+        let items = stood.items.or_else(|| self.kept(&unit.stage).map(Arc::new))?;
+        (Some(items.digest()) == unit.prepared.fingerprint).then_some(items)
+    }
+
+    fn holds(&self, unit: &Unit) -> bool {
+        unit.prepared.fingerprint.is_some_and(|was| self.changed_since(&unit.stage, &was).is_none())
     }
 }
 

@@ -16,12 +16,12 @@ use crate::project::inputs::{Listing, Selector};
 use crate::project::model::{Pipeline, Stage, StageId};
 use crate::pytest::executor::{Pytest, PytestExecutor};
 use crate::pytest::explain::Explained;
+use crate::related::executor::RelatedExecutor;
 use crate::run::cache::Cache;
 use crate::run::dispatcher::{Job, Order, RunRecord, execute};
 use crate::run::event::{RunEvent, RunId, Verdict};
 use crate::run::feed::{Feed, Follower, feed};
 use crate::run::flow::Tools;
-use crate::run::local::Local;
 use crate::run::logs::Logs;
 use crate::run::service::Services;
 use crate::run::unit::{Prepared, Unit};
@@ -108,7 +108,7 @@ impl Session {
         let tools = Arc::new(Tools {
             root: root.to_owned(),
             site: Arc::clone(&desk) as _,
-            executors: vec![("local", Arc::new(Local))],
+            executors: vec![("local", Arc::new(RelatedExecutor::new(Arc::clone(&desk) as _, &places.own)))],
             pytest: Some(Arc::new(PytestExecutor(Arc::new(Pytest::new(
                 Arc::clone(&desk) as _,
                 &places.own,

@@ -19,6 +19,7 @@ mod pipeline;
 mod project;
 mod pytest_warm;
 mod rc_files;
+mod related;
 mod repair;
 mod repo_bad_days;
 mod repo_command;
