@@ -180,19 +180,32 @@ impl Live {
     /// The next line with this text in it, styles aside, and never one that was seen before.
     #[track_caller]
     pub fn until(&mut self, text: &str) -> String {
+        let [line] = self.until_each([text]);
+        line
+    }
+
+    /// The next line with each of these texts in it, in whatever order they come.
+    #[track_caller]
+    pub fn until_each<const N: usize>(&mut self, texts: [&str; N]) -> [String; N] {
         let deadline = Instant::now() + PATIENCE;
         let from = self.seen.len();
+        let mut found = [const { None }; N];
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok(line) => {
                     let plain = plain(&line);
                     self.seen.push(line);
-                    if plain.contains(text) {
-                        return plain;
+                    for (found, text) in found.iter_mut().zip(texts) {
+                        if found.is_none() && plain.contains(text) {
+                            *found = Some(plain.clone());
+                        }
+                    }
+                    if found.iter().all(Option::is_some) {
+                        return found.map(Option::unwrap);
                     }
                 }
-                Err(why) => panic!("no {text:?} ({why}) in\n{}", self.seen[from..].join("\n")),
+                Err(why) => panic!("not all of {texts:?} ({why}) in\n{}", self.seen[from..].join("\n")),
             }
         }
     }
