@@ -172,7 +172,9 @@ fn what_cannot_be_started_or_watched_is_said() {
     let demo = demo();
     demo.watch(&["--", "no-such-program"]).ends().exits(64).says("cannot start no-such-program");
     demo.watch(&["nowhere", "--", "true"]).ends().exits(1).says("cannot watch nowhere");
-    demo.watch(&["--once"]).ends().exits(64);
+    for alone in [&["--once"][..], &["--restart"], &["-e", "py"]] {
+        demo.watch(alone).ends().exits(64).says("COMMAND");
+    }
 }
 
 #[test]
