@@ -168,13 +168,10 @@ impl Watcher {
     /// What files held is known from a table, but for those that were touched since it was made.
     pub fn seed(&mut self, table: &Contents, now: Instant) {
         self.drain(now);
-        for name in self.known.names().iter().filter(|name| !self.settle.is_pending(name)) {
-            if self.known.content(name).is_none()
-                && let Some(digest) = table.last(name)
-            {
-                self.known.set_content(name, Some(digest.number()));
-            }
-        }
+        let Self { known, settle, .. } = self;
+        known.learn(|name| {
+            if settle.is_pending(name) { None } else { table.last(name).map(|digest| digest.number()) }
+        });
     }
 
     /// When [`Watcher::take`] is to be asked; `None`: not before something happens.
