@@ -1,5 +1,6 @@
 //! The command line as clap reads it: one row a command, and the options that all of them have.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -32,6 +33,42 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// One command on its own.
+#[derive(Parser)]
+struct Alone<A: Args> {
+    #[command(flatten)]
+    global: Global,
+    #[command(flatten)]
+    args: A,
+}
+
+impl<A: Args> Alone<A> {
+    fn read(args: &[OsString], command: impl Fn(A) -> Command) -> Option<Cli> {
+        let Self { global, args } = Self::try_parse_from(args).ok()?;
+        Some(Cli { global, command: command(args) })
+    }
+}
+
+impl Cli {
+    /// The command line. What is asked for many times a day is read alone first, for clap makes ready whatever it may have to
+    /// read, and for all commands that takes longer than some of them do. What is not understood there (help, mistakes) is
+    /// read as a whole.
+    pub fn read(args: &[OsString]) -> Result<Self, clap::Error> {
+        Self::alone(args).map_or_else(|| Self::try_parse_from(args), Ok)
+    }
+
+    fn alone(args: &[OsString]) -> Option<Self> {
+        // The name of the command stands where that of the program would.
+        let args = args.get(1..)?;
+        match args.first()?.to_str()? {
+            "run" => Alone::read(args, Command::Run),
+            "use" => Alone::read(args, Command::Use),
+            "cloud" => Alone::read(args, Command::Cloud),
+            _ => None,
+        }
+    }
 }
 
 /// Options of every command.
@@ -134,6 +171,54 @@ impl Command {
             Command::Apply(args) if !args.is_dry() => Use::Change,
             Command::Status(_) | Command::Doctor(_) => Use::Kept,
             _ => Use::Look,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn a_command_that_is_read_alone_is_what_it_is_among_all_others() {
+        for line in [
+            "devboot run",
+            "devboot run test train --force --json -C /p",
+            "devboot run --home /h -q -n",
+            "devboot use dev --via value",
+            "devboot use --off",
+            "devboot cloud status --json",
+            "devboot cloud credential-process dev",
+            "devboot cloud exec dev -- env --json",
+        ] {
+            let alone = Cli::alone(&words(line)).map(|cli| format!("{cli:?}"));
+            assert_eq!(alone, Cli::try_parse_from(words(line)).ok().map(|cli| format!("{cli:?}")), "{line}");
+            assert!(alone.is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_alone_is_answered_as_always() {
+        for line in [
+            "devboot",
+            "devboot status",
+            "devboot run --help",
+            "devboot run -h",
+            "devboot run --version",
+            "devboot run --no-such-option",
+            "devboot run -q -v",
+            "devboot use dev --off",
+            "devboot cloud",
+            "devboot cloud no-such-command",
+        ] {
+            assert!(Cli::alone(&words(line)).is_none(), "{line}");
+            let (ours, whole) = (Cli::read(&words(line)), Cli::try_parse_from(words(line)));
+            let said = |read: Result<Cli, clap::Error>| read.map_err(|error| error.to_string()).map(|_| ());
+            assert_eq!(said(ours), said(whole), "{line}");
         }
     }
 }

@@ -16,7 +16,6 @@ pub mod setup_view;
 pub mod show_profile;
 pub mod view;
 
-use clap::Parser;
 use clap::error::ErrorKind as ClapKind;
 
 use crate::base::error::{ErrorKind, Fault};
@@ -29,7 +28,7 @@ use context::Context;
 
 /// Parses the arguments, runs the command and says how it ended.
 pub fn main() -> Exit {
-    let cli = match Cli::try_parse_from(env::args()) {
+    let cli = match Cli::read(&env::args()) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

@@ -69,7 +69,7 @@ pub(super) fn watched(begin: &Begin, session: Option<&Session>) -> Result<Edge, 
     let unwatchable = |error: std::io::Error| {
         let more = match error.raw_os_error() {
             Some(code) if code == rustix::io::Errno::MFILE.raw_os_error() => {
-                "; too many programs watch files: raise fs.inotify.max_user_instances, or end one of them"
+                "; the service has too many files open: keep fewer projects, or raise its limit (ulimit -n)"
             }
             _ => "",
         };

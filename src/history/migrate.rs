@@ -49,6 +49,21 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (project, stage)
     ) STRICT, WITHOUT ROWID;
     ",
+    // In a table without row ids SQLite reads a row as a whole to compare its key, and the items of a stage may be megabytes.
+    "
+    CREATE TABLE last_by_row (
+        project INTEGER NOT NULL REFERENCES project(id) ON DELETE CASCADE,
+        stage TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        verdict TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        items BLOB NOT NULL,
+        PRIMARY KEY (project, stage)
+    ) STRICT;
+    INSERT INTO last_by_row SELECT project, stage, run, verdict, fingerprint, items FROM last;
+    DROP TABLE last;
+    ALTER TABLE last_by_row RENAME TO last;
+    ",
     "
     CREATE TABLE test (
         project INTEGER NOT NULL REFERENCES project(id) ON DELETE CASCADE,
@@ -83,4 +98,38 @@ pub(super) fn bring_up(connection: &mut Connection) -> Result<bool, Error> {
         change.commit()?;
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_first_version_keeps_what_stages_were_in_a_table_that_is_read_row_by_row() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(STEPS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO project (id, root) VALUES (3, '/p');
+                 INSERT INTO last (project, stage, run, verdict, fingerprint, items)
+                 VALUES (3, 'test', 7, 'passed', 'abc', x'0102');",
+            )
+            .unwrap();
+        assert!(bring_up(&mut connection).unwrap());
+        let row = connection.query_row(
+            "SELECT project, stage, run, verdict, fingerprint, items FROM last",
+            [],
+            |row| {
+                let (project, stage, run): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                let (verdict, fingerprint, items): (String, String, Vec<u8>) =
+                    (row.get(3)?, row.get(4)?, row.get(5)?);
+                Ok((project, stage, run, verdict, fingerprint, items))
+            },
+        );
+        assert_eq!(row.unwrap(), (3, "test".into(), 7, "passed".into(), "abc".into(), vec![1, 2]));
+        let without_row_ids = "SELECT wr FROM pragma_table_list WHERE name = 'last'";
+        assert!(!connection.query_row(without_row_ids, [], |row| row.get::<_, bool>(0)).unwrap());
+        assert!(bring_up(&mut connection).unwrap(), "and once only");
+    }
 }

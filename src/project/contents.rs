@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::table::{Known, Table, number};
 use crate::base::digest::Digest;
 use crate::sys::clock;
-use crate::sys::content::{self, Look};
+use crate::sys::content::{self, Below, Look};
 use crate::sys::system::{ReadSystem, WriteSystem, replace};
 use crate::sys::workers;
 
@@ -71,10 +71,12 @@ impl Contents {
     /// What many paths hold now, in their order; files are read on several cores.
     pub fn of_all<P: AsRef<str> + Sync>(&mut self, paths: &[P]) -> Vec<Content> {
         let mut all = Vec::with_capacity(paths.len());
+        let below = Below::of(&self.root).ok();
         for block in paths.chunks(BLOCK) {
             let parts = parts(block);
-            let look =
-                |part: &&[P]| Some(part.iter().map(|path| self.look(path.as_ref())).collect::<Vec<_>>());
+            let look = |part: &&[P]| {
+                Some(part.iter().map(|path| self.look(below.as_ref(), path.as_ref())).collect::<Vec<_>>())
+            };
             let found = workers::each(&parts, parts.len(), look);
             let found = found.into_iter().flatten().flatten();
             all.extend(block.iter().zip(found).map(|(path, found)| self.keep(path.as_ref(), found)));
@@ -89,14 +91,12 @@ impl Contents {
 
     /// Whether these paths are files that hold what the table says. Every one is looked at, none is read.
     pub fn holds<P: AsRef<str> + Sync>(&self, paths: &[P]) -> bool {
+        let Ok(below) = Below::of(&self.root) else { return paths.is_empty() };
         let holds = |part: &&[P]| {
-            let mut full = PathBuf::new();
             Some(part.iter().all(|path| {
-                full.clone_from(&self.root);
-                full.push(path.as_ref());
                 let known = self.known(path.as_ref()).filter(|known| !known.racy);
                 known.is_some_and(
-                    |known| matches!(content::look(&full), Ok(Look::File(stamp)) if number(&stamp) == known.stamp),
+                    |known| matches!(below.look(path.as_ref()), Ok(Look::File(stamp)) if number(&stamp) == known.stamp),
                 )
             }))
         };
@@ -128,14 +128,15 @@ impl Contents {
         self.table.get(number(path))
     }
 
-    fn look(&self, path: &str) -> Found {
-        let full = self.root.join(path);
-        match content::look(&full) {
+    /// `below` is the root; without it every look begins at the root of the file system.
+    fn look(&self, below: Option<&Below>, path: &str) -> Found {
+        let full = || self.root.join(path);
+        match below.map_or_else(|| content::look(&full()), |below| below.look(path)) {
             Ok(Look::File(stamp)) => match self.known(path) {
                 Some(known) if known.stamp == number(&stamp) && !known.racy => {
                     Found::Same(known.digest, stamp.executable)
                 }
-                _ => read(&full),
+                _ => read(&full()),
             },
             Ok(Look::Dir) => Found::Other(Content::Dir),
             Ok(Look::Absent) => Found::Other(Content::Absent),

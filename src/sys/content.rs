@@ -2,9 +2,11 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::base::digest::Digest;
@@ -48,6 +50,36 @@ pub fn look(path: &Path) -> io::Result<Look> {
             Ok(Look::Absent)
         }
         Err(error) => Err(error),
+    }
+}
+
+/// A directory below which many files are looked at: a look begins there, and not at the root of the file system.
+#[derive(Debug)]
+pub struct Below(OwnedFd);
+
+impl Below {
+    /// Below a directory, wherever it is moved.
+    pub fn of(dir: &Path) -> io::Result<Self> {
+        // Nobody reads it: what is in it may be looked at even where it may not be listed.
+        #[cfg(target_os = "linux")]
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        #[cfg(not(target_os = "linux"))]
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(rustix::fs::open(dir, flags, Mode::empty())?))
+    }
+
+    /// Looks as [`look`] does; an empty path is the directory itself.
+    pub fn look(&self, path: &str) -> io::Result<Look> {
+        let path = if path.is_empty() { "." } else { path };
+        match rustix::fs::statat(&self.0, path, AtFlags::empty()) {
+            Ok(stat) => Ok(match FileType::from_raw_mode(stat.st_mode) {
+                FileType::RegularFile => Look::File(of_stat(&stat)),
+                FileType::Directory => Look::Dir,
+                _ => Look::Other,
+            }),
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(Look::Absent),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -100,6 +132,18 @@ fn stamp(meta: &Metadata) -> Stamp {
     }
 }
 
+/// As [`stamp`] has it. The fields have other types on other systems.
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+fn of_stat(stat: &rustix::fs::Stat) -> Stamp {
+    Stamp {
+        file: (stat.st_dev as u64, stat.st_ino as u64),
+        size: stat.st_size as u64,
+        modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u32),
+        changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
+        executable: stat.st_mode & 0o100 != 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -132,5 +176,21 @@ mod tests {
         assert!(digest(&dir.path().join("fifo")).is_err());
         assert_eq!(look(&dir.path().join("fifo/x")).unwrap(), Look::Absent);
         assert_eq!(look(dir.path()).unwrap(), Look::Dir);
+    }
+
+    #[test]
+    fn a_look_below_a_directory_is_the_same_look() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("d")).unwrap();
+        fs::write(dir.path().join("d/a"), "one").unwrap();
+        std::os::unix::fs::symlink("d/a", dir.path().join("link")).unwrap();
+        std::os::unix::fs::symlink("loop", dir.path().join("loop")).unwrap();
+        let below = Below::of(dir.path()).unwrap();
+        for path in ["", "d", "d/a", "link", "loop", "gone", "d/a/x", "/dev/null"] {
+            let (one, other) = (below.look(path), look(&dir.path().join(path)));
+            assert_eq!(one.as_ref().ok(), other.as_ref().ok(), "{path}");
+            assert_eq!(one.err().map(|error| error.to_string()), other.err().map(|error| error.to_string()));
+        }
+        assert!(Below::of(&dir.path().join("d/a")).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! File events, whichever way the system tells of them: one queue that can be emptied at any moment.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
@@ -61,6 +61,8 @@ pub enum Queue {
     Inotify(Inotify),
     /// What other systems have.
     Elsewhere(Elsewhere),
+    /// Nobody tells: one end of a pipe, and the other, into which nothing is written.
+    Silent(PipeReader, PipeWriter),
 }
 
 impl Queue {
@@ -73,12 +75,18 @@ impl Queue {
         }
     }
 
+    /// A queue in which nothing ever is, for whom the system has none.
+    pub fn silent() -> io::Result<Self> {
+        io::pipe().map(|(reader, writer)| Self::Silent(reader, writer))
+    }
+
     /// Watches a directory, not what is below it. A directory that is watched already keeps its watch.
     pub fn add(&mut self, dir: &Path) -> io::Result<i32> {
         match self {
             #[cfg(target_os = "linux")]
             Self::Inotify(queue) => queue.add(dir),
             Self::Elsewhere(queue) => queue.add(dir),
+            Self::Silent(..) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -88,6 +96,7 @@ impl Queue {
             #[cfg(target_os = "linux")]
             Self::Inotify(queue) => queue.remove(watch),
             Self::Elsewhere(queue) => queue.remove(watch),
+            Self::Silent(..) => {}
         }
     }
 
@@ -97,6 +106,7 @@ impl Queue {
             #[cfg(target_os = "linux")]
             Self::Inotify(queue) => queue.drain(each),
             Self::Elsewhere(queue) => queue.drain(each),
+            Self::Silent(..) => Ok(()),
         }
     }
 
@@ -113,6 +123,7 @@ impl AsFd for Queue {
             #[cfg(target_os = "linux")]
             Self::Inotify(queue) => queue.as_fd(),
             Self::Elsewhere(queue) => queue.as_fd(),
+            Self::Silent(queue, _) => queue.as_fd(),
         }
     }
 }

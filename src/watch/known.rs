@@ -99,6 +99,20 @@ impl Known {
         }
     }
 
+    /// What files hold that nobody has read yet, as far as `content` knows. The list stays the one that others share.
+    pub fn learn(&mut self, content: impl Fn(&str) -> Option<u64>) {
+        for place in 0..self.stamps.len() {
+            let is_open =
+                self.stamps[place] != NONE && self.contents.get(place).is_none_or(|old| *old == NONE);
+            if is_open && let Some(now) = self.names.get(place).and_then(&content) {
+                self.set_at(place, now);
+            }
+        }
+        for (name, row) in self.added.iter_mut().filter(|(_, row)| row.content == NONE) {
+            row.content = content(name).unwrap_or(NONE);
+        }
+    }
+
     fn set_at(&mut self, place: usize, content: u64) {
         if content != NONE && self.contents.is_empty() {
             self.contents = vec![NONE; self.names.len()];
@@ -150,6 +164,7 @@ mod tests {
         Set(String, u64),
         Read(String, Option<u64>),
         Remove(String),
+        Learn(u64),
         List,
     }
 
@@ -159,6 +174,7 @@ mod tests {
             (name(), 1_u64..9).prop_map(|(name, stamp)| Step::Set(name, stamp)),
             (name(), prop::option::of(1_u64..9)).prop_map(|(name, content)| Step::Read(name, content)),
             name().prop_map(Step::Remove),
+            (1_u64..9).prop_map(Step::Learn),
             Just(Step::List),
         ]
     }
@@ -184,6 +200,13 @@ mod tests {
                     Step::Remove(name) => {
                         known.remove(&name);
                         model.remove(&name);
+                    }
+                    Step::Learn(content) => {
+                        let names = Arc::clone(&known.names);
+                        known.learn(|name| (name < "b").then_some(content));
+                        prop_assert!(Arc::ptr_eq(&names, &known.names));
+                        let open = model.range_mut(.."b".to_owned());
+                        open.for_each(|(_, row)| row.1 = row.1.or(Some(content)));
                     }
                     Step::List => prop_assert!(known.names().iter().eq(model.keys().map(String::as_str))),
                 }

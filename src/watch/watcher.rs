@@ -69,7 +69,7 @@ impl Watcher {
     /// touch counts as a change, unless somebody tells what it was ([`Watcher::seed`]).
     ///
     /// # Errors
-    /// The root cannot be read, or the system has no queue left.
+    /// The root cannot be read, or too many files are open.
     pub fn new(root: &Path, options: Options) -> io::Result<Self> {
         walk::list(root)?;
         let polled = if options.poll {
@@ -81,7 +81,13 @@ impl Watcher {
             };
             kind.map(|kind| format!("{kind} tells nothing of what others write"))
         };
-        let queue = Queue::new(options.teller, root)?;
+        let (queue, polled) = match Queue::new(options.teller, root) {
+            // Where no file can be opened any more, this fails, too.
+            Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
+                (Queue::silent()?, polled.or(Some(NO_QUEUE.to_owned())))
+            }
+            queue => (queue?, polled),
+        };
         let mut this = Self {
             ground: Ground::new(root, queue, rules(root, &options), polled),
             options,
@@ -162,13 +168,10 @@ impl Watcher {
     /// What files held is known from a table, but for those that were touched since it was made.
     pub fn seed(&mut self, table: &Contents, now: Instant) {
         self.drain(now);
-        for name in self.known.names().iter().filter(|name| !self.settle.is_pending(name)) {
-            if self.known.content(name).is_none()
-                && let Some(digest) = table.last(name)
-            {
-                self.known.set_content(name, Some(digest.number()));
-            }
-        }
+        let Self { known, settle, .. } = self;
+        known.learn(|name| {
+            if settle.is_pending(name) { None } else { table.last(name).map(|digest| digest.number()) }
+        });
     }
 
     /// When [`Watcher::take`] is to be asked; `None`: not before something happens.
@@ -413,6 +416,10 @@ impl Watcher {
         changes.retain(|change| change.kind != ChangeKind::Modified || !same.next().unwrap_or(false));
     }
 }
+
+/// Why nothing is watched where other programs have all queues for events that the system allows.
+const NO_QUEUE: &str =
+    "the system allows no more programs to be told of changes (fs.inotify.max_user_instances)";
 
 /// So many files are read one after the other.
 const FEW: usize = 64;

@@ -413,6 +413,8 @@ impl Keep {
             if self.edge.watcher.coverage().polled.is_none() {
                 self.edge.watcher.seed(&session.contents(), Instant::now());
             }
+            // The first run has needed more, code among it, than those that follow.
+            heap::give_back();
         }
         self.hold_no_more();
         if self.rest_if_it_goes_round(record).await {

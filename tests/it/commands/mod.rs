@@ -180,41 +180,32 @@ impl Live {
     /// The next line with this text in it, styles aside, and never one that was seen before.
     #[track_caller]
     pub fn until(&mut self, text: &str) -> String {
-        self.until_any(&[text], &[String::new()], text)
+        let [line] = self.until_each([text]);
+        line
     }
 
-    /// Lines with each of these texts, in whichever order they come.
+    /// The next line with each of these texts in it, in whatever order they come.
     #[track_caller]
-    pub fn until_all(&mut self, texts: &[&str]) -> Vec<String> {
-        let mut found = vec![String::new(); texts.len()];
-        while let Some(missing) = found.iter().position(String::is_empty) {
-            // The next line with any text is taken; what is missing is named when it does not come.
-            let line = self.until_any(texts, &found, texts[missing]);
-            for (text, found) in texts.iter().zip(&mut found) {
-                if line.contains(text) && found.is_empty() {
-                    found.clone_from(&line);
-                }
-            }
-        }
-        found
-    }
-
-    #[track_caller]
-    fn until_any(&mut self, texts: &[&str], found: &[String], missing: &str) -> String {
+    pub fn until_each<const N: usize>(&mut self, texts: [&str; N]) -> [String; N] {
         let deadline = Instant::now() + PATIENCE;
         let from = self.seen.len();
+        let mut found = [const { None }; N];
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok(line) => {
                     let plain = plain(&line);
                     self.seen.push(line);
-                    let wanted = |(text, found): (&&str, &String)| found.is_empty() && plain.contains(*text);
-                    if texts.iter().zip(found).any(wanted) {
-                        return plain;
+                    for (found, text) in found.iter_mut().zip(texts) {
+                        if found.is_none() && plain.contains(text) {
+                            *found = Some(plain.clone());
+                        }
+                    }
+                    if found.iter().all(Option::is_some) {
+                        return found.map(Option::unwrap);
                     }
                 }
-                Err(why) => panic!("no {missing:?} ({why}) in\n{}", self.seen[from..].join("\n")),
+                Err(why) => panic!("not all of {texts:?} ({why}) in\n{}", self.seen[from..].join("\n")),
             }
         }
     }

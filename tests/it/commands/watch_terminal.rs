@@ -32,14 +32,21 @@ fn the_starter_turns_red_for_a_broken_handler_and_green_when_it_is_mended() {
     let app = demo.text("app.py");
     demo.replace("app.py", &app.replace("\"Hello, ML!", "\"Goodbye"));
     live.until("changed: app.py");
-    // The service starts again while the tests run: which of them ends first is nobody's business.
-    let failed = "test_app.py:9 test_app.py::test_home_says_hello";
-    let seen = live.until_all(&["smoke  failed", failed, "app    ready"]);
-    assert!(seen[0].contains("expected the text 'Hello, ML!' in the body; it begins: Goodbye"), "{seen:?}");
-    live.until("RED in test, smoke, 1 failed");
+    // The tests run beside the restart, and which of them ends first is nobody's promise.
+    let [_, smoke, _, red] = live.until_each([
+        "app    ready",
+        "smoke  failed",
+        "test_app.py:9 test_app.py::test_home_says_hello",
+        "RED in",
+    ]);
+    assert!(smoke.contains("expected the text 'Hello, ML!' in the body; it begins: Goodbye"), "{smoke}");
+    assert!(red.contains("smoke") && red.contains("test") && red.contains("1 failed"), "{red}");
     demo.replace("app.py", &app.replace("return \"Hello, ML!\\n\"", "return undefined"));
-    live.until("RED in test, smoke");
+    live.until("smoke  failed");
+    let red = live.until("RED in");
+    assert!(red.contains("smoke") && red.contains("test"), "{red}");
     demo.replace("app.py", &app);
+    live.until("smoke  passed");
     live.until("GREEN 9 passed");
     live.types("q");
     live.ends().exits(0);
@@ -65,6 +72,25 @@ fn keys_run_again_and_a_red_end_is_red() {
     live.types("q");
     let all = live.ends().exits(2).stdout;
     assert!(all.contains("\u{1b}["), "there are colours on a terminal");
+}
+
+#[test]
+fn only_a_turn_of_the_colour_rings_and_notifies() {
+    let demo = Demo::new("[stage.a]\nrun = 'grep -q yes state'\ninputs = ['state']\n");
+    demo.write("state", "yes\n");
+    let mut live = demo.watch_on_terminal(&["--trust", "--bell", "--notify"]);
+    live.until("GREEN");
+    for (state, end) in [("no\n", "RED in a"), ("never\n", "RED in a"), ("yes!\n", "GREEN")] {
+        demo.replace("state", state);
+        live.until(end);
+    }
+    live.types("q");
+    let all = live.ends().exits(0).stdout;
+    let shown: Vec<&str> =
+        all.split("\u{1b}]9;devboot: ").skip(1).filter_map(|rest| rest.split('\u{7}').next()).collect();
+    assert_eq!(shown, ["red", "green again"], "{all:?}");
+    // Each notification ends with one, too.
+    assert_eq!(all.matches('\u{7}').count(), 2 * shown.len(), "{all:?}");
 }
 
 #[test]

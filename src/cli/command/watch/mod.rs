@@ -22,7 +22,7 @@ pub struct Args {
     /// Run this command on every change instead of the project's stages
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
-    /// Only files whose names end so; may be given several times
+    /// Only files whose names end so, for a command; stages name their inputs. May be given several times
     #[arg(short, long = "exts", value_name = "EXT", value_delimiter = ',')]
     extensions: Vec<String>,
     /// Leave out what matches this pattern, as in a .gitignore; may be given several times
@@ -64,6 +64,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         .build()
         .map_err(|error| Fault::new(ErrorKind::Failed, "cannot begin to watch").cause(error))?;
     let done = if args.command.is_empty() {
+        for_a_command(args)?;
         project::watch(context, args, &runtime)
     } else {
         runtime.block_on(any::watch(context, args))
@@ -73,11 +74,24 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     done
 }
 
+/// What only a command has a use for is no wish to be passed over. (clap asks for no command where another option forbids one.)
+fn for_a_command(args: &Args) -> Result<(), Fault> {
+    if args.extensions.is_empty() && !args.restart && !args.once {
+        return Ok(());
+    }
+    let fault =
+        Fault::new(ErrorKind::Usage, "--exts, --restart and --once are for a COMMAND, and there is none");
+    Err(fault
+        .hint("devboot watch -e py -- make test")
+        .hint("a project's stages name their own inputs in devboot.toml"))
+}
+
 fn unwatchable(root: &std::path::Path, error: &std::io::Error) -> Fault {
     let fault = Fault::new(ErrorKind::Failed, format!("cannot watch {}", root.display())).cause(error);
     match error.raw_os_error() {
-        Some(code) if code == rustix::io::Errno::MFILE.raw_os_error() => fault
-            .hint("too many programs watch files: raise fs.inotify.max_user_instances, or end one of them"),
+        Some(code) if code == rustix::io::Errno::MFILE.raw_os_error() => {
+            fault.hint("too many files are open: raise the limit (ulimit -n)")
+        }
         _ => fault,
     }
 }
