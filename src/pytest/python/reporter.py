@@ -243,6 +243,16 @@ def told(longrepr):
     }
 
 
+def pytest_main(pytest):
+    """What `python -m pytest` calls. Newer versions say in their usage how they were called."""
+    from _pytest import config
+
+    name = getattr(config, "_get_prog_name", None)
+    if name is None or not hasattr(config, "_main"):
+        return pytest.main
+    return lambda args, plugins: config._main(args=args, plugins=plugins, prog=name(sys.argv))
+
+
 def run(job, out):
     """Runs pytest as `python -m pytest` does; the exit code."""
     try:
@@ -267,7 +277,7 @@ def run(job, out):
         sys.addaudithook(lambda event, args: reporter.heard(event, args))
     code = 3
     try:
-        code = int(pytest.main(job["args"], plugins=[reporter]))
+        code = int(pytest_main(pytest)(job["args"], plugins=[reporter]))
     except SystemExit as exit:
         code = exit.code if isinstance(exit.code, int) else 1
     try:

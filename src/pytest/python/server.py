@@ -8,6 +8,8 @@ import gc
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
+import pathlib
 import random
 import select
 import signal
@@ -17,6 +19,7 @@ THREADS = ("jemalloc_bg_thd", "polars-ooc")
 BLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PACKET = 1 << 16
 SECONDS = 3
+PROG = "python -m pytest"
 
 
 def receive(control):
@@ -111,7 +114,13 @@ class Kept:
     def __init__(self, found):
         self.found = found
         self.entry_points = found.entry_points
-        self.files_kept = False
+        self.files_kept = self.metadata_kept = False
+
+    @property
+    def metadata(self):
+        if not self.metadata_kept:
+            self.metadata_kept, self.all_metadata = True, self.found.metadata
+        return self.all_metadata
 
     @property
     def files(self):
@@ -126,10 +135,10 @@ class Kept:
 def warm_distributions(kept):
     for each in kept.kept:
         if any(point.group == "pytest11" for point in each.entry_points):
-            each.files
+            each.files, each.metadata
 
 
-def be_the_run(files, loaded, distributions):
+def be_the_run(files, loaded, distributions, made=None):
     """Becomes a run of pytest in this process, and ends with its exit code."""
     out, err, events, job = files
     job = job_of(job)
@@ -172,6 +181,7 @@ def be_the_run(files, loaded, distributions):
     ours = set(sys.modules)
     AssertionRewritingHook._warn_already_imported = lambda self, name: None if name in ours else warn(self, name)
     job["warm"], job["loaded"] = ours, [name for name in loaded if not name.startswith(("pytest", "_pytest"))]
+    use(made)
     code = run(job, events)
     try:
         import atexit
@@ -205,6 +215,70 @@ def keep_settled_bytecode():
     SourceFileLoader.set_data, rewrite._write_pyc = set_data, write_pyc
 
 
+def ahead():
+    """The part of a run of pytest that is the same in every run, before anything is asked for: its own plugins are registered. None where
+    this pytest makes its configuration in another way than is known here."""
+    try:
+        from _pytest import config
+
+        known = list(inspect.signature(config.get_config).parameters)
+        if known[:2] != ["args", "plugins"] or set(known[2:]) - {"prog"}:
+            return None
+        return config.get_config(**({"prog": PROG} if "prog" in known else {}))
+    except Exception:
+        return None
+
+
+def use(made):
+    """Has the next run of pytest take this configuration."""
+    from _pytest import config
+
+    make = config.get_config
+
+    def get_config(args=None, plugins=None, **more):
+        config.get_config = make
+        # An argument may leave one of the plugins out.
+        if any(str(word).startswith("-p") for word in args or ()) or more.get("prog", PROG) != PROG:
+            return make(args, plugins, **more)
+        params = type(made.invocation_params)
+        made.invocation_params = params(args=args or (), plugins=plugins, dir=pathlib.Path.cwd())
+        return made
+
+    if made is not None:
+        config.get_config = get_config
+
+
+def know_names(plugins):
+    """pytest looks at every name of every plugin in each run, for hooks and for fixtures. Modules that are there already do not change, so
+    it is known which of their names can be neither: it is given the others alone."""
+    from _pytest import config, fixtures
+    from pluggy import _manager
+    from types import FunctionType, ModuleType
+
+    def may_be(name, value):
+        if name.startswith("pytest_") or type(value).__module__.startswith("_pytest."):
+            return True
+        if isinstance(value, (type, ModuleType)):
+            return False
+        if type(value) is FunctionType or hasattr(type(value), "__wrapped__"):
+            return any(hasattr(value, mark) for mark in ("_pytestfixturefunction", "__wrapped__", "pytest_impl"))
+        return any(mark in getattr(value, "__dict__", ()) for mark in ("_pytestfixturefunction", "__wrapped__"))
+
+    known = {}
+
+    def names(*of):
+        module, count, some = known.get(id(of[0]), (None, 0, ())) if len(of) == 1 else (None, 0, ())
+        # One that has got another name meanwhile is looked at again.
+        return list(some) if module is not None and len(vars(module)) == count else dir(*of)
+
+    fixtures.dir = _manager.dir = names
+    for name in ["_pytest." + each for each in config.default_plugins] + plugins:
+        module = sys.modules.get(name)
+        if type(module) is ModuleType:
+            some = [each for each in dir(module) if may_be(each, vars(module).get(each))]
+            known[id(module)] = (module, len(vars(module)), some)
+
+
 class Spare:
     """A child that waits for its job, so that nobody waits for its fork."""
 
@@ -214,12 +288,13 @@ class Spare:
         if self.pid == 0:
             ours.close()
             control.close()
+            made = ahead()
             # Its output is that of a run, never the server's.
             data, files, _, _ = socket.recv_fds(theirs, PACKET, 8)
             theirs.close()
             if not data:
                 os._exit(0)
-            serve(files)
+            serve(files, made)
         theirs.close()
         self.ours = ours
         self.file = os.pidfd_open(self.pid)
@@ -242,12 +317,14 @@ def serve():
     distributions = Distributions()
     warm_distributions(distributions)
     plugins = [point for each in distributions.kept for point in each.entry_points if point.group == "pytest11"]
-    loaded += preload([point.value.split(":")[0] for point in plugins], hello["root"])
+    plugins = [point.value.split(":")[0] for point in plugins]
+    loaded += preload(plugins, hello["root"])
+    know_names(plugins)
     why = unfit(control) if hello["fork"] else "it may not fork"
     gc.collect()
     gc.freeze()
     send(control, ready={"loaded": len(loaded), "ms": round((time.monotonic() - begun) * 1000), "unfit": why})
-    be = lambda files: be_the_run(files, loaded, distributions)
+    be = lambda files, made=None: be_the_run(files, loaded, distributions, made)
     if why is not None:
         while True:
             request, files = receive(control)
