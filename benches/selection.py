@@ -20,6 +20,7 @@ ap.add_argument("--seed", type=int, default=7)
 ap.add_argument("--args", default="", help="more arguments for pytest")
 ap.add_argument("--timeout", type=int, default=900)
 a = ap.parse_args()
+a.python, a.dir = a.python and os.path.abspath(a.python), os.path.abspath(a.dir)
 HERE = os.path.dirname(os.path.abspath(__file__))
 if a.what == "project":
     sys.exit(subprocess.run([sys.executable, HERE + "/verdict_project.py", a.dir]).returncode)

@@ -6,10 +6,10 @@ use std::time::Duration;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::executor::Ground;
-use super::graph::Graph;
+use super::graph::{Extracted, Graph};
 use super::job::{Job, THREADS};
 use super::memory::Memory;
-use super::select::{Chosen, Facts, Plan, is_everywhere, select};
+use super::select::{Chosen, Facts, Plan, is_everywhere, is_setting, select};
 use crate::base::digest::Digest;
 use crate::project::model::Pytest;
 use crate::run::unit::Unit;
@@ -53,6 +53,13 @@ pub(super) struct Batch {
     pub(super) is_loose: bool,
 }
 
+impl Batch {
+    /// All tests, which pytest finds by itself.
+    pub(super) fn whole() -> Self {
+        Self { files: Vec::new(), chosen: Vec::new(), rest: 0, nice: 0, is_all: true, is_loose: false }
+    }
+}
+
 /// Whether the arguments leave it to us which tests run.
 pub(super) fn is_selectable(args: &[String], unit: &Unit) -> bool {
     let is_harmless = |arg: &String| {
@@ -73,6 +80,8 @@ pub(super) fn plan(
     if memory.files.is_empty()
         || memory.coverage
         || memory.blind
+        || memory.together
+        || memory.settings.as_ref() != Some(&settings(files, now))
         || memory.rootdir.as_deref() != unit.root.to_str()
         || unit.prepared.cwd != unit.root
     {
@@ -82,9 +91,15 @@ pub(super) fn plan(
         memory.files.keys().filter(|file| now.contains_key(*file)).cloned().collect();
     let known_dirs: BTreeSet<String> = tests.iter().map(|file| dir_of(file)).collect();
     let kinds = Kinds::of(memory);
-    for file in files.iter().filter(|file| !memory.files.contains_key(*file) && !memory.left.contains(*file))
-    {
-        if !kinds.is_test(file) {
+    // A file that is named is taken for one of tests, also where only its doctests are meant.
+    if tests.iter().any(|file| file.ends_with(".py") && !kinds.is_module(file)) {
+        return None;
+    }
+    for file in files.iter().filter(|file| !memory.files.contains_key(*file)) {
+        let is_left = || {
+            memory.left.get(file).is_some_and(|left| now.get(file).is_some_and(|now| now.short() == *left))
+        };
+        if !kinds.is_test(file) || is_left() {
             continue;
         }
         // A file that is new to us: beside others that pytest collects it surely is collected; else all run.
@@ -93,8 +108,16 @@ pub(super) fn plan(
         }
         tests.insert(file.clone());
     }
-    let extracted =
-        memory.imports.iter().map(|(file, (_, extracted))| (file.clone(), extracted.clone())).collect();
+    let extracted = |file: &String| {
+        let known = memory
+            .imports
+            .get(file)
+            .filter(|(of, _)| now.get(file).is_some_and(|now| now.to_string() == *of));
+        // What could not be read may import anything.
+        known.map_or(Extracted { dynamic: true, ..Extracted::default() }, |(_, extracted)| extracted.clone())
+    };
+    let sources = files.iter().filter(|file| file.ends_with(".py"));
+    let extracted = sources.map(|file| (file.clone(), extracted(file))).collect();
     let graph = Graph::of(files.iter().map(String::as_str), &extracted, &memory.reads);
     let digest =
         |path: &str| now.get(path).copied().or_else(|| ground.digests(&[path.to_owned()]).pop().flatten());
@@ -121,6 +144,16 @@ pub(super) fn plan(
     Some(select(&tests, memory, &facts))
 }
 
+/// The digest of what decides which tests there are: settings and conftests.
+pub(super) fn settings(files: &[String], now: &HashMap<String, Digest>) -> String {
+    let is_setting = |file: &&String| is_setting(file) || file.rsplit('/').next() == Some("conftest.py");
+    let mut parts: Vec<String> = Vec::new();
+    for file in files.iter().filter(is_setting) {
+        parts.extend([file.clone(), now.get(file).map(ToString::to_string).unwrap_or_default()]);
+    }
+    Digest::of_parts(parts.iter().map(String::as_bytes)).to_string()
+}
+
 /// What the files held that tests may depend on, for the next run to say what has changed.
 pub(super) fn watched(memory: &Memory, now: &HashMap<String, Digest>) -> BTreeMap<String, String> {
     let read: BTreeSet<&String> = memory.reads.values().flatten().collect();
@@ -131,35 +164,60 @@ pub(super) fn watched(memory: &Memory, now: &HashMap<String, Digest>) -> BTreeMa
 
 /// Which files are test files, as far as their names say it.
 pub(super) struct Kinds {
-    names: GlobSet,
-    paths: GlobSet,
+    modules: Patterns,
+    doctests: Patterns,
     /// The endings of test files that are no Python.
     endings: BTreeSet<String>,
 }
 
 impl Kinds {
     pub(super) fn of(memory: &Memory) -> Self {
-        let mut sets = [GlobSetBuilder::new(), GlobSetBuilder::new()];
-        for pattern in memory.patterns.iter().chain(&memory.doctests) {
-            // As fnmatch: of the name alone, but where the pattern has a slash.
-            let is_path = pattern.contains('/');
-            let whole =
-                if is_path { format!("**/{}", pattern.trim_start_matches('/')) } else { pattern.clone() };
-            // What is no pattern here may be one to Python: then any file may be meant.
-            let glob = Glob::new(&whole).unwrap_or_else(|_| Glob::new("*").expect("a star is a pattern"));
-            sets[usize::from(is_path)].add(glob);
-        }
-        let [names, paths] = sets.map(|set| set.build().unwrap_or_default());
         let others = memory.files.keys().filter(|file| !file.ends_with(".py"));
-        Self { names, paths, endings: others.filter_map(|file| ending(file)).collect() }
+        Self {
+            modules: Patterns::of(&memory.patterns),
+            doctests: Patterns::of(&memory.doctests),
+            endings: others.filter_map(|file| ending(file)).collect(),
+        }
     }
 
     /// Whether pytest would collect a file of this name, where it looks.
     pub(super) fn is_test(&self, file: &str) -> bool {
-        let name = file.rsplit('/').next().unwrap_or(file);
-        self.names.is_match(name)
-            || self.paths.is_match(file)
+        self.is_module(file)
+            || self.doctests.fit(file)
             || ending(file).is_some_and(|ending| self.endings.contains(&ending))
+    }
+
+    /// Whether it is a module of tests, by its name.
+    fn is_module(&self, file: &str) -> bool {
+        self.modules.fit(file)
+    }
+}
+
+/// Patterns as fnmatch has them: of the name alone, but where one has a slash.
+struct Patterns {
+    names: GlobSet,
+    paths: GlobSet,
+}
+
+impl Patterns {
+    fn of(patterns: &[String]) -> Self {
+        let mut sets = [GlobSetBuilder::new(), GlobSetBuilder::new()];
+        for pattern in patterns {
+            let is_path = pattern.contains('/');
+            let whole =
+                if is_path { format!("**/{}", pattern.trim_start_matches('/')) } else { pattern.clone() };
+            // What is no pattern here may be one to Python: then any file may be meant.
+            let glob = Glob::new(&whole).or_else(|_| Glob::new("*"));
+            if let Ok(glob) = glob {
+                sets[usize::from(is_path)].add(glob);
+            }
+        }
+        let [names, paths] = sets.map(|set| set.build().unwrap_or_default());
+        Self { names, paths }
+    }
+
+    fn fit(&self, file: &str) -> bool {
+        self.names.is_match(file.rsplit('/').next().unwrap_or(file)) || self.paths.is_match(file)
     }
 }
 
@@ -185,9 +243,9 @@ fn dir_of(file: &str) -> String {
 }
 
 /// The runs of a plan, in their order.
-pub(super) fn batches(plan: Option<&Plan>, asked: &[String], memory: &Memory) -> Vec<Batch> {
+pub(super) fn batches(plan: Option<&Plan>, asked: &[String]) -> Vec<Batch> {
     if !asked.is_empty() {
-        let files = asked_files(asked, memory);
+        let files = asked_files(asked, plan);
         let (is_loose, files) = (files.is_none(), files.unwrap_or_default());
         return vec![Batch { files, chosen: Vec::new(), rest: 0, nice: 0, is_all: false, is_loose }];
     }
@@ -231,21 +289,13 @@ pub(super) fn batches(plan: Option<&Plan>, asked: &[String], memory: &Memory) ->
     }
 }
 
-/// The test files that were asked for by their names or their directories; `None` when something else was.
-fn asked_files(asked: &[String], memory: &Memory) -> Option<Vec<String>> {
-    let mut found: Vec<String> = Vec::new();
-    for name in asked {
-        let name = name.trim_start_matches("./").trim_end_matches('/');
-        let is_below =
-            |file: &str| file.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let below: Vec<&String> = memory.files.keys().filter(|file| is_below(file)).collect();
-        if below.is_empty() {
-            return None;
-        }
-        let new = below.into_iter().filter(|file| !found.contains(*file)).cloned().collect::<Vec<_>>();
-        found.extend(new);
-    }
-    Some(found)
+/// The test files that were asked for by their names; `None` when anything else was, which is for pytest itself to understand.
+fn asked_files(asked: &[String], plan: Option<&Plan>) -> Option<Vec<String>> {
+    let known = |name: &String| {
+        let name = name.trim_start_matches("./");
+        plan.is_some_and(|plan| plan.signatures.contains_key(name)).then(|| name.to_owned())
+    };
+    asked.iter().map(known).collect()
 }
 
 /// All in one run, in their order.
@@ -259,29 +309,23 @@ pub(super) fn together(batches: Vec<Batch>) -> Batch {
     all
 }
 
-/// What is sent for a run of these files of a batch; whether pytest is told their names.
-pub(super) fn job(
-    unit: &Unit,
-    tests: &Pytest,
-    (batch, files, named): (&Batch, &[String], bool),
-    memory: &Memory,
-) -> Job {
+/// What is sent for a run of these files of a batch.
+pub(super) fn job(unit: &Unit, tests: &Pytest, (batch, files): (&Batch, &[String]), memory: &Memory) -> Job {
+    let is_named = !files.is_empty();
     let mut args = tests.args.clone();
     args.extend(unit.prepared.tests.iter().filter(|_| batch.is_loose).cloned());
-    if named || batch.is_loose {
+    if is_named {
         // What pytest would find from the root alone it must not look for from the files that are named.
-        args.extend(memory.rootdir.iter().map(|dir| format!("--rootdir={dir}")));
-        args.extend(memory.ini.iter().flat_map(|ini| ["-c".to_owned(), ini.clone()]));
+        let root = memory.rootdir.clone().unwrap_or_default();
+        let ini = memory.ini.clone().unwrap_or_else(|| "/dev/null".into());
+        args.extend([format!("--rootdir={root}"), format!("--confcutdir={root}"), "-c".into(), ini]);
         args.extend(files.iter().cloned());
     }
     let unset = THREADS.iter().filter(|name| !unit.prepared.env.contains_key(**name));
-    let failed = files.iter().filter_map(|file| memory.files.get(file)).flat_map(|record| &record.failed);
     Job {
         root: unit.root.clone(),
         cwd: unit.prepared.cwd.clone(),
         args,
-        order: files.to_vec(),
-        first: failed.cloned().collect(),
         unset: unset.map(|name| (*name).to_owned()).collect(),
         set: unit
             .prepared
@@ -292,6 +336,7 @@ pub(super) fn job(
             .collect(),
         nice: batch.nice,
         memory: tests.memory_mb.map(|megabytes| u64::from(megabytes) << 20),
+        is_named,
         patience: patience(batch, memory),
     }
 }
@@ -317,7 +362,7 @@ pub(super) fn lanes(batch: &Batch, memory: &Memory, most: usize) -> Vec<Vec<Stri
         return whole;
     };
     let most = most.min(batch.files.len());
-    if most < 2 || memory.serial {
+    if most < 2 || memory.serial > 0 {
         return whole;
     }
     let mut places: Vec<usize> = (0..times.len()).collect();

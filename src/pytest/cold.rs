@@ -48,15 +48,15 @@ impl Drop for Files {
     }
 }
 
-/// Runs a job; `dir` is where it is told what to do.
+/// Runs a job; `dir` is where it is told what to do. A quiet one tells nobody of its failures.
 pub(super) async fn run(
-    dir: &Path,
+    (dir, is_quiet): (&Path, bool),
     unit: &Unit,
     job: &Job,
     recorder: &mut Recorder,
     (mut stop, deadline): (Stop, Option<Instant>),
 ) -> Outcome {
-    let mut outcome = Outcome::default();
+    let mut outcome = Outcome::new(is_quiet);
     let told = match Files::begin(dir, job) {
         Ok(told) => told,
         Err(error) => {

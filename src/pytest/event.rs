@@ -95,6 +95,8 @@ pub struct Collected {
     pub doctests: Vec<String>,
     /// Whether coverage is measured.
     pub coverage: bool,
+    /// The project's files that are plugins of the run, conftests among them.
+    pub plugins: Vec<String>,
 }
 
 /// What could not be collected.

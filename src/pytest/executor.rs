@@ -16,9 +16,9 @@ use super::batch::{
 use super::cold;
 use super::graph::{Extracted, read_extracted};
 use super::job::{Ended, Heard, Job, Tier};
-use super::memory::Memory;
+use super::memory::{FileRecord, Memory};
 use super::outcome::{Outcome, Sum};
-use super::remember::{remember, remember_files};
+use super::remember::{Whole, remember, remember_files};
 #[cfg(target_os = "linux")]
 use super::server::{Hello, Server};
 use super::warmth::Warmth;
@@ -42,6 +42,9 @@ const IMPORTS: Duration = Duration::from_secs(60);
 
 /// So many files are read by the warm process, which runs nothing meanwhile.
 const FEW: usize = 50;
+
+/// So many files are read by one process at most.
+const PORTION: usize = 400;
 
 /// The project as it is asked when tests run. Called where it may block.
 pub trait Ground: Send + Sync {
@@ -117,8 +120,13 @@ impl Pytest {
         let Action::Pytest(tests) = &unit.stage.action else {
             return Attempt::not_started("it runs no pytest");
         };
+        let mut asked_to_stop = stop.clone();
+        let mut memories = tokio::select! {
+            memories = self.memories.lock() => memories,
+            // Another stage of tests has its turn.
+            verdict = asked_to_stop.asked() => return Attempt { verdict: Some(verdict), ..Attempt::default() },
+        };
         let (begun, select) = (Instant::now(), clock::microseconds());
-        let mut memories = self.memories.lock().await;
         let file = self.file(unit);
         let memory =
             memories.entry(unit.stage.id.0.clone()).or_insert_with(|| Memory::load(&RealSystem, &file));
@@ -130,42 +138,56 @@ impl Pytest {
             true => plan(unit, ground, &files, &now, memory),
             false => None,
         };
-        let mut batches = batches(plan.as_ref(), &unit.prepared.tests, memory);
+        let mut batches = batches(plan.as_ref(), &unit.prepared.tests);
         let expected: f64 = batches.iter().map(|batch| took(&batch.files, memory)).sum();
         let mut warmth = self.warmth(unit, &tests.args, (memory, expected)).await;
         if let (Tier::Cold, [_, _]) = (warmth.tier, batches.as_slice()) {
             // The imports of a second process would cost more than the order gains.
             batches = vec![together(batches)];
         }
-        let deadline = unit.stage.timeout.map(|limit| begun + limit);
+        memory.serial = memory.serial.saturating_sub(1);
+        let known = known_failures(memory);
+        let limits = (stop, unit.stage.timeout.map(|limit| begun + limit));
         let (mut total, count) = (Sum::default(), batches.len());
+        let mut red = Red::default();
         let mut selected = Some(clock::microseconds().saturating_sub(select));
+        let is_loose = batches.iter().any(|batch| batch.is_loose);
         for (at, batch) in batches.into_iter().enumerate() {
             let given = (unit, tests, &batch);
-            let mut outcome = self.run(given, memory, &mut warmth, recorder, (stop.clone(), deadline)).await;
+            let mut outcome = self.run(given, false, memory, &mut warmth, recorder, limits.clone()).await;
             total.add(&outcome);
             if at + 1 < count && total.stopped.is_none() {
                 let counts = (batch.files.len(), batch.rest);
                 recorder.affected(total.verdict(), total.tests, counts, reasons(&batch.chosen));
             }
-            let spent = Spent { select: selected.take().unwrap_or(0), ..outcome.spent };
-            if outcome.is_whole() {
-                recorder
-                    .spent(outcome.collected.as_ref().map_or(0, |collected| collected.files.len()), spent);
-            }
-            remember(memory, &outcome, files_if_all(&batch, &unit.prepared.tests, &files));
-            if warmth.hung && outcome.is_whole() {
-                memory.quarantined.insert(self.key(unit, memory));
-            }
-            if !batch.is_loose {
-                // What was read only now counts as well, with what it held when the run began.
-                let after = self::plan(unit, ground, &files, &now, memory);
-                remember_files(memory, &whole(unit), &mut outcome, after.as_ref());
-            }
-            recorder.tests(std::mem::take(&mut outcome.results));
+            red.add(&outcome, &known);
+            self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
+            let select = selected.take().unwrap_or(0);
+            tell(recorder, outcome, select);
             if total.stopped.is_some() {
                 break;
             }
+        }
+        if red.is_doubtful && !is_loose && total.stopped.is_none() && took_all(memory) < WORTH {
+            // What fails beside others, or without those that run before it, is not red to pytest: let it find all tests itself.
+            let batch = Batch::whole();
+            let given = (unit, tests, &batch);
+            let mut outcome = self.run(given, true, memory, &mut warmth, recorder, limits).await;
+            if outcome.is_whole() && outcome.failed_count() < red.count {
+                if red.side_by_side {
+                    memory.serial = SERIAL;
+                } else {
+                    memory.together = true;
+                }
+                total.note("some tests fail without the others, and passed with them".into());
+            }
+            total.replace(&outcome);
+            self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
+            tell(recorder, outcome, 0);
+        }
+        if self.digests(&files) != now {
+            // What ran has seen other bytes than those that it would be known to be good at.
+            memory.files.values_mut().for_each(|record| (record.good, record.ran_at) = (None, None));
         }
         if unit.prepared.tests.is_empty() {
             memory.before = watched(memory, &now);
@@ -173,7 +195,32 @@ impl Pytest {
         if let Err(error) = memory.save(&RealSystem, &file) {
             total.note(format!("what its tests did is not remembered: {error}"));
         }
-        total.attempt(warmth.tier, &warmth.why)
+        let whole = whole(unit);
+        let passed_here = |record: &FileRecord| {
+            record.good.is_some() && record.tests > 0 && record.ran_at.as_ref() == Some(&whole)
+        };
+        let others_passed = !is_loose && memory.files.values().any(passed_here);
+        total.attempt(warmth.tier, &warmth.why, others_passed)
+    }
+
+    /// Remembers what came of a batch.
+    fn take_down(
+        &self,
+        (unit, batch, files, now): (&Unit, &Batch, &[String], &HashMap<String, Digest>),
+        outcome: &mut Outcome,
+        memory: &mut Memory,
+        warmth: &Warmth,
+    ) {
+        let found_itself = batch.is_all && batch.files.is_empty() && unit.prepared.tests.is_empty();
+        remember(memory, outcome, found_itself.then_some(Whole { files, now }).as_ref());
+        if warmth.hung && outcome.is_whole() {
+            memory.quarantined.insert(self.key(unit, memory));
+        }
+        if !batch.is_loose {
+            // What was read only now counts as well, with what it held when the run began.
+            let after = plan(unit, self.ground.as_ref(), files, now, memory);
+            remember_files(memory, &whole(unit), outcome, after.as_ref());
+        }
     }
 
     pub(super) fn knows_no_python(&self) -> bool {
@@ -198,14 +245,15 @@ impl Pytest {
         Digest::of_parts(parts.iter().map(String::as_bytes)).to_string()
     }
 
-    /// A batch from its beginning to its end.
+    /// A batch from its beginning to its end. A quiet one tells nobody of its failures.
     async fn run(
         &self,
         (unit, tests, batch): (&Unit, &model::Pytest, &Batch),
-        memory: &mut Memory,
+        is_quiet: bool,
+        memory: &Memory,
         warmth: &mut Warmth,
         recorder: &mut Recorder,
-        (stop, deadline): (Stop, Option<Instant>),
+        limits: (Stop, Option<Instant>),
     ) -> Outcome {
         #[cfg(target_os = "linux")]
         if warmth.tier != Tier::Cold {
@@ -214,40 +262,19 @@ impl Pytest {
                 _ => 1,
             };
             let lanes = lanes(batch, memory, most);
-            let is_named = !batch.is_all || lanes.len() > 1;
-            let jobs: Vec<Job> =
-                lanes.iter().map(|files| job(unit, tests, (batch, files, is_named), memory)).collect();
-            let known = known_failures(memory);
-            if let Some(outcome) =
-                self.run_warm(&jobs, false, memory, warmth, recorder, (stop.clone(), deadline)).await
-            {
-                // What fails beside others may pass alone; what failed alone before need not show that again.
-                let doubtful: Vec<String> = outcome
-                    .failed
-                    .iter()
-                    .filter(|(_, ids)| lanes.len() > 1 && ids.iter().any(|id| !known.contains(id)))
-                    .map(|(file, _)| file.clone())
-                    .collect();
-                if doubtful.is_empty() || outcome.stopped() {
-                    return outcome;
-                }
-                let alone = [job(unit, tests, (batch, &doubtful, true), memory)];
-                let again =
-                    self.run_warm(&alone, true, memory, warmth, recorder, (stop.clone(), deadline)).await;
-                if let Some(again) = again {
-                    let before: usize = outcome.failed.values().map(Vec::len).sum();
-                    let outcome = outcome.instead(again);
-                    memory.serial |= outcome.failed.values().map(Vec::len).sum::<usize>() < before;
-                    return outcome;
-                }
+            let jobs: Vec<Job> = lanes.iter().map(|files| job(unit, tests, (batch, files), memory)).collect();
+            let ran = self.run_warm(&jobs, is_quiet, memory, warmth, recorder, limits.clone()).await;
+            if let Some(outcome) = ran {
+                return outcome;
             }
             warmth.tier = Tier::Cold;
             recorder.again(&warmth.why);
         }
-        let job = job(unit, tests, (batch, &batch.files, !batch.is_all), memory);
+        let job = job(unit, tests, (batch, &batch.files), memory);
         let asked = clock::microseconds();
-        let mut outcome = cold::run(&self.dir, unit, &job, recorder, (stop, deadline)).await;
+        let mut outcome = cold::run((&self.dir, is_quiet), unit, &job, recorder, limits).await;
         outcome.spent = outcome.spent_since(asked, clock::microseconds());
+        (outcome.lanes, outcome.is_named) = (1, job.is_named);
         outcome
     }
 
@@ -307,6 +334,7 @@ impl Pytest {
         }
         all.map(|mut all| {
             all.spent = all.spent_since(asked, over);
+            (all.lanes, all.is_named) = (jobs.len(), jobs.iter().any(|job| job.is_named));
             all
         })
     }
@@ -349,6 +377,15 @@ impl Pytest {
                 }
             }
         }
+        let mut found = Vec::new();
+        // What a process writes is kept up to a bound.
+        for files in files.chunks(PORTION) {
+            found.extend(self.extract_apart(unit, files).await);
+        }
+        found
+    }
+
+    async fn extract_apart(&self, unit: &Unit, files: &[String]) -> Vec<(String, Extracted)> {
         let python = unit.prepared.python.as_deref().unwrap_or(Path::new("python3"));
         let mut spec =
             CommandSpec::new(python).args(["-I", "-c", include_str!("python/imports.py"), "imports"]);
@@ -399,13 +436,44 @@ impl Pytest {
     }
 }
 
-/// The project's files, when a batch is all of its tests.
-fn files_if_all<'a>(batch: &Batch, asked: &[String], files: &'a [String]) -> Option<&'a [String]> {
-    (batch.is_all && asked.is_empty()).then_some(files)
+/// Suites that took longer when they ran last, in milliseconds, are not run once more to be sure of a failure.
+const WORTH: f64 = 60_000.0;
+
+/// For so many runs no two files run side by side after they have come to harm.
+const SERIAL: u32 = 50;
+
+/// What is red, and whether plain pytest might not say so.
+#[derive(Default)]
+struct Red {
+    count: usize,
+    /// A test failed that did not before, and pytest was told which files to run.
+    is_doubtful: bool,
+    side_by_side: bool,
+}
+
+impl Red {
+    fn add(&mut self, outcome: &Outcome, known: &BTreeSet<String>) {
+        self.count += outcome.failed_count();
+        self.side_by_side |= outcome.lanes > 1;
+        let is_new = |id: &String| !known.contains(id);
+        self.is_doubtful |= outcome.is_named && outcome.failed.values().flatten().any(is_new);
+    }
+}
+
+/// Tells of the tests that ran, and where the time went.
+fn tell(recorder: &mut Recorder, mut outcome: Outcome, select: u64) {
+    if outcome.is_whole() {
+        let files = outcome.collected.as_ref().map_or(0, |collected| collected.files.len());
+        recorder.spent(files, Spent { select, ..outcome.spent });
+    }
+    recorder.tests(std::mem::take(&mut outcome.results));
+}
+
+fn took_all(memory: &Memory) -> f64 {
+    memory.files.values().map(|record| record.milliseconds).sum()
 }
 
 /// The tests that failed when they ran last.
-#[cfg(target_os = "linux")]
 fn known_failures(memory: &Memory) -> BTreeSet<String> {
     memory.files.values().flat_map(|record| record.failed.iter().cloned()).collect()
 }

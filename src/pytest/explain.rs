@@ -65,9 +65,11 @@ fn whole(memory: &Memory, args: &[String], unit: &Unit) -> &'static str {
         "coverage is measured, which needs all tests: all run"
     } else if memory.blind {
         "not all that the tests read could be seen: all run"
+    } else if memory.together {
+        "some tests fail without those that run before them: all run"
     } else if !is_selectable(args, unit) {
         "pytest is given arguments that choose tests: all that they choose run"
     } else {
-        "a test file is new where none was before, or pytest runs from another directory than the root: all run"
+        "settings or a conftest changed, a test file is new where none was before, or pytest finds its tests in another way: all run"
     }
 }

@@ -1,6 +1,6 @@
 //! One run of pytest as a value, and how it ended.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,10 +33,6 @@ pub struct Job {
     pub cwd: PathBuf,
     /// pytest's arguments.
     pub args: Vec<String>,
-    /// Files in the order in which they are to run; the others follow.
-    pub order: Vec<String>,
-    /// Node ids that run first in their file: they failed last.
-    pub first: BTreeSet<String>,
     /// Variables that the run must not have.
     pub unset: Vec<String>,
     /// Variables that it has besides.
@@ -46,6 +42,9 @@ pub struct Job {
     /// The most address space that it may have, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
+    /// Whether the arguments name the files to run.
+    #[serde(skip)]
+    pub is_named: bool,
     /// How long it may neither say nor compute anything, when it is warm.
     #[serde(skip)]
     pub patience: Duration,

@@ -13,7 +13,7 @@ use crate::sys::system::{ReadSystem, WriteSystem, replace};
 const LIMIT: u64 = 128 << 20;
 
 /// Another form has another number; what has an older one is made again.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,16 +43,22 @@ pub struct Memory {
     pub patterns: Vec<String>,
     /// The names of files that hold doctests, as patterns.
     pub doctests: Vec<String>,
-    /// Files that would be test files by their names and were not collected.
-    pub left: BTreeSet<String>,
+    /// Files that would be test files by their names and were not collected, with the beginnings of their digests.
+    pub left: BTreeMap<String, String>,
+    /// The digest of all settings and conftests when a whole run last found its tests by itself.
+    pub settings: Option<String>,
+    /// The project's files that are plugins of every run.
+    pub plugins: BTreeSet<String>,
     /// What files held when a run last began, as the beginnings of their digests.
     pub before: BTreeMap<String, String>,
     /// Whether its settings measure coverage, which tells the truth only of whole runs.
     pub coverage: bool,
     /// Whether what the last whole run read was not all seen.
     pub blind: bool,
-    /// Whether its test files came to harm side by side.
-    pub serial: bool,
+    /// Whether a run in which pytest finds all tests itself passed where files that were named did not: some need others before them.
+    pub together: bool,
+    /// For so many runs no two files run at the same time: they came to harm.
+    pub serial: u32,
 }
 
 /// What came of a test file.

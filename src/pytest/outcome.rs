@@ -12,6 +12,9 @@ use crate::sys::process::Ending;
 /// So many failures are kept by name.
 const KEPT: usize = 50;
 
+/// So much text of failures is kept, in bytes.
+const TEXTS: usize = 4 << 20;
+
 /// What came of one run of pytest, or of several that ran side by side.
 #[derive(Default)]
 pub(super) struct Outcome {
@@ -25,8 +28,10 @@ pub(super) struct Outcome {
     pub(super) milliseconds: BTreeMap<String, f64>,
     pub(super) collected: Option<Collected>,
     pub(super) reads: BTreeMap<String, Vec<String>>,
-    /// Whether not all that was read was seen.
-    pub(super) blind: bool,
+    /// Whether all that was read was seen.
+    pub(super) has_seen_all: bool,
+    /// How much text the results have, in bytes.
+    bytes: usize,
     pub(super) spawned: Vec<String>,
     pub(super) modules: Option<(Vec<String>, bool)>,
     /// The variables that the project sets while it is imported.
@@ -40,6 +45,10 @@ pub(super) struct Outcome {
     pub(super) spent: Spent,
     /// Whether its failures are not told as they come.
     is_quiet: bool,
+    /// In how many processes at a time.
+    pub(super) lanes: usize,
+    /// Whether pytest was told which files to run.
+    pub(super) is_named: bool,
 }
 
 impl Outcome {
@@ -73,7 +82,7 @@ impl Outcome {
                 }
             }
             Told::Reads { reads, whole, spawned } => {
-                (self.reads, self.spawned, self.blind) = (reads, spawned, !whole);
+                (self.reads, self.spawned, self.has_seen_all) = (reads, spawned, whole);
             }
             Told::Modules { names, strict, sets } => {
                 self.modules = Some((names, strict));
@@ -84,8 +93,11 @@ impl Outcome {
     }
 
     fn result(&mut self, name: &str, file: &str, (outcome, ms): (event::Outcome, f64), text: &str) {
-        let text = if outcome.is_failure() { text.to_owned() } else { String::new() };
-        let microseconds = (ms * 1000.0) as u64;
+        // Where there are thousands of failures the first ones tell enough.
+        let is_told = outcome.is_failure() && self.bytes < TEXTS;
+        let text = if is_told { text.to_owned() } else { String::new() };
+        self.bytes += text.len();
+        let microseconds = (ms * 1000.0).clamp(0.0, 1e15) as u64;
         let (name, file) = (name.to_owned(), file.to_owned());
         self.results.push(TestResult { name, file, outcome, microseconds, flaky: false, text });
     }
@@ -113,9 +125,9 @@ impl Outcome {
         matches!((self.ended, self.code), (Some(Ended::Itself(Ending::Exited(code))), Some(told)) if code == told)
     }
 
-    /// Whether we ended it.
-    pub(super) fn stopped(&self) -> bool {
-        self.ended.as_ref().is_some_and(is_stopped)
+    /// How many tests failed.
+    pub(super) fn failed_count(&self) -> usize {
+        self.failed.values().map(Vec::len).sum()
     }
 
     /// Where its time went, when it was asked for at `asked` and had ended at `ended`.
@@ -147,7 +159,7 @@ impl Outcome {
         for (owner, paths) in other.reads {
             self.reads.entry(owner).or_default().extend(paths);
         }
-        self.blind |= other.blind;
+        self.has_seen_all &= other.has_seen_all;
         self.spawned.extend(other.spawned);
         if let (Some((ours, strict)), Some((theirs, also))) = (&mut self.modules, other.modules) {
             let known: BTreeSet<String> = ours.iter().cloned().collect();
@@ -168,34 +180,6 @@ impl Outcome {
             Ending::Exited(code) => Some(code),
             _ => None,
         });
-        self
-    }
-
-    /// With what came of some of its files when they ran once more, alone.
-    pub(super) fn instead(mut self, alone: Self) -> Self {
-        let again: BTreeSet<&String> = alone
-            .collected
-            .iter()
-            .flat_map(|collected| collected.files.keys())
-            .chain(alone.failed.keys())
-            .collect();
-        self.results.retain(|result| !again.contains(&result.file));
-        self.failed.retain(|file, _| !again.contains(file));
-        self.milliseconds.retain(|file, _| !again.contains(file));
-        self.results.extend(alone.results);
-        self.failed.extend(alone.failed);
-        self.failures = alone.failures;
-        self.milliseconds.extend(alone.milliseconds);
-        self.tests = Tests::default();
-        for result in &self.results {
-            use event::Outcome as O;
-            match result.outcome {
-                O::Passed | O::Xfailed | O::Xpassed => self.tests.passed += 1,
-                O::Skipped => self.tests.skipped += 1,
-                O::Failed | O::Error => self.tests.failed += 1,
-            }
-        }
-        (self.ended, self.code, self.over) = (alone.ended, alone.code, alone.over);
         self
     }
 
@@ -260,6 +244,13 @@ impl Sum {
         }
     }
 
+    /// Only this run counts.
+    pub(super) fn replace(&mut self, outcome: &Outcome) {
+        let notes = std::mem::take(&mut self.notes);
+        *self = Self { notes, ..Self::default() };
+        self.add(outcome);
+    }
+
     pub(super) fn verdict(&self) -> Verdict {
         match self.ending {
             Some(Ending::Exited(0)) if self.tests.failed == 0 => Verdict::Passed,
@@ -268,8 +259,11 @@ impl Sum {
         }
     }
 
-    pub(super) fn attempt(self, tier: Tier, why: &str) -> Attempt {
-        let is_green = self.is_whole && self.verdict() == Verdict::Passed && self.tests.passed > 0;
+    /// As it is told of; whether tests that did not run now have passed at these bytes.
+    pub(super) fn attempt(self, tier: Tier, why: &str, others_passed: bool) -> Attempt {
+        let is_fine = self.tests.failed == 0 && matches!(self.ending, Some(Ending::Exited(0 | 5)));
+        let is_green = self.is_whole && is_fine && (self.tests.passed > 0 || others_passed);
+        let is_red = self.is_whole && self.tests.failed > 0;
         let mut notes = self.notes;
         notes.insert(
             0,
@@ -287,7 +281,7 @@ impl Sum {
         }
         // What ran beside others, or twice, is in the output as often; what was told is in order.
         let tests = Some(self.tests).filter(|_| self.is_whole);
-        let verdict = is_green.then_some(Verdict::Passed);
+        let verdict = if is_red { Some(Verdict::Failed) } else { is_green.then_some(Verdict::Passed) };
         Attempt { verdict, ending: self.ending, failures: self.failures, note, tests }
     }
 }

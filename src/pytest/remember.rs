@@ -1,22 +1,29 @@
 //! What is taken down of a run, for the next one. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use super::batch::Kinds;
+use super::batch::{Kinds, settings};
 use super::memory::Memory;
 use super::outcome::Outcome;
 use super::select::Plan;
+use crate::base::digest::Digest;
 
 /// So many paths are remembered of what one file reads.
 const MOST_READS: usize = 2000;
 
-/// Takes down what came of a run. `files` are the project's, when all of its tests were in it.
-pub(super) fn remember(memory: &mut Memory, outcome: &Outcome, files: Option<&[String]>) {
+/// The files of a whole run, in which pytest found the tests by itself: what they held, and the digest of all settings.
+pub(super) struct Whole<'a> {
+    pub(super) files: &'a [String],
+    pub(super) now: &'a HashMap<String, Digest>,
+}
+
+/// Takes down what came of a run.
+pub(super) fn remember(memory: &mut Memory, outcome: &Outcome, whole: Option<&Whole<'_>>) {
     if !outcome.is_whole() {
         return;
     }
-    let is_all = files.is_some();
-    memory.blind = outcome.blind || (memory.blind && !is_all);
+    let is_all = whole.is_some();
+    memory.blind = !outcome.has_seen_all || (memory.blind && !is_all);
     if let Some((names, strict)) = &outcome.modules {
         memory.strict = *strict || (memory.strict && !is_all);
         if is_all {
@@ -33,26 +40,35 @@ pub(super) fn remember(memory: &mut Memory, outcome: &Outcome, files: Option<&[S
         }
     }
     let Some(collected) = &outcome.collected else { return };
-    if is_all {
+    memory.coverage = collected.coverage;
+    memory.plugins.extend(collected.plugins.iter().cloned());
+    if let Some(whole) = whole {
+        let settings = settings(whole.files, whole.now);
+        if memory.settings.as_ref() != Some(&settings) {
+            memory.together = false;
+        }
+        memory.settings = Some(settings);
+        memory.plugins = collected.plugins.iter().cloned().collect();
         memory.rootdir = Some(collected.rootdir.clone());
         memory.ini.clone_from(&collected.ini);
         memory.patterns.clone_from(&collected.patterns);
         memory.doctests.clone_from(&collected.doctests);
         memory.files.retain(|file, _| collected.files.contains_key(file));
     }
-    memory.coverage = collected.coverage;
     for file in collected.files.keys() {
         memory.files.entry(file.clone()).or_default();
     }
-    if let Some(files) = files {
+    if let Some(Whole { files, now }) = whole {
         let kinds = Kinds::of(memory);
         let left = files.iter().filter(|file| !memory.files.contains_key(*file) && kinds.is_test(file));
-        memory.left = left.cloned().collect();
+        let left = left.filter_map(|file| Some((file.clone(), now.get(file)?.short())));
+        memory.left = left.collect();
     }
     for (owner, paths) in &outcome.reads {
         let mut all: BTreeSet<String> = paths.iter().filter(|path| is_worth(path)).cloned().collect();
         // A module that was imported for another test reads nothing this time.
         all.extend(memory.reads.remove(owner).into_iter().flatten());
+        memory.blind |= all.len() > MOST_READS;
         memory.reads.insert(owner.clone(), all.into_iter().take(MOST_READS).collect());
     }
     memory.spawned.extend(outcome.spawned.iter().cloned());
@@ -61,11 +77,27 @@ pub(super) fn remember(memory: &mut Memory, outcome: &Outcome, files: Option<&[S
 /// Takes down what came of each file, and marks the results that were others before at the same bytes.
 pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Outcome, plan: Option<&Plan>) {
     let Some(collected) = outcome.collected.as_ref().filter(|_| outcome.is_whole()) else { return };
+    // A run that ends otherwise than its tests say has something to say that is not theirs.
+    let is_explained = matches!(outcome.code, Some(0 | 5)) || !outcome.failed.is_empty();
+    let mut ended: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+    for result in outcome.results.iter().filter(|result| result.name != result.file) {
+        ended.entry(&result.file).or_default().insert(&result.name);
+    }
+    // One that was broken off before its turn says nothing.
+    let ran = |file: &str| {
+        let count = collected.files.get(file).map_or(0, |count| *count as usize);
+        is_explained && ended.get(file).map_or(0, BTreeSet::len) >= count
+    };
+    let ran: BTreeSet<String> = collected.files.keys().filter(|file| ran(file)).cloned().collect();
     let broken = outcome.failed.keys();
     let files: BTreeSet<&String> = collected.files.keys().chain(broken).collect();
     let mut turned = BTreeSet::new();
     for file in files {
         let record = memory.files.entry(file.clone()).or_default();
+        if !ran.contains(file) && !outcome.failed.contains_key(file) {
+            // What is known of it is as true as before.
+            continue;
+        }
         let signature = plan.and_then(|plan| plan.signatures.get(file)).cloned();
         let failed = outcome.failed.get(file).cloned().unwrap_or_default();
         if signature.is_some() && record.last == signature {
@@ -75,9 +107,10 @@ pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Out
             turned.extend(flaky.iter().cloned());
             record.flaky.extend(flaky);
         }
-        record.good = signature.clone().filter(|_| failed.is_empty());
-        record.last = signature;
-        record.ran_at = Some(whole.to_owned());
+        let ran = ran.contains(file);
+        record.good = signature.clone().filter(|_| ran && failed.is_empty());
+        record.last = signature.filter(|_| ran);
+        record.ran_at = ran.then(|| whole.to_owned());
         record.failed = failed;
         record.tests = collected.files.get(file).copied().unwrap_or(record.tests);
         record.milliseconds = outcome.milliseconds.get(file).copied().unwrap_or_default();
@@ -85,8 +118,12 @@ pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Out
     outcome.results.iter_mut().for_each(|result| result.flaky = turned.contains(&result.name));
 }
 
-/// Whether a path that was read can change what a test does: pytest's own droppings cannot.
+/// Whether a path that was read can change what a test does: the droppings of Python, pytest and git cannot.
 fn is_worth(path: &str) -> bool {
-    let is_dropping = path.contains("__pycache__") || path.contains("pytest-cache-files-");
-    !is_dropping && !path.starts_with('.') && !path.contains("/.")
+    let is_dropping = |part: &str| {
+        matches!(part, "__pycache__" | ".pytest_cache" | ".git" | ".hypothesis" | ".mypy_cache")
+            || part.starts_with(".coverage")
+            || part.starts_with("pytest-cache-files-")
+    };
+    !path.split('/').any(is_dropping)
 }

@@ -102,7 +102,10 @@ pub fn select(tests: &BTreeSet<String>, memory: &Memory, facts: &Facts<'_>) -> P
     let mut plan = Plan::default();
     let mut ranked: Vec<(bool, bool, usize, u64, Chosen)> = Vec::new();
     for test in tests {
-        let reach = facts.graph.reach(std::iter::once(test.as_str()).chain(conftests(test, facts.files)));
+        let plugins =
+            memory.plugins.iter().map(String::as_str).filter(|plugin| !plugin.ends_with("conftest.py"));
+        let first = std::iter::once(test.as_str()).chain(conftests(test, facts.files)).chain(plugins);
+        let reach = facts.graph.reach(first);
         let signature = signature(test, &reach, &everywhere, memory, facts);
         let record = memory.files.get(test);
         let is_good = record.is_some_and(|record| record.good.as_ref() == Some(&signature));
@@ -170,10 +173,15 @@ fn names_below(dir: &str, files: &[String]) -> String {
     Digest::of_parts(names.iter().map(|name| name.as_bytes())).to_string()
 }
 
+/// Whether it may hold pytest's settings, or those of what it starts.
+pub(super) fn is_setting(file: &str) -> bool {
+    SETTINGS.contains(&file.rsplit('/').next().unwrap_or(file))
+}
+
 pub(super) fn is_everywhere(file: &str) -> bool {
     let name = file.rsplit('/').next().unwrap_or(file);
     let is_pins = name.ends_with(".txt") && (name.contains("requirements") || name.contains("constraints"));
-    SETTINGS.contains(&name) || is_pins || name.ends_with(".so") || name.ends_with(".pyd")
+    is_setting(file) || is_pins || name.ends_with(".so") || name.ends_with(".pyd")
 }
 
 /// The files that pytest loads before a test file: those of its directory and of all above.

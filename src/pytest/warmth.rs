@@ -72,7 +72,7 @@ impl Pytest {
             let is_worth = expected >= WORTH
                 && expected * 2.0 >= took(&all, memory)
                 && crate::sys::workers::cores() > 1
-                && !memory.serial;
+                && memory.serial == 0;
             if !is_worth {
                 return Warmth::of(Tier::Cold, "without the service");
             }

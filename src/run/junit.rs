@@ -1,7 +1,7 @@
 //! What came of tests as a JUnit report: the XML that CI systems show. Pure. A stage is a suite; a stage that is no runner of
 //! tests, or whose result was replayed, is a suite with one case of its own name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
@@ -20,9 +20,12 @@ impl Junit {
     /// Takes an event.
     pub fn on(&mut self, event: &RunEvent) {
         match event {
-            RunEvent::StageStarted { stage, .. } => drop(self.tests.remove(stage)),
             RunEvent::TestsFinished { stage, tests, .. } => {
-                self.tests.entry(stage.clone()).or_default().extend(tests.iter().cloned());
+                // What ran once more counts as it ended then.
+                let again: BTreeSet<&String> = tests.iter().map(|test| &test.name).collect();
+                let known = self.tests.entry(stage.clone()).or_default();
+                known.retain(|test| !again.contains(&test.name));
+                known.extend(tests.iter().cloned());
             }
             RunEvent::StageFinished { stage, end, .. } => self.ends.push((stage.clone(), end.clone())),
             _ => {}
@@ -183,6 +186,8 @@ mod tests {
             ),
             test("t/test_a.py::test_s", Outcome::Skipped, ""),
         ];
+        let again = vec![TestResult { outcome: Outcome::Failed, ..tests[2].clone() }];
+        junit.on(&RunEvent::TestsFinished { run: RunId(1), stage: StageId("test".into()), tests: again });
         junit.on(&RunEvent::TestsFinished { run: RunId(1), stage: StageId("test".into()), tests });
         junit.on(&finished("test", Verdict::Failed));
         junit.on(&finished("lint", Verdict::Failed));

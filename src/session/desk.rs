@@ -251,6 +251,12 @@ impl Desk {
         (env, python): (BTreeMap<String, String>, Option<Arc<Python>>),
         tests: Vec<String>,
     ) -> Result<Prepared, String> {
+        // They are named from the project's root; pytest runs where the stage does.
+        let below = |test: String| {
+            let inside = test.strip_prefix(stage.cwd.as_str()).and_then(|rest| rest.strip_prefix('/'));
+            inside.filter(|_| !stage.cwd.is_empty()).map(str::to_owned).unwrap_or(test)
+        };
+        let tests = tests.into_iter().map(below).collect();
         Ok(Prepared {
             fingerprint: None,
             known: None,

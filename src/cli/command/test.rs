@@ -50,8 +50,6 @@ pub struct Args {
 /// Runs tests.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let project = project_load::project(context, args.dir.as_deref())?;
-    let is_choice = !args.paths.is_empty() || !args.args.is_empty();
-    let stages = stages(&project.pipeline, is_choice)?;
     let here = match &args.dir {
         Some(dir) => real_path(dir),
         None => env::current_dir(),
@@ -61,6 +59,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     for path in &args.paths {
         tests.push(from_root(path, &here, &project.root)?);
     }
+    let is_choice = !args.paths.is_empty() || !args.args.is_empty();
+    let stages = stages(&project.pipeline, is_choice, &tests)?;
     tests.extend(args.args.iter().cloned());
     let request = Request {
         stages,
@@ -76,13 +76,24 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
 }
 
 /// The stages that are tests: pytest's, of which some tests can be chosen, else those that are called so.
-fn stages(pipeline: &Pipeline, is_choice: bool) -> Result<Vec<String>, Fault> {
+fn stages(pipeline: &Pipeline, is_choice: bool, paths: &[String]) -> Result<Vec<String>, Fault> {
     let those = |wanted: &dyn Fn(&Stage) -> bool| -> Vec<String> {
         pipeline.stages.iter().filter(|stage| wanted(stage)).map(|stage| stage.id.0.clone()).collect()
     };
     let pytest = those(&|stage| matches!(stage.action, Action::Pytest(_)));
     if !pytest.is_empty() {
-        return Ok(pytest);
+        // A stage that runs in a directory has the tests below it.
+        let has = |stage: &Stage| {
+            matches!(stage.action, Action::Pytest(_))
+                && paths.iter().all(|path| Path::new(path).starts_with(&stage.cwd))
+        };
+        let those = those(&has);
+        if those.is_empty() {
+            let shown = printable(&paths.join(", "));
+            let fault = Fault::new(ErrorKind::Usage, format!("no stage of pytest has all of {shown}"));
+            return Err(fault.hint(format!("the stages are {}", printable(&pytest.join(", ")))));
+        }
+        return Ok(those);
     }
     let named = those(&|stage| stage.id.group().starts_with("test"));
     if named.is_empty() {

@@ -39,7 +39,7 @@ class Finder:
                 self.from_(node)
             elif isinstance(node, ast.Call):
                 self.call(node)
-            elif isinstance(node, ast.Assign):
+            elif isinstance(node, (ast.Assign, ast.AnnAssign)):
                 self.assign(node)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 self.text(node.value)
@@ -59,14 +59,16 @@ class Finder:
         elif name in LOADERS:
             first = node.args[0] if node.args else None
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                # A relative name counts from a package that stands in the second argument; any level is tried.
                 self.names.add(first.value)
+                # A relative name counts from a package that may be any.
+                self.dynamic |= first.value.startswith(".")
             else:
                 self.dynamic = True
 
     def assign(self, node):
-        is_plugins = any(getattr(target, "id", None) == "pytest_plugins" for target in node.targets)
-        if not is_plugins:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        is_plugins = any(getattr(target, "id", None) == "pytest_plugins" for target in targets)
+        if not is_plugins or node.value is None:
             return
         values = node.value.elts if isinstance(node.value, (ast.List, ast.Tuple)) else [node.value]
         for value in values:

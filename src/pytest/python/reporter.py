@@ -8,6 +8,7 @@ import time
 
 LONGEST = 64 * 1024
 MOST_READS = 20000
+SPAWNS = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.spawn", "os.exec", "os.fork", "os.forkpty", "pty.spawn"}
 
 
 class Reporter:
@@ -21,8 +22,6 @@ class Reporter:
         # What was there before the run is not the project's.
         self.warm = set(job.get("warm", ()))
         self.loaded = job.get("loaded", [])
-        self.order = {file: at for at, file in enumerate(job.get("order", []))}
-        self.first = set(job.get("first", []))
         self.out = out
         self.pid = os.getpid()
         # The test file that is collected or run, and what was read for it and by which module.
@@ -35,6 +34,8 @@ class Reporter:
         self.sets = set()
         self.strict = False
         self.seen = set()
+        self.names = {}
+        self.strange = False
         self.place = {}
         self.workers = False
         self.ended = 0
@@ -45,7 +46,8 @@ class Reporter:
         if os.getpid() != self.pid:
             return
         more["event"] = event
-        line = json.dumps(more, ensure_ascii=True).encode() + b"\n"
+        # A text may hold bytes that are none, which no reader of JSON takes.
+        line = json.dumps(more, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         try:
             while line:
                 line = line[os.write(self.out, line) :]
@@ -60,6 +62,8 @@ class Reporter:
             return None
         if not path.startswith(self.root):
             path = os.path.realpath(path)
+        if path + os.sep == self.root:
+            return "."
         # An environment may lie in the project; what is installed in it is no part of it.
         if not path.startswith(self.root) or path.startswith(self.prefix) or "-packages" + os.sep in path:
             return None
@@ -71,16 +75,22 @@ class Reporter:
             path = os.path.join(os.path.dirname(head), name.split(".")[0] + ".py")
         return path
 
-    def heard(self, event, args):
+    def hear(self, event, args):
         """An audit hook: it must be quick, and never raise."""
-        if event == "open" and isinstance(args[0], (str, bytes)):
+        try:
+            self.heard(event, args)
+        except Exception:
+            self.strange = True
+
+    def heard(self, event, args):
+        if event in ("open", "sqlite3.connect") and isinstance(args[0], (str, bytes)):
             self.read(args[0])
         elif event in ("os.listdir", "os.scandir"):
             # Python's own search for modules lists directories; what it finds is in the graph.
             if not sys._getframe(2).f_code.co_filename.startswith("<frozen importlib"):
-                self.read(args[0] if args[0] is not None else ".")
-        elif event in ("subprocess.Popen", "os.system", "os.posix_spawn", "os.fork") and self.file:
-            self.spawned.add(self.file)
+                self.read("." if args[0] is None else args[0])
+        elif event in SPAWNS:
+            self.spawns()
         elif event == "os.putenv" and self.collecting and self.in_project():
             # What is imported from here on may read it.
             self.known = self.known or list(sys.modules)
@@ -91,32 +101,50 @@ class Reporter:
         own, whoever imports it."""
         frame = sys._getframe(2)
         while frame is not None:
-            if self.inside(frame.f_code.co_filename) is not None:
+            if self.of_project(frame.f_code.co_filename) is not None:
                 return True
             if frame.f_code.co_name == "<module>":
                 return False
             frame = frame.f_back
         return False
 
+    def of_project(self, name):
+        """A file of the project that code comes from, relative to the root; None for all other code."""
+        if name not in self.names:
+            self.names[name] = None if name.startswith("<") else self.inside(name)
+        return self.names[name]
+
+    def owners(self, frame):
+        """Who does what happens now: the test file, and the nearest file of the project, whose other users may get what it keeps."""
+        found = {self.file} if self.file else set()
+        while frame is not None:
+            owner = self.of_project(frame.f_code.co_filename)
+            if owner is not None:
+                found.add(owner)
+                break
+            frame = frame.f_back
+        return found
+
+    def spawns(self):
+        self.spawned.update(self.owners(sys._getframe(2)))
+
     def read(self, path):
-        if (path, self.file) in self.seen or self.count >= MOST_READS:
+        # What is open already has been heard of.
+        if self.count >= MOST_READS or not isinstance(path, (str, bytes)):
             return
-        self.seen.add((path, self.file))
+        owners = self.owners(sys._getframe(2))
+        key = (path if os.path.isabs(path) else (os.getcwd(), path), frozenset(owners))
+        if key in self.seen:
+            return
+        self.seen.add(key)
         found = self.inside(path)
         if found is None:
             return
         self.count += 1
-        if self.file:
-            self.reads.setdefault(self.file, set()).add(found)
-        # What a module reads when it is imported is read for all who import it, and only once.
-        frame = sys._getframe(2)
-        while frame is not None:
-            if frame.f_code.co_name == "<module>":
-                owner = self.inside(frame.f_code.co_filename)
-                if owner is not None:
-                    self.reads.setdefault(owner, set()).add(found)
-                    break
-            frame = frame.f_back
+        if any("\ud800" <= c <= "\udfff" for c in found):
+            self.strange = True
+        for owner in owners:
+            self.reads.setdefault(owner, set()).add(found)
 
     # What pytest calls.
 
@@ -149,20 +177,10 @@ class Reporter:
 
     def pytest_collectreport(self, report):
         self.file = None
-        if report.nodeid.endswith(".py"):
+        if report.nodeid.endswith(".py") and not report.nodeid.endswith("__init__.py"):
             self.modules.append(report.nodeid)
         if report.failed:
             self.tell("broken", id=report.nodeid, file=report.nodeid.split("::")[0], **told(report.longrepr))
-
-    def pytest_collection_modifyitems(self, items):
-        if self.order or self.first:
-            last = len(self.order)
-            items.sort(
-                key=lambda item: (
-                    self.order.get(item.nodeid.split("::")[0], last),
-                    item.nodeid not in self.first,
-                )
-            )
 
     def pytest_collection_finish(self, session):
         self.collecting = False
@@ -172,7 +190,9 @@ class Reporter:
         for item in session.items:
             file = item.nodeid.split("::")[0]
             files[file] = files.get(file, 0) + 1
-        self.tell("collected", files=files, at=now(), **self.place)
+        plugins = (getattr(each, "__file__", None) for each in session.config.pluginmanager.get_plugins())
+        plugins = {self.of_project(each) for each in plugins if isinstance(each, str)}
+        self.tell("collected", files=files, at=now(), plugins=sorted(filter(None, plugins)), **self.place)
 
     def pytest_runtest_logstart(self, nodeid, location):
         self.file = nodeid.split("::")[0]
@@ -203,7 +223,7 @@ class Reporter:
     def end(self, code):
         self.ended = now()
         reads = {owner: sorted(paths) for owner, paths in self.reads.items()}
-        whole = self.count < MOST_READS and not self.workers and hasattr(sys, "addaudithook")
+        whole = self.count < MOST_READS and not self.workers and not self.strange and hasattr(sys, "addaudithook")
         self.tell("reads", reads=reads, whole=whole, spawned=sorted(filter(None, self.spawned)))
         names = self.known if self.known is not None else list(sys.modules)
         new = [name for name in names if name not in self.warm]
@@ -253,6 +273,21 @@ def pytest_main(pytest):
     return lambda args, plugins: config._main(args=args, plugins=plugins, prog=name(sys.argv))
 
 
+def hear_fork_exec(reporter):
+    """multiprocessing starts processes in a way of which no audit hook hears."""
+    try:
+        import _posixsubprocess
+    except ImportError:
+        return
+    start = _posixsubprocess.fork_exec
+
+    def fork_exec(*args):
+        reporter.spawns()
+        return start(*args)
+
+    _posixsubprocess.fork_exec = fork_exec
+
+
 def run(job, out):
     """Runs pytest as `python -m pytest` does; the exit code."""
     try:
@@ -274,7 +309,8 @@ def run(job, out):
     # It must be asked before xdist looks at its own options.
     pytest.hookimpl(tryfirst=True)(Reporter.pytest_cmdline_main)
     if hasattr(sys, "addaudithook"):
-        sys.addaudithook(lambda event, args: reporter.heard(event, args))
+        sys.addaudithook(reporter.hear)
+        hear_fork_exec(reporter)
     code = 3
     try:
         code = int(pytest_main(pytest)(job["args"], plugins=[reporter]))

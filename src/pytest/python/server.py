@@ -346,7 +346,36 @@ def answer_imports(files):
             out.write(json.dumps(dict(extract(path), path=path)).encode() + b"\n")
 
 
+def take_orphans():
+    """What a run leaves behind becomes our child, as prctl(2) has it, so that it can be ended."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+    except Exception:
+        pass
+
+
+def end_orphans(ours):
+    """Ends all children but these, and what becomes our child by that."""
+    for _ in range(100):
+        try:
+            with open("/proc/self/task/%d/children" % os.getpid()) as children:
+                left = {int(pid) for pid in children.read().split()} - ours
+        except OSError:
+            return
+        if not left:
+            return
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            except OSError:
+                pass
+
+
 def fork(control, be):
+    take_orphans()
     poll = select.poll()
     poll.register(control, select.POLLIN)
     running, spare = {}, Spare(control, be)
@@ -380,8 +409,10 @@ def fork(control, be):
             poll.register(spare.file, select.POLLIN)
             send(control, forked=request["run"], pid=spare.pid)
             spare = None
-        if spare is None and not running:
-            spare = Spare(control, be)
+        if not running:
+            end_orphans({spare.pid} if spare else set())
+            if spare is None:
+                spare = Spare(control, be)
 
 
 def cold():

@@ -6,6 +6,7 @@ mod outcomes;
 mod plugins;
 mod selection;
 mod side_by_side;
+mod soundness;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -5,18 +5,24 @@ use super::*;
 /// Four files that take long enough to be worth it.
 fn slow(files: &mut Vec<(String, String)>) {
     for name in ["a", "b", "c", "d"] {
-        let text =
-            format!("import time\ndef test_{name}():\n    print('said by {name}')\n    time.sleep(0.1)\n");
+        let text = format!(
+            "import time, shared\ndef test_{name}():\n    print('said by {name}')\n    time.sleep(0.1)\n"
+        );
         files.push((format!("test_{name}.py"), text));
     }
 }
 
 fn project(more: &[(&str, &str)]) -> Project {
-    let mut files: Vec<(String, String)> = Vec::new();
+    let mut files: Vec<(String, String)> = vec![("shared.py".into(), "N = 0\n".into())];
     slow(&mut files);
     files.extend(more.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     Project::new(&files)
+}
+
+/// A change that concerns every test.
+fn touch(project: &Project, number: u32) {
+    project.write("shared.py", format!("N = {number}\n"));
 }
 
 /// How many sessions of pytest an output has.
@@ -33,8 +39,7 @@ fn long_tests_run_in_several_processes_and_are_one_result() {
     let cold = project.run();
     assert_eq!((sessions(&cold), cold.attempt.tests.unwrap().failed), (1, 1));
     project.warm();
-    // A setting is everybody's: all run again, and this time it is known how long they take.
-    project.write("pytest.ini", "[pytest]\n");
+    touch(&project, 1);
     let came = project.run();
     assert_eq!(came.note(), "warm");
     assert_eq!(sessions(&came), std::thread::available_parallelism().unwrap().get().min(5));
@@ -49,20 +54,25 @@ fn long_tests_run_in_several_processes_and_are_one_result() {
 }
 
 /// Two files that may not be at the same place at the same time.
-const CLASH: &str = "import os, time\nPLACE = '/proc/self/cwd/held'\ndef test_alone():\n    held = os.open(PLACE, os.O_CREAT | os.O_EXCL)\n    time.sleep(0.3)\n    os.remove(PLACE)\n    os.close(held)\n";
+const CLASH: &str = "import os, time, shared\nPLACE = '/proc/self/cwd/held'\ndef test_alone():\n    held = os.open(PLACE, os.O_CREAT | os.O_EXCL)\n    time.sleep(0.3)\n    os.remove(PLACE)\n    os.close(held)\n";
 
 #[test]
 fn what_fails_only_beside_others_passes_alone_and_is_not_put_beside_them_again() {
-    let project = Project::new(&[("test_one.py", CLASH), ("test_two.py", CLASH), ("test_more.py", CLASH)]);
+    let project = Project::new(&[
+        ("shared.py", "N = 0\n"),
+        ("test_one.py", CLASH),
+        ("test_two.py", CLASH),
+        ("test_more.py", CLASH),
+    ]);
     project.warm();
     let cores = std::thread::available_parallelism().unwrap().get();
-    project.write("pytest.ini", "[pytest]\n");
+    touch(&project, 1);
     let came = project.run();
     let tests = came.attempt.tests.unwrap();
     assert_eq!((tests.passed, tests.failed), (3, 0), "{}\n{}", came.note(), came.record.text);
     assert_eq!(came.attempt.verdict, Some(Verdict::Passed));
     assert!(cores == 1 || sessions(&came) > 1);
-    project.write("pytest.ini", "[pytest]\n# again\n");
+    touch(&project, 2);
     let came = project.run();
     assert_eq!((sessions(&came), came.tests().passed), (1, 3), "{}", came.record.text);
 }
@@ -72,7 +82,7 @@ fn side_by_side_can_be_turned_off() {
     let mut project = project(&[]);
     project.tests.serial = true;
     project.warm();
-    project.write("pytest.ini", "[pytest]\n");
+    touch(&project, 1);
     assert_eq!(sessions(&project.run()), 1);
 }
 
@@ -84,7 +94,7 @@ fn one_that_ends_its_process_beside_others_makes_all_run_again_cold() {
     )]);
     // Cold it leads no session, so it passes there and breaks off where it is forked.
     assert_eq!(project.run().tests().passed, 5);
-    project.write("pytest.ini", "[pytest]\n");
+    touch(&project, 1);
     let came = project.run();
     assert!(came.note().starts_with("cold: the warm run broke off"), "{}", came.note());
     assert_eq!((came.attempt.tests.unwrap().passed, came.attempt.tests.unwrap().failed), (5, 0));
