@@ -37,15 +37,22 @@ use crate::ui::{Style, table};
 pub struct Args {
     /// The stages; all when not given. `train` means every cell of its matrix
     stages: Vec<String>,
-    /// The project; where you are when not given
-    #[arg(short = 'C', long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// Run the stages even if nothing has changed
-    #[arg(short, long)]
-    force: bool,
+    #[command(flatten)]
+    manner: Manner,
     /// Show what would run, and why; write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
+}
+
+/// How stages are run, whichever they are.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Manner {
+    /// The project; where you are when not given
+    #[arg(short = 'C', long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Run even if nothing has changed
+    #[arg(short, long)]
+    force: bool,
     /// Say where the time of tests went
     #[arg(long)]
     timings: bool,
@@ -61,51 +68,32 @@ pub struct Args {
 }
 
 /// What is to be run, once, in front of somebody.
-pub(super) struct Request {
+pub(super) struct Request<'a> {
     /// The stages; none means all.
     pub stages: Vec<String>,
     /// Only these of the tests, as pytest's arguments name them; none means all.
     pub tests: Vec<String>,
-    /// The project.
-    pub dir: Option<PathBuf>,
-    /// Though nothing has changed.
-    pub force: bool,
-    /// The project is trusted as it is.
-    pub trust: bool,
-    /// In this process.
-    pub no_service: bool,
-    /// Where the time went is said.
-    pub timings: bool,
-    /// Where a JUnit report goes.
-    pub junit: Option<PathBuf>,
+    /// How.
+    pub manner: &'a Manner,
 }
 
 /// Runs stages.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     if args.dry_run {
-        let project = project_load::project(context, args.dir.as_deref())?;
+        let project = project_load::project(context, args.manner.dir.as_deref())?;
         let stages = project.stages(&args.stages)?;
         let session = project.session(context, Access::Read)?;
-        let asked = Asked { trigger: Trigger::Request, force: args.force };
+        let asked = Asked { trigger: Trigger::Request, force: args.manner.force };
         return reasons(context, &session.reasons(&stages, asked));
     }
-    let request = Request {
-        stages: args.stages.clone(),
-        tests: Vec::new(),
-        dir: args.dir.clone(),
-        force: args.force,
-        trust: args.trust,
-        no_service: args.no_service,
-        timings: args.timings,
-        junit: args.junit.clone(),
-    };
+    let request = Request { stages: args.stages.clone(), tests: Vec::new(), manner: &args.manner };
     carry_out(context, &request)
 }
 
 /// Runs what is asked for: by the service that keeps the project, else here.
-pub(super) fn carry_out(context: &Context, request: &Request) -> Result<Exit, Fault> {
+pub(super) fn carry_out(context: &Context, request: &Request<'_>) -> Result<Exit, Fault> {
     let mut shown = Shown::new(context, request);
-    let verdict = match request.no_service {
+    let verdict = match request.manner.no_service {
         true => None,
         false => in_service(context, request, &mut shown)?,
     };
@@ -117,10 +105,10 @@ pub(super) fn carry_out(context: &Context, request: &Request) -> Result<Exit, Fa
     Ok(exit(verdict))
 }
 
-fn here(context: &Context, request: &Request, shown: &mut Shown<'_>) -> Result<Verdict, Fault> {
-    let project = project_load::project(context, request.dir.as_deref())?;
+fn here(context: &Context, request: &Request<'_>, shown: &mut Shown<'_>) -> Result<Verdict, Fault> {
+    let project = project_load::project(context, request.manner.dir.as_deref())?;
     let stages = project.stages(&request.stages)?;
-    project.trusted(context, request.trust, "--trust")?;
+    project.trusted(context, request.manner.trust, "--trust")?;
     let session = project.session(context, Access::Write)?;
     let runtime = runtime()?;
     let order = Order {
@@ -128,7 +116,7 @@ fn here(context: &Context, request: &Request, shown: &mut Shown<'_>) -> Result<V
         generation: 0,
         stages: stages.clone(),
         tests: request.tests.clone(),
-        force: request.force,
+        force: request.manner.force,
         changed: BTreeSet::new(),
     };
     let verdict = runtime.block_on(carried_out(context, &session, order, shown));
@@ -154,30 +142,34 @@ fn exit(verdict: Verdict) -> Exit {
 }
 
 /// The service that keeps the project runs it, so that two runs never meet; `None` when it does not keep it.
-fn in_service(context: &Context, request: &Request, shown: &mut Shown<'_>) -> Result<Option<Verdict>, Fault> {
-    let root = project_dir::root(request.dir.as_deref())?;
+fn in_service(
+    context: &Context,
+    request: &Request<'_>,
+    shown: &mut Shown<'_>,
+) -> Result<Option<Verdict>, Fault> {
+    let root = project_dir::root(request.manner.dir.as_deref())?;
     let wanted = || Wanted {
         stages: request.stages.clone(),
         tests: request.tests.clone(),
-        force: request.force,
+        force: request.manner.force,
         catch_up: false,
     };
-    let at_once = (!request.trust).then(wanted);
+    let at_once = (!request.manner.trust).then(wanted);
     let Some(mut link) = root.to_str().and_then(|root| Link::kept(context, root, at_once)) else {
         return Ok(None);
     };
     let runtime = runtime()?;
-    if request.trust {
-        project_load::project(context, request.dir.as_deref())?.approve(context)?;
+    if request.manner.trust {
+        project_load::project(context, request.manner.dir.as_deref())?.approve(context)?;
         link.reload()?;
         runtime.block_on(answer(&mut link))?;
         link.run(wanted())?;
     }
     match runtime.block_on(answer(&mut link)) {
         Err(fault) if fault.kind == ErrorKind::Refused => {
-            project_load::project(context, request.dir.as_deref())?.trusted(
+            project_load::project(context, request.manner.dir.as_deref())?.trusted(
                 context,
-                request.trust,
+                request.manner.trust,
                 "--trust",
             )?;
             link.reload()?;
@@ -285,21 +277,21 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn new(context: &'a Context, request: &Request) -> Self {
+    fn new(context: &'a Context, request: &Request<'_>) -> Self {
         let quiet = context.printer.level() == crate::ui::printer::Level::Quiet;
         let options = Options {
             colours: context.printer.out_colours(),
             output: !quiet,
             unchanged: !quiet,
-            timings: request.timings,
+            timings: request.manner.timings,
         };
-        let junit = request.junit.is_some().then(Junit::default);
+        let junit = request.manner.junit.is_some().then(Junit::default);
         Self { context, view: RunView::new(options), junit }
     }
 
     /// Writes the report that was asked for.
-    fn report(&self, request: &Request) -> Result<(), Fault> {
-        let (Some(junit), Some(file)) = (&self.junit, &request.junit) else { return Ok(()) };
+    fn report(&self, request: &Request<'_>) -> Result<(), Fault> {
+        let (Some(junit), Some(file)) = (&self.junit, &request.manner.junit) else { return Ok(()) };
         replace(&RealSystem, file, junit.text().as_bytes(), 0o644).map_err(|error| {
             let shown = printable(&file.to_string_lossy());
             Fault::new(ErrorKind::Failed, format!("cannot write the report {shown}")).cause(error)

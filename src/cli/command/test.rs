@@ -1,8 +1,8 @@
 //! `devboot test`: the project's tests, or some of them, once.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::run::{Request, carry_out};
+use super::run::{Manner, Request, carry_out};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::text::printable;
@@ -27,30 +27,14 @@ pub struct Args {
     /// More arguments for pytest
     #[arg(last = true, value_name = "PYTEST ARGS")]
     args: Vec<String>,
-    /// The project; where you are when not given
-    #[arg(short = 'C', long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// Run all tests even if nothing has changed
-    #[arg(short, long)]
-    force: bool,
-    /// Say where the time went
-    #[arg(long)]
-    timings: bool,
-    /// Write a JUnit report into this file
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// Trust the project's devboot.toml as it is now
-    #[arg(long)]
-    trust: bool,
-    /// Run in this process, even if the service keeps the project
-    #[arg(long)]
-    no_service: bool,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 /// Runs tests.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
-    let project = project_load::project(context, args.dir.as_deref())?;
-    let here = match &args.dir {
+    let project = project_load::project(context, args.manner.dir.as_deref())?;
+    let here = match &args.manner.dir {
         Some(dir) => real_path(dir),
         None => env::current_dir(),
     };
@@ -62,17 +46,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let is_choice = !args.paths.is_empty() || !args.args.is_empty();
     let stages = stages(&project.pipeline, is_choice, &tests)?;
     tests.extend(args.args.iter().cloned());
-    let request = Request {
-        stages,
-        tests,
-        dir: args.dir.clone(),
-        force: args.force,
-        trust: args.trust,
-        no_service: args.no_service,
-        timings: args.timings,
-        junit: args.junit.clone(),
-    };
-    carry_out(context, &request)
+    carry_out(context, &Request { stages, tests, manner: &args.manner })
 }
 
 /// The stages that are tests: pytest's, of which some tests can be chosen, else those that are called so.
