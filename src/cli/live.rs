@@ -260,6 +260,7 @@ mod tests {
                 run: RUN,
                 trigger: Trigger::Change,
                 generation: 1,
+                settle: 0,
                 changed: Vec::new(),
                 changes: 0,
                 stages: vec![id("lint"), id("test")],

@@ -38,6 +38,8 @@ pub struct RunView {
     tails: BTreeMap<StageId, String>,
     /// The end of a line that has not come yet, by stage.
     partial: BTreeMap<StageId, String>,
+    /// How long the run waited for its files, until that is told.
+    settle: u64,
     /// The stages of the run, in the pipeline's order.
     order: Vec<StageId>,
     ends: Vec<(StageId, StageEnd)>,
@@ -102,6 +104,7 @@ impl RunView {
             many: false,
             tails: BTreeMap::new(),
             partial: BTreeMap::new(),
+            settle: 0,
             order: Vec::new(),
             ends: Vec::new(),
             ready: BTreeSet::new(),
@@ -117,13 +120,14 @@ impl RunView {
     /// The lines for what happened.
     pub fn on(&mut self, event: &RunEvent) -> Vec<String> {
         match event {
-            RunEvent::RunStarted { changed: paths, changes, stages, .. } => {
+            RunEvent::RunStarted { changed: paths, changes, stages, settle, .. } => {
                 *self = Self {
                     width: stages.iter().map(|id| id.0.len()).max().unwrap_or(0),
                     ..Self::new(self.options)
                 };
                 self.many = stages.len() > 1;
                 self.order.clone_from(stages);
+                self.settle = *settle;
                 if paths.is_empty() {
                     return Vec::new();
                 }
@@ -155,7 +159,8 @@ impl RunView {
             RunEvent::TestsFinished { .. } => Vec::new(),
             RunEvent::Spent { .. } if !self.options.timings => Vec::new(),
             RunEvent::Spent { stage, files, spent, .. } => {
-                vec![self.row(stage, Style::Faint, "time", &parts(*files, *spent))]
+                let settle = std::mem::take(&mut self.settle);
+                vec![self.row(stage, Style::Faint, "time", &parts(*files, settle, *spent))]
             }
             RunEvent::ServiceReady { stage, milliseconds, .. } => {
                 self.ready.insert(stage.clone());
@@ -361,10 +366,17 @@ pub fn outcome(outcome: Outcome) -> &'static str {
 }
 
 /// Where the time of so many files of tests went.
-fn parts(files: usize, spent: Spent) -> String {
+fn parts(files: usize, settle: u64, spent: Spent) -> String {
     let Spent { select, start, collect, tests, end } = spent;
     let part = |(name, microseconds): (&str, u64)| format!("{name} {:.1} ms", microseconds as f64 / 1000.0);
-    let all = [("select", select), ("start", start), ("collect", collect), ("tests", tests), ("end", end)];
+    let all = [
+        ("settle", settle),
+        ("select", select),
+        ("start", start),
+        ("collect", collect),
+        ("tests", tests),
+        ("end", end),
+    ];
     format!("{}: {}", counted(files, "file"), all.map(part).join(", "))
 }
 
@@ -421,6 +433,7 @@ mod tests {
             run: RUN,
             trigger: Trigger::Change,
             generation: 3,
+            settle: 0,
             changed: vec!["a.py".into(), "b.py".into(), "c.py".into(), "d\u{1b}[2J.py".into()],
             changes: 2000,
             stages: stages.iter().map(|name| id(name)).collect(),

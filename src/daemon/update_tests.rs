@@ -177,6 +177,7 @@ fn started(run: u64) -> ProjectEvent {
         run: RunId(run),
         trigger: Trigger::Change,
         generation: 1,
+        settle: 0,
         changed: Vec::new(),
         changes: 0,
         stages: Vec::new(),

@@ -238,7 +238,7 @@ impl Store {
             find.query_row(params![root.to_string_lossy(), run.0], |row| row.get(0)).optional()
         };
         match event {
-            RunEvent::RunStarted { run, trigger, generation, changed, changes, stages } => {
+            RunEvent::RunStarted { run, trigger, generation, changed, changes, stages, .. } => {
                 let began = (word(trigger), *generation, json(changed), *changes);
                 self.connection.execute_batch("SAVEPOINT started")?;
                 let done = self.begin(root, *run, began, stages, now);

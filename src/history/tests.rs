@@ -23,6 +23,7 @@ fn started(number: u64, stages: &[&str]) -> RunEvent {
         run: RunId(number),
         trigger: Trigger::Change,
         generation: number,
+        settle: 0,
         changed: vec!["app.py".into()],
         changes: 1,
         stages: stages.iter().map(|name| id(name)).collect(),

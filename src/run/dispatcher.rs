@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -25,6 +26,8 @@ pub struct Job {
     pub trigger: Trigger,
     /// The generation of the project's files that it is about.
     pub generation: u64,
+    /// How long it was waited for its files to be at rest.
+    pub waited: Duration,
     /// Some of the paths whose change asked for it.
     pub changed: Vec<String>,
     /// How many changed in all.
@@ -82,6 +85,7 @@ pub async fn execute(
         run: job.run,
         trigger: job.trigger,
         generation: job.generation,
+        settle: u64::try_from(job.waited.as_micros()).unwrap_or(u64::MAX),
         changed: job.changed.iter().take(PATHS).cloned().collect(),
         changes: job.changes,
         stages: job.stages.iter().map(|stage| stage.id.clone()).collect(),

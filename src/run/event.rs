@@ -221,6 +221,9 @@ pub enum RunEvent {
         trigger: Trigger,
         /// The generation of the project's files that it is about.
         generation: u64,
+        /// How long it was waited for them to be at rest after the first was touched, in microseconds.
+        #[serde(default)]
+        settle: u64,
         /// The paths whose change asked for it, at most a hundred; relative to the root.
         changed: Vec<String>,
         /// How many paths changed in all.

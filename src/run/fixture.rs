@@ -148,6 +148,7 @@ impl World {
             run: RunId(self.runs),
             trigger: Trigger::Request,
             generation: 1,
+            waited: std::time::Duration::ZERO,
             changed: Vec::new(),
             changes: 0,
             stages: stages.to_vec(),

@@ -53,8 +53,15 @@ impl Desk {
         let (out, mut follower) = feed();
         let (_orders, mut orders) = tokio::sync::mpsc::unbounded_channel();
         let (stages, changed) = (BTreeSet::new(), BTreeSet::new());
-        let order =
-            Order { trigger: Trigger::Change, generation: 1, stages, tests: Vec::new(), force, changed };
+        let order = Order {
+            trigger: Trigger::Change,
+            generation: 1,
+            stages,
+            tests: Vec::new(),
+            force,
+            changed,
+            waited: std::time::Duration::ZERO,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(self.session.run(order, &mut orders, &out));
         let events = std::iter::from_fn(|| follower.try_next());

@@ -2,6 +2,7 @@
 //! lost: every run knows the generation of files that it began at, and what came later starts the next one.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::project::model::StageId;
 use crate::run::event::Trigger;
@@ -21,6 +22,8 @@ pub struct Order {
     pub force: bool,
     /// The paths that changed since the run before.
     pub changed: BTreeSet<String>,
+    /// How long it was waited for them to be at rest; whoever starts the run knows.
+    pub waited: Duration,
 }
 
 /// What happens to a session.
@@ -101,7 +104,8 @@ impl Turn {
             Event::Changed { generation, paths, affected } => self.changed(generation, paths, &affected),
             Event::Asked { trigger, stages, tests, force } => {
                 let generation = self.generation;
-                self.want(Order { trigger, generation, stages, tests, force, changed: BTreeSet::new() })
+                let (changed, waited) = (BTreeSet::new(), Duration::ZERO);
+                self.want(Order { trigger, generation, stages, tests, force, changed, waited })
             }
             Event::Began(stage) => {
                 if let Some(running) = &mut self.running {
@@ -142,6 +146,7 @@ impl Turn {
             tests: Vec::new(),
             force: false,
             changed,
+            waited: Duration::ZERO,
         };
         let mut effects = self.want(order);
         if !stale.is_empty() && self.cancels < CANCELS {
@@ -182,6 +187,7 @@ fn merged(before: Order, after: Order) -> Order {
         tests: if before.tests == after.tests { after.tests } else { Vec::new() },
         force: before.force || after.force,
         changed: before.changed.into_iter().chain(after.changed).collect(),
+        waited: before.waited.max(after.waited),
         stages: if all { BTreeSet::new() } else { before.stages.into_iter().chain(after.stages).collect() },
     }
 }

@@ -206,6 +206,7 @@ impl Session {
             run: self.next_run(),
             trigger: order.trigger,
             generation: order.generation,
+            waited: order.waited,
             changes: order.changed.len() as u64,
             changed: order.changed.into_iter().take(100).collect(),
             slots: self.pipeline().slots.unwrap_or_else(workers::cores),

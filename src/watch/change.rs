@@ -1,5 +1,7 @@
 //! What has changed.
 
+use std::time::Duration;
+
 /// What happened to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
@@ -40,4 +42,6 @@ pub struct ChangeSet {
     pub changes: Vec<Change>,
     /// What made them change.
     pub cause: Cause,
+    /// How long they were waited for after the first event.
+    pub waited: Duration,
 }

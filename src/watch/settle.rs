@@ -43,6 +43,8 @@ pub struct Settled {
     pub paths: BTreeSet<String>,
     /// Whether git was at work.
     pub git: bool,
+    /// How long ago the first of them was touched.
+    pub waited: Duration,
 }
 
 /// After a single complete save: long enough to see that it is the first of many.
@@ -175,11 +177,12 @@ impl Settle {
     fn take_all(&mut self, now: Instant) -> Option<Settled> {
         self.out = Some(now);
         self.git = None;
+        let waited = self.first.map_or(Duration::ZERO, |first| now.saturating_duration_since(first));
         (self.first, self.last) = (None, None);
         (self.begun, self.perhaps, self.gone) = (0, 0, 0);
         let git = std::mem::take(&mut self.git_worked);
         let paths: BTreeSet<String> = std::mem::take(&mut self.pending).into_keys().collect();
-        (!paths.is_empty()).then_some(Settled { paths, git })
+        (!paths.is_empty()).then_some(Settled { paths, git, waited })
     }
 }
 

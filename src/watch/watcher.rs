@@ -392,7 +392,7 @@ impl Watcher {
             (_, true) => Cause::Rescan,
             _ => Cause::Save,
         };
-        Some(ChangeSet { generation: self.generation, changes, cause })
+        Some(ChangeSet { generation: self.generation, changes, cause, waited: settled.waited })
     }
 
     /// Leaves out the files that hold the same bytes as when they were last read; one that was never read may not.

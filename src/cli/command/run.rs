@@ -118,6 +118,7 @@ fn here(context: &Context, request: &Request<'_>, shown: &mut Shown<'_>) -> Resu
         tests: request.tests.clone(),
         force: request.manner.force,
         changed: BTreeSet::new(),
+        waited: std::time::Duration::ZERO,
     };
     let verdict = runtime.block_on(carried_out(context, &session, order, shown));
     // Nobody waits for a thread that reads a file of a hung disk.

@@ -103,6 +103,8 @@ struct Keep {
     /// What is to be said once the loop runs.
     said: Vec<String>,
     edge: Edge,
+    /// How long it was waited for what the next run is about.
+    waited: Duration,
     /// Counted on when the watcher is made anew.
     generations: u64,
     turn: Turn,
@@ -145,6 +147,7 @@ impl Keep {
             session,
             problem,
             edge,
+            waited: Duration::ZERO,
             generations: 0,
             turn: Turn::default(),
             running: None,
@@ -243,6 +246,7 @@ impl Keep {
             // What git brought is not what somebody saved, whatever else was saved meanwhile.
             self.reload = Some(saved && self.reload.unwrap_or(true));
         }
+        self.waited = self.waited.max(set.waited);
         let generation = self.generations + set.generation;
         let mut paths: BTreeSet<String> = set.changes.into_iter().map(|change| change.path).collect();
         if let Some(session) = &self.session {
@@ -384,7 +388,8 @@ impl Keep {
         }
     }
 
-    fn start(&mut self, order: Order) {
+    fn start(&mut self, mut order: Order) {
+        order.waited = std::mem::take(&mut self.waited);
         let Some(session) = self.session.clone() else {
             self.running = Some(Box::pin(async { nothing() }));
             return;

@@ -24,7 +24,7 @@ fn all_tests_or_some_of_them_and_what_came_of_each() {
     let demo = demo();
     let all = test(&demo, &["--timings"]).exits(2);
     assert!(all.stderr.contains("RED in test, 1 failed, 2 passed"), "{}", all.stderr);
-    assert!(all.stderr.contains("time         2 files: select"), "{}", all.stderr);
+    assert!(all.stderr.contains("time         2 files: settle 0.0 ms, select"), "{}", all.stderr);
     let some = test(&demo, &["tests/test_more.py"]).exits(0);
     assert!(some.stderr.contains("GREEN 1 passed"), "{}", some.stderr);
     let some = test(&demo, &["tests/test_app.py::test_one", "--", "-v"]).exits(0);

@@ -139,6 +139,7 @@ impl Project {
             stages,
             tests: Vec::new(),
             force: false,
+            waited: std::time::Duration::ZERO,
             changed: BTreeSet::new(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
