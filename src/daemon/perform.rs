@@ -175,6 +175,11 @@ impl Performer {
         Some(Event::Project { root, event: ProjectEvent::Answer { to, response } })
     }
 
+    /// No more credentials are given, and all that were stand in the log.
+    pub(super) fn end_cloud(&self) {
+        self.cloud.end();
+    }
+
     /// Lets what was said last reach those who read.
     pub async fn flush(self) {
         // Without its outbox a client's task writes what is left, and ends.

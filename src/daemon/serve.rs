@@ -136,6 +136,8 @@ async fn run(
     }
     socket::tell_supervisor("STOPPING=1");
     drop(listener);
+    // Whoever waits for the end is told when all stands in the log.
+    served.performer.end_cloud();
     served.performer.journal.line("ended");
     // The next service may start before the last words are read.
     listening.close();
