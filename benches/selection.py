@@ -85,24 +85,23 @@ class Watch:
 
     def run(self):
         """The next whole run: (outcomes, files before the first verdict, files after it, note)."""
-        seen, affected, note, cancelled = {}, None, "", False
-        first = None
+        seen, affected, note, cancelled, batches = {}, None, "", False, 0
+        first = set()
         for line in self.p.stdout:
             e = json.loads(line)
             kind = e["event"]
             if kind == "run-started":
-                seen, affected, first, cancelled = {}, None, None, False
+                seen, affected, first, cancelled, batches = {}, None, set(), False, 0
             elif kind == "tests-finished":
                 for t in e["tests"]:
                     if seen.get(t["name"]) not in ("failed", "error"):
                         seen[t["name"]] = t["outcome"]
-                files = {t["file"] for t in e["tests"]}
-                if first is None or affected is None:
-                    first = (first or set()) | files
+                if batches <= 1:
+                    first |= {t["file"] for t in e["tests"]}
             elif kind == "affected":
                 affected = (e["files"], e["rest"])
-            elif kind == "spent" and affected is not None and first is None:
-                first = set()
+            elif kind == "spent":  # it comes before the tests of its batch
+                batches += 1
             elif kind == "stage-finished":
                 note = e["end"].get("note") or ""
                 replayed = e["end"]["replayed"]
