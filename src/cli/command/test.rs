@@ -17,7 +17,7 @@ use crate::sys::system::ReadSystem;
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  devboot test                          all tests; unchanged ones are answered from the cache\n  devboot \
-                        test tests/test_app.py        one file; directories and pytest's node ids, too\n  devboot test -- -k model -x   \
+                        test tests/test_app.py        one file; directories and pytest's node ids, too\n  devboot test -- -k model -x           \
                         with pytest's own arguments\n  devboot test --junit report.xml\n  devboot test --json                   one event \
                         per line\n\nExits with 0 when tests ran and passed, and with 2 otherwise."
 )]
