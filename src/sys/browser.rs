@@ -69,7 +69,7 @@ impl Browser {
         while Instant::now() < ends && !signal::interrupted() {
             let Ok((mut stream, _)) = listener.accept() else { continue };
             let ours = match owner(&stream) {
-                Owner::User(uid) => uid == process::owner().0,
+                Owner::User(uid, _) => uid == process::owner().0,
                 Owner::Unknown => true,
                 Owner::Gone => false,
             };

@@ -163,11 +163,12 @@ impl Desk {
             return Err(Fault::new(ErrorKind::Usage, words).into());
         }
         let key = Key { profile: profile.to_owned(), provider, resource: resource.to_owned() };
+        let who = ask.process();
         if !self.is_at_hand(&key) {
             ask.takes_long();
         }
         let lease = self.lease(&key, &found, &Codes::new());
-        self.handed(&Handing { profile, provider, way: "endpoint", who: None }, lease.as_ref().err());
+        self.handed(&Handing { profile, provider, way: "endpoint", who }, lease.as_ref().err());
         self.tend();
         lease
     }

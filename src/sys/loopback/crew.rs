@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::holder::Holders;
 use super::serve::{Desk, serve};
 use super::{CONNECTIONS, Handler};
 
@@ -23,6 +24,7 @@ pub(super) struct Door {
     listener: TcpListener,
     pub(super) ours: SocketAddrV4,
     pub(super) handler: Handler,
+    pub(super) holders: Holders,
     stopped: AtomicBool,
     threads: Mutex<Threads>,
 }
@@ -42,7 +44,7 @@ impl Door {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         };
         let (stopped, threads) = (AtomicBool::new(false), Mutex::default());
-        let door = Arc::new(Self { listener, ours, handler, stopped, threads });
+        let door = Arc::new(Self { listener, ours, handler, holders: Holders::default(), stopped, threads });
         door.fill()?;
         Ok(door)
     }

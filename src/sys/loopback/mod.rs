@@ -17,6 +17,7 @@ use crate::base::secret::Secret;
 
 mod crew;
 pub mod head;
+mod holder;
 pub mod peer;
 mod serve;
 
@@ -52,6 +53,7 @@ pub struct Ask<'a> {
     pub body: &'a [u8],
     /// The user at the other end, who is ours; `None` when the system does not know, as for a container's network.
     pub uid: Option<u32>,
+    inode: Option<u64>,
     turn: &'a Turn<'a>,
 }
 
@@ -73,6 +75,11 @@ impl<'a> Ask<'a> {
             (Some((_, value)), None) => Some(value),
             _ => None,
         }
+    }
+
+    /// The process that asks, where it is found. For records, never for decisions.
+    pub fn process(&self) -> Option<u32> {
+        self.turn.door.holders.find(self.inode?)
     }
 
     /// To be said before anything that may wait: another thread answers the next client meanwhile.

@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// A program of this user.
-    User(u32),
+    /// A program of this user, by a socket of this inode.
+    User(u32, u64),
     /// Nobody: the client has closed its socket, and an answer would reach no one.
     Gone,
     /// The system does not tell: the client is in another network namespace, or this is not Linux.
@@ -129,7 +129,7 @@ fn answer(bytes: &[u8], asked: u32) -> Option<rustix::io::Result<Owner>> {
     Some(match kind {
         // The user and the inode stand behind the header of 16 bytes, 4 bytes of state, 48 of addresses and 12 of queues.
         BY_FAMILY if number(84)? == 0 => Ok(Owner::Gone),
-        BY_FAMILY => Ok(Owner::User(number(80)?)),
+        BY_FAMILY => Ok(Owner::User(number(80)?, number(84)?.into())),
         ERROR => match number(16)?.cast_signed().wrapping_neg() {
             libc::ENOENT => Ok(Owner::Unknown),
             error => Err(rustix::io::Errno::from_raw_os_error(error)),
@@ -149,7 +149,8 @@ fn find(table: &str, local: &str, remote: &str) -> Option<Owner> {
         // After the two: state, queues, timer, retransmits, uid, timeout, inode.
         let uid = fields.nth(4)?.parse().ok()?;
         // A socket that no program holds any more is said to be root's.
-        Some(if fields.nth(1)? == "0" { Owner::Gone } else { Owner::User(uid) })
+        let inode = fields.nth(1)?.parse().ok()?;
+        Some(if inode == 0 { Owner::Gone } else { Owner::User(uid, inode) })
     })
 }
 
@@ -180,7 +181,7 @@ mod tests {
     #[cfg(target_endian = "little")]
     fn the_client_s_own_row_tells() {
         let at = |port| address(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port), false);
-        assert_eq!(find(TABLE, &at(50000), &at(40000)), Some(Owner::User(65534)));
+        assert_eq!(find(TABLE, &at(50000), &at(40000)), Some(Owner::User(65534, 13)));
         assert_eq!(find(TABLE, &at(50001), &at(40000)), Some(Owner::Gone));
         assert_eq!(find(TABLE, &at(50002), &at(40000)), None);
         let mapped = address(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80), true);
@@ -196,8 +197,8 @@ mod tests {
         let SocketAddr::V4(theirs) = client.local_addr().unwrap() else { panic!("it is of IPv4") };
         let (_served, _) = listener.accept().unwrap();
         let mut kernel = Kernel::default();
-        let us = Owner::User(rustix::process::geteuid().as_raw());
-        assert_eq!(kernel.ask(theirs, ours), Ok(us));
+        let inode = rustix::fs::fstat(&client).unwrap().st_ino;
+        assert_eq!(kernel.ask(theirs, ours), Ok(Owner::User(rustix::process::geteuid().as_raw(), inode)));
         assert_eq!(kernel.ask(SocketAddrV4::new(*theirs.ip(), 1), ours), Ok(Owner::Unknown));
         // An answer that nobody took is not that to the next question.
         let late = question(7, theirs, ours);
@@ -214,7 +215,8 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (served, _) = listener.accept().unwrap();
-        assert_eq!(owner(&served), Owner::User(rustix::process::geteuid().as_raw()));
+        let inode = rustix::fs::fstat(&client).unwrap().st_ino;
+        assert_eq!(owner(&served), Owner::User(rustix::process::geteuid().as_raw(), inode));
         drop(client);
         assert_eq!(owner(&served), Owner::Gone);
     }

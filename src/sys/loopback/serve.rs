@@ -51,15 +51,16 @@ pub(super) fn serve(stream: &TcpStream, from: SocketAddr, turn: &Turn<'_>, desk:
     // Before anything is read, so that no other user can keep us waiting.
     let asked = match admit(kernel, from, turn) {
         Ok(None) => return,
-        Ok(Some(uid)) => receive(stream, buffer, turn).map(|head| head.map(|head| (uid, head))),
+        Ok(Some(peer)) => receive(stream, buffer, turn).map(|head| head.map(|head| (peer, head))),
         Err(refusal) => Err(refusal),
     };
     if !turn.door.is_closed() {
         match asked {
             Ok(None) => {}
-            Ok(Some((uid, (head, body)))) => {
+            Ok(Some((peer, (head, body)))) => {
                 let Head { method, target, headers, .. } = head;
-                let answer = (turn.door.handler)(&Ask { method, target, headers, body, uid, turn });
+                let (uid, inode) = peer.unzip();
+                let answer = (turn.door.handler)(&Ask { method, target, headers, body, uid, inode, turn });
                 tell(stream, &answer, turn);
             }
             Err(refusal) => {
@@ -73,14 +74,18 @@ pub(super) fn serve(stream: &TcpStream, from: SocketAddr, turn: &Turn<'_>, desk:
     buffer.wipe();
 }
 
-/// The user at the other end; `None` when the client has gone, and then when the system does not know who it is.
-fn admit(kernel: &mut Kernel, from: SocketAddr, turn: &Turn<'_>) -> Result<Option<Option<u32>>, Refusal> {
+/// The user at the other end and its socket; `None` when the client has gone, and then when the system does not know who it is.
+fn admit(
+    kernel: &mut Kernel,
+    from: SocketAddr,
+    turn: &Turn<'_>,
+) -> Result<Option<Option<(u32, u64)>>, Refusal> {
     let SocketAddr::V4(from) = from else { return Ok(None) };
     match kernel.owner(from, turn.door.ours) {
         Owner::Gone => Ok(None),
         Owner::Unknown => Ok(Some(None)),
-        Owner::User(uid) if uid == rustix::process::geteuid().as_raw() => Ok(Some(Some(uid))),
-        Owner::User(_) => Err(Refusal::User),
+        Owner::User(uid, inode) if uid == rustix::process::geteuid().as_raw() => Ok(Some(Some((uid, inode)))),
+        Owner::User(..) => Err(Refusal::User),
     }
 }
 

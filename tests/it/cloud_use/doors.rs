@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 
 use super::{DEV, Home};
 use crate::cloud_tokens::gcp::service_account;
@@ -90,6 +91,14 @@ fn one_switch_serves_the_clients_of_all_three_clouds() {
             && has("hand-over", Some("azure"))
     );
     assert!(!String::from_utf8_lossy(&log).contains("s~1"));
+    // Also of what was asked for over the network it is known which program it was, and where.
+    let asked = records.iter().filter(|record| record.kind.as_deref() == Some("endpoint"));
+    let asked: Vec<_> = asked.map(|record| &record.who).collect();
+    assert!(asked.len() >= 9, "{asked:?}");
+    for who in asked {
+        assert!(who.pid.is_some() && who.exe.as_deref().is_some_and(|exe| exe.contains("python")), "{who:?}");
+        assert_eq!(who.cwd.as_deref().map(Path::new), Some(Path::new(home.world.home())), "{who:?}");
+    }
 }
 
 #[test]
