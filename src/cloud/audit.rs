@@ -16,16 +16,12 @@ use crate::base::text::{plain_json, printable};
 use crate::base::time::Timestamp;
 use crate::sys::append;
 use crate::sys::caller::Caller;
-use crate::sys::system::ReadSystem;
 
 /// The first line.
 const HEADER: &str = r#"{"devboot-audit":1}"#;
 
 /// How every other line begins, up to the hash.
 const START: &str = r#"{"before":""#;
-
-/// The largest log that is read, in bytes: some 200,000 lines.
-const LIMIT: u64 = 64 << 20;
 
 /// The longest text in a record, in bytes.
 const LONGEST: usize = 1024;
@@ -56,13 +52,6 @@ impl std::error::Error for AuditError {
 impl Diagnose for AuditError {
     fn kind(&self) -> ErrorKind {
         ErrorKind::Failed
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self.cause.kind() {
-            io::ErrorKind::FileTooLarge => vec!["move it away; devboot begins a new one".into()],
-            _ => Vec::new(),
-        }
     }
 }
 
@@ -239,69 +228,137 @@ fn text(line: &Line) -> String {
     plain_json(&serde_json::to_string(line).unwrap_or_default())
 }
 
-/// The bytes of the log; none where there is no log.
+/// The events of the log in their order, given one by one; none where there is no log. Lines that cannot be read are left out;
+/// [`verify`] tells of them.
 ///
 /// # Errors
-/// It cannot be read, or is too large.
-pub fn read(system: &dyn ReadSystem, path: &Path) -> Result<Vec<u8>, AuditError> {
-    match system.read(path, LIMIT) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        result => result.map_err(|cause| AuditError { path: path.into(), act: "read", cause }),
+/// It cannot be read.
+pub fn each(path: &Path, mut take: impl FnMut(Record)) -> Result<(), AuditError> {
+    let read = append::lines(path, LINE as usize, |line, _| -> io::Result<()> {
+        record(line).into_iter().for_each(&mut take);
+        Ok(())
+    });
+    there(path, read)
+}
+
+/// Follows the chain of the log from the first line to the last, and tells where it breaks first, and how.
+///
+/// # Errors
+/// It cannot be read.
+pub fn check(path: &Path) -> Result<Result<Count, Broken>, AuditError> {
+    let mut chain = Chain::default();
+    let read = append::lines(path, LINE as usize, |line, whole| chain.add(line, whole).map_err(Stop::Broken));
+    match read {
+        Err(Stop::Broken(broken)) => Ok(Err(broken)),
+        Err(Stop::Unread(error)) => there(path, Err(error)).map(|()| chain.end()),
+        Ok(()) => Ok(chain.end()),
     }
 }
 
-/// The events of a log, in order. Lines that cannot be read are left out; [`verify`] tells of them.
-pub fn records(log: &[u8]) -> impl Iterator<Item = Record> + '_ {
-    log.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Line>(line).ok()?.record)
+enum Stop {
+    Broken(Broken),
+    Unread(io::Error),
 }
 
-/// Follows the chain from the first line to the last.
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Unread(error)
+    }
+}
+
+/// No log is one without events.
+fn there(path: &Path, read: io::Result<()>) -> Result<(), AuditError> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        read => read.map_err(|cause| AuditError { path: path.into(), act: "read", cause }),
+    }
+}
+
+fn record(line: &[u8]) -> Option<Record> {
+    serde_json::from_slice::<Line>(line).ok()?.record
+}
+
+/// The events of a log, in order, as [`each`] gives them.
+pub fn records(log: &[u8]) -> impl Iterator<Item = Record> + '_ {
+    log.split(|byte| *byte == b'\n').filter_map(record)
+}
+
+/// As [`check`], of bytes.
 ///
 /// # Errors
 /// Where it breaks first, and how.
 pub fn verify(log: &[u8]) -> Result<Count, Broken> {
-    let mut count = Count::default();
-    let (lines, rest) = match log.iter().rposition(|byte| *byte == b'\n') {
-        Some(end) => (&log[..end], &log[end + 1..]),
-        None if HEADER.as_bytes().starts_with(log) => {
-            return Ok(Count { torn: usize::from(!log.is_empty()), ..count });
+    let mut chain = Chain::default();
+    for line in log.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_suffix(b"\n") {
+            Some(line) => chain.add(line, true)?,
+            None => chain.add(line, false)?,
         }
-        None => return Err(Broken { line: 1, why: Why::NoLog }),
-    };
-    let mut lines = lines.split(|byte| *byte == b'\n').zip(1..).peekable();
-    let mut before = match lines.next() {
-        Some((line, _)) if line == HEADER.as_bytes() => blake3::hash(line),
-        Some((line, _)) if line.starts_with(br#"{"devboot-audit":"#) => {
-            return Err(Broken { line: 1, why: Why::Newer });
-        }
-        _ => return Err(Broken { line: 1, why: Why::NoLog }),
-    };
-    let mut last = 1;
-    while let Some((line, number)) = lines.next() {
-        let own = blake3::hash(line);
-        let said_torn = |next: &[u8]| {
-            serde_json::from_slice::<Line>(next).is_ok_and(|next| next.torn && next.before == own.to_string())
-        };
-        match serde_json::from_slice::<Line>(line) {
-            Ok(read) if read.before != before.to_string() => {
-                return Err(Broken { line: number, why: Why::Chain });
-            }
-            Ok(read) => count.records += usize::from(read.record.is_some()),
-            Err(_) if is_part(line, &before) && lines.peek().is_some_and(|(next, _)| said_torn(next)) => {
-                count.torn += 1;
-            }
-            Err(_) => return Err(Broken { line: number, why: Why::NoRecord }),
-        }
-        before = own;
-        last = number;
     }
-    if !rest.is_empty() {
-        if !is_part(rest, &before) {
-            return Err(Broken { line: last + 1, why: Why::NoRecord });
+    chain.end()
+}
+
+/// The chain as far as it was followed.
+#[derive(Default)]
+struct Chain {
+    /// How many lines there were.
+    lines: usize,
+    /// The hash of the last one.
+    before: Option<blake3::Hash>,
+    /// Whether the last one was none, and may have been cut off: then the next one says so.
+    cut: bool,
+    count: Count,
+}
+
+impl Chain {
+    /// The next line; `whole`: it has its end.
+    fn add(&mut self, line: &[u8], whole: bool) -> Result<(), Broken> {
+        let broken = |line: usize, why: Why| Err(Broken { line, why });
+        self.lines += 1;
+        let Some(before) = self.before else { return self.begin(line, whole) };
+        let read = serde_json::from_slice::<Line>(line);
+        if self.cut {
+            match &read {
+                Ok(read) if read.torn && read.before == before.to_string() => self.cut = false,
+                _ => return broken(self.lines - 1, Why::NoRecord),
+            }
         }
-        count.torn += 1;
+        match read {
+            // The last line without its end is a part of one, even where it could be read.
+            _ if !whole => {
+                if !is_part(line, &before) {
+                    return broken(self.lines, Why::NoRecord);
+                }
+                self.count.torn += 1;
+                return Ok(());
+            }
+            Ok(read) if read.before != before.to_string() => return broken(self.lines, Why::Chain),
+            Ok(read) => self.count.records += usize::from(read.record.is_some()),
+            Err(_) if is_part(line, &before) => {
+                self.cut = true;
+                self.count.torn += 1;
+            }
+            Err(_) => return broken(self.lines, Why::NoRecord),
+        }
+        self.before = Some(blake3::hash(line));
+        Ok(())
     }
-    Ok(count)
+
+    fn begin(&mut self, line: &[u8], whole: bool) -> Result<(), Broken> {
+        match (line, whole) {
+            (line, true) if line == HEADER.as_bytes() => self.before = Some(blake3::hash(line)),
+            (line, false) if HEADER.as_bytes().starts_with(line) => self.count.torn = 1,
+            (line, true) if line.starts_with(br#"{"devboot-audit":"#) => {
+                return Err(Broken { line: 1, why: Why::Newer });
+            }
+            _ => return Err(Broken { line: 1, why: Why::NoLog }),
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<Count, Broken> {
+        if self.cut { Err(Broken { line: self.lines, why: Why::NoRecord }) } else { Ok(self.count) }
+    }
 }
 
 /// Whether these bytes can be the beginning of the line after the one of this hash.

@@ -1,7 +1,7 @@
 //! Files that only grow: one writer at a time, each piece whole and durable before the next.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -46,6 +46,40 @@ pub fn append(path: &Path, tail: u64, piece: impl FnOnce(&[u8], bool) -> Vec<u8>
     }
 }
 
+/// The lines of such a file in their order, one at a time: each without its newline, and whether it had one. Of a line longer than
+/// `longest` bytes the beginning alone. Nothing is in memory but the line.
+///
+/// # Errors
+/// It cannot be read; `line` gives up with an error of its own.
+pub fn lines<E: From<io::Error>>(
+    path: &Path,
+    longest: usize,
+    mut line: impl FnMut(&[u8], bool) -> Result<(), E>,
+) -> Result<(), E> {
+    let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file").into());
+    }
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let mut found = Vec::new();
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return if found.is_empty() { Ok(()) } else { line(&found, false) };
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let part = &bytes[..end.unwrap_or(bytes.len())];
+        found.extend_from_slice(&part[..part.len().min(longest.saturating_sub(found.len()))]);
+        let taken = part.len() + usize::from(end.is_some());
+        reader.consume(taken);
+        if end.is_some() {
+            line(&found, true)?;
+            found.clear();
+        }
+    }
+}
+
 fn sync_dir(dir: &Path) -> io::Result<()> {
     match File::open(dir)?.sync_all() {
         // Some network file systems have no fsync for directories.
@@ -59,6 +93,24 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn lines_are_read_one_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let long = "x".repeat(100_000);
+        fs::write(&path, format!("a\n\n{long}\nend")).unwrap();
+        let mut found = Vec::new();
+        lines(&path, 70_000, |line, whole| -> io::Result<()> {
+            found.push((line.len(), whole));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(found, [(1, true), (0, true), (70_000, true), (3, false)]);
+        fs::remove_file(&path).unwrap();
+        symlink("/etc/passwd", &path).unwrap();
+        assert!(lines(&path, 9, |_, _| -> io::Result<()> { Ok(()) }).is_err());
+    }
 
     #[test]
     fn pieces_of_many_writers_stand_whole_and_know_the_one_before() {

@@ -5,7 +5,6 @@ use std::fs;
 
 use super::*;
 use crate::sys::caller;
-use crate::sys::real::RealSystem;
 
 fn record(profile: &str) -> Record {
     Record {
@@ -39,12 +38,16 @@ const THREE: [&str; 3] = ["dev", "stage", "prod"];
 fn what_is_added_is_read_and_verified() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit");
-    assert_eq!(read(&RealSystem, &path).unwrap(), b"");
+    assert_eq!(check(&path).unwrap(), Ok(Count::default()));
     for profile in THREE {
         append(&path, record(profile)).unwrap();
     }
-    let log = read(&RealSystem, &path).unwrap();
+    let log = fs::read(&path).unwrap();
     assert_eq!(verify(&log), Ok(Count { records: 3, torn: 0 }));
+    assert_eq!(check(&path).unwrap(), verify(&log));
+    let mut given = Vec::new();
+    each(&path, |record| given.push(record)).unwrap();
+    assert_eq!(given, records(&log).collect::<Vec<_>>());
     let found: Vec<_> = records(&log).map(|record| record.profile.unwrap()).collect();
     assert_eq!(found, THREE);
     assert_eq!(records(&log).next().unwrap(), record("dev"));
@@ -56,7 +59,7 @@ fn records_that_go_together_are_chained_as_if_alone() {
     let path = dir.path().join("audit");
     append(&path, record("first")).unwrap();
     append_all(&path, THREE.map(record).to_vec()).unwrap();
-    assert_eq!(read(&RealSystem, &path).unwrap(), log(&["first", "dev", "stage", "prod"]));
+    assert_eq!(fs::read(&path).unwrap(), log(&["first", "dev", "stage", "prod"]));
 }
 
 #[test]

@@ -15,6 +15,9 @@ use crate::sys::{caller, clock, process};
 /// The log in the state directory.
 pub const AUDIT: &str = "audit.log";
 
+/// How a switch ended whose identity nobody has proved.
+pub const UNVERIFIED: &str = "ok, not verified";
+
 /// How long a record waits for others.
 const MOMENT: Duration = Duration::from_millis(10);
 
@@ -87,7 +90,12 @@ impl Desk {
             CloudRequest::Unseal(names) => ("unseal", None, None, Some(names.names.join(" "))),
             CloudRequest::Vault | CloudRequest::Forget(_) => return,
         };
-        let record = record(who, event, profile, provider, kind, result.as_ref().err());
+        let mut record = record(who, event, profile, provider, kind, result.as_ref().err());
+        if let Ok(CloudResponse::Switch(switch)) = result
+            && switch.parts.iter().any(|part| !part.verified)
+        {
+            record.result = UNVERIFIED.to_owned();
+        }
         let _ = append(&self.dirs.state.join(AUDIT), record);
     }
 

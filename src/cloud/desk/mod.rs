@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub use self::audit::AUDIT;
 use self::audit::Recorder;
+pub use self::audit::{AUDIT, UNVERIFIED};
 pub use self::aws::{SEALED as AWS_SEALED, SEEDS as MFA_SEEDS};
 use self::doors::Door;
 use self::part::Known;

@@ -15,6 +15,8 @@ fn without_the_cloud_a_switch_says_that_nothing_was_verified() {
         assert!(ran.stdout.ends_with("[base]\n"), "{shell}");
     }
     let _ = home.devboot(&["cloud", "check", "base"]).exits(2).says("not verified");
+    let log = home.devboot(&["cloud", "audit"]).exits(0).stdout;
+    assert!(log.lines().next_back().unwrap().trim_end().ends_with("ok, not verified"), "{log}");
     // What cannot be had is not handed over.
     let _ = home.devboot(&["cloud", "env", "dev", "--via", "value"]).exits(1).says("127.0.0.1:9");
     let _ = home.devboot(&["cloud", "credential-process", "dev"]).exits(1);

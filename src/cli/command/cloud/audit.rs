@@ -1,5 +1,6 @@
 //! `devboot cloud audit`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,7 +12,7 @@ use crate::base::time::parse_span;
 use crate::cli::context::Context;
 use crate::cli::view;
 use crate::cloud::audit::{self, Record};
-use crate::cloud::desk::AUDIT;
+use crate::cloud::desk::{AUDIT, UNVERIFIED};
 use crate::sys::clock;
 use crate::ui::{Style, table};
 
@@ -31,12 +32,17 @@ pub struct Args {
 
 /// Shows who got what, or checks that the log is whole.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
-    let log = audit::read(&context.system, &context.dirs.state.join(AUDIT))?;
+    let log = context.dirs.state.join(AUDIT);
     if args.verify {
         return verify(context, &log);
     }
     let from = args.since.map_or(i64::MIN, |span| clock::now().0.saturating_sub_unsigned(span.as_secs()));
-    let records: Vec<Record> = audit::records(&log).filter(|record| record.at.0 >= from).collect();
+    let mut records: Vec<Record> = Vec::new();
+    audit::each(&log, |record| {
+        if record.at.0 >= from {
+            records.push(record);
+        }
+    })?;
     if context.global.json {
         context.printer.json(&json!({ "schema": view::SCHEMA, "records": records }))?;
         return Ok(Exit::Done);
@@ -55,7 +61,11 @@ fn row(context: &Context, record: &Record) -> Vec<String> {
     let text = |text: &Option<String>| printable(text.as_deref().unwrap_or("-"));
     let program = record.who.exe.as_deref().and_then(|exe| exe.rsplit('/').next()).unwrap_or("-");
     let pid = record.who.pid.map_or_else(String::new, |pid| format!(" ({pid})"));
-    let style = if record.result == "ok" { Style::Good } else { Style::Bad };
+    let style = match record.result.as_str() {
+        "ok" => Style::Good,
+        UNVERIFIED => Style::Warn,
+        _ => Style::Bad,
+    };
     vec![
         record.at.to_string(),
         printable(&record.event),
@@ -67,8 +77,8 @@ fn row(context: &Context, record: &Record) -> Vec<String> {
     ]
 }
 
-fn verify(context: &Context, log: &[u8]) -> Result<Exit, Fault> {
-    let verdict = audit::verify(log);
+fn verify(context: &Context, log: &Path) -> Result<Exit, Fault> {
+    let verdict = audit::check(log)?;
     if context.global.json {
         let found = match &verdict {
             Ok(count) => {
