@@ -1,8 +1,11 @@
 //! The vault from the command line, and what is left of a day's work.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::{Home, PASSPHRASE};
+use crate::world::{lives, until};
 
 #[test]
 fn it_is_made_once_opened_with_its_passphrase_and_closed() {
@@ -52,6 +55,18 @@ fn its_passphrase_and_its_key_are_changed_and_its_secrets_carried() {
     let ran =
         home.given(&["cloud", "import-sealed", "all.sealed", "--passphrase-stdin"], "for the way").exits(0);
     let _ = ran.says("stays as it is");
+}
+
+#[test]
+fn a_command_opens_it() {
+    let home = Home::new();
+    let open = |command: &str| home.devboot(&["cloud", "unlock", "--passphrase-command", command]);
+    let _ = home.devboot(&["cloud", "lock"]).exits(0);
+    let _ = open("echo wrong").exits(3).says("passphrase");
+    let _ = open("echo no key >&2; exit 2").exits(1).says("gave none").says("no key");
+    let _ = open("true").exits(1).says("it printed nothing");
+    let _ = open(&format!("printf '%s\\nuser: me\\n' '{PASSPHRASE}'")).exits(0);
+    let _ = home.devboot(&["cloud", "check", "dev"]).exits(0);
 }
 
 #[test]
@@ -161,4 +176,33 @@ fn no_secret_is_left_anywhere_by_a_day_in_pointer_mode() {
         }
     }
     assert!(seen > 0, "the service runs in that home");
+    // The service holds the secrets. However it dies, it leaves no core file, also where core files are asked for.
+    let service: u32 =
+        home.world.text(".local/state/devboot/run/address").lines().next().unwrap().parse().unwrap();
+    let dir = fs::read_link(format!("/proc/{service}/cwd")).unwrap();
+    let cores = |dir: &Path| {
+        let names = fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
+        let is_core = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            name == "core" || name == format!("core.{service}")
+        };
+        names.filter(is_core).filter_map(|path| fs::metadata(path).ok()?.modified().ok()).collect::<Vec<_>>()
+    };
+    let before = cores(&dir);
+    let shell =
+        |script: &str| Command::new("sh").args(["-c", script]).current_dir(home.world.outside()).status();
+    let raised = format!("prlimit --pid {service} --core=unlimited:unlimited && kill -ABRT {service}");
+    assert!(shell(&raised).unwrap().success());
+    until("the service has ended", || !lives(service));
+    assert_eq!(cores(&dir), before);
+    // A program that holds nothing leaves one here, so that the above can fail.
+    let _ = shell("ulimit -c unlimited; kill -ABRT $$");
+    let here = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap().trim() == "core";
+    assert!(
+        !here
+            || fs::read_dir(home.world.outside())
+                .unwrap()
+                .flatten()
+                .any(|entry| { entry.file_name().to_string_lossy().starts_with("core") })
+    );
 }

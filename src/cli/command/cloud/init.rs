@@ -23,7 +23,7 @@ pub struct Args {
     #[command(flatten)]
     key: KeyArgs,
     /// Seal it for this age recipient, in the place of a passphrase
-    #[arg(long, value_name = "AGE1…", conflicts_with_all = ["passphrase_stdin", "identity"])]
+    #[arg(long, value_name = "AGE1…", conflicts_with_all = ["passphrase_stdin", "passphrase_command", "identity"])]
     recipient: Option<String>,
 }
 
@@ -34,11 +34,14 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let wrap = match (&args.recipient, &args.key.identity) {
         (Some(recipient), _) => Wrap::Recipient(recipient.clone()),
         (None, Some(file)) => vault::wrap_for(&super::identities(context, file)?)?,
-        (None, None) if args.key.passphrase_stdin => Wrap::Passphrase(super::passphrase_of_input()?),
-        (None, None) => {
-            let flag = "--passphrase-stdin, --identity FILE or --recipient AGE1…";
-            Wrap::Passphrase(prompt::new_secret("New passphrase of the vault", flag)?)
-        }
+        (None, None) => match args.key.given()? {
+            Some(passphrase) => Wrap::Passphrase(passphrase),
+            None => {
+                let flag =
+                    "--passphrase-stdin, --passphrase-command COMMAND, --identity FILE or --recipient AGE1…";
+                Wrap::Passphrase(prompt::new_secret("New passphrase of the vault", flag)?)
+            }
+        },
     };
     context.prepare_state()?;
     super::make(&context.dirs.data)?;

@@ -23,11 +23,15 @@ mod show;
 mod status;
 mod unlock;
 
+use std::time::Duration;
+
 use clap::Subcommand;
 
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
+use crate::base::redact;
 use crate::base::secret::Secret;
+use crate::base::text::printable;
 use crate::cli::context::Context;
 use crate::cloud::aws::config::{self, AwsConfig};
 use crate::cloud::profiles::{CredentialProfile, Guard};
@@ -36,12 +40,16 @@ use crate::host::HostKind;
 use crate::ipc::cloud::VaultStatus;
 use crate::sys::browser::Browser;
 use crate::sys::env::var;
+use crate::sys::process::{CommandSpec, Ending};
 use crate::sys::system::ReadSystem;
 use crate::sys::{dirs, input, process};
 use crate::ui::prompt as ask;
 
 /// The longest secret that is read, in bytes.
 const LONGEST: u64 = 64 << 10;
+
+/// How long a command may take to give a passphrase: a person may have to answer it.
+const COMMAND: Duration = Duration::from_secs(120);
 
 /// Options.
 #[derive(clap::Args, Debug)]
@@ -151,8 +159,11 @@ struct KeyArgs {
     /// Read the passphrase from standard input
     #[arg(long)]
     passphrase_stdin: bool,
+    /// Take the passphrase from what a command of the shell prints, such as 'pass show devboot'
+    #[arg(long, value_name = "COMMAND", conflicts_with = "passphrase_stdin")]
+    passphrase_command: Option<String>,
     /// An age identity file
-    #[arg(long, value_name = "FILE", conflicts_with = "passphrase_stdin")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["passphrase_stdin", "passphrase_command"])]
     identity: Option<std::path::PathBuf>,
 }
 
@@ -162,11 +173,20 @@ impl KeyArgs {
         if let Some(path) = &self.identity {
             return Ok(Key::Identities(identities(context, path)?));
         }
-        if self.passphrase_stdin {
-            return Ok(Key::Passphrase(passphrase_of_input()?));
+        if let Some(passphrase) = self.given()? {
+            return Ok(Key::Passphrase(passphrase));
         }
-        let flag = "--passphrase-stdin, or --identity FILE";
+        let flag = "--passphrase-stdin, --passphrase-command COMMAND, or --identity FILE";
         Ok(Key::Passphrase(ask::secret("Passphrase of the vault", flag)?))
+    }
+
+    /// The passphrase, where it does not have to be asked for.
+    fn given(&self) -> Result<Option<Secret<String>>, Fault> {
+        match &self.passphrase_command {
+            Some(command) => passphrase_of_command(command).map(Some),
+            None if self.passphrase_stdin => passphrase_of_input().map(Some),
+            None => Ok(None),
+        }
     }
 }
 
@@ -182,6 +202,27 @@ fn passphrase_of_input() -> Result<Secret<String>, Fault> {
     let text = Secret::new(stdin()?);
     let line = text.expose().strip_suffix('\n').unwrap_or(text.expose());
     Ok(Secret::new(line.strip_suffix('\r').unwrap_or(line).to_owned()))
+}
+
+/// The first line that a command prints. It may ask the person at its own window or terminal.
+fn passphrase_of_command(command: &str) -> Result<Secret<String>, Fault> {
+    let failed = |cause: String| {
+        Fault::new(ErrorKind::Failed, "the command for the passphrase gave none")
+            .cause(cause)
+            .hint("run it by hand: it must print the passphrase and end with 0")
+    };
+    let spec = CommandSpec::new("/bin/sh").args(["-c", command]).timeout(COMMAND);
+    let done = process::run(&spec).map_err(|error| failed(error.to_string()))?;
+    let text = Secret::new(done.stdout);
+    if done.ending != Ending::Exited(0) {
+        let said = String::from_utf8_lossy(&done.stderr);
+        let said = printable(said.trim().lines().next_back().unwrap_or_default());
+        return Err(failed(if said.is_empty() { "it failed".into() } else { redact::line(&said) }));
+    }
+    let text = std::str::from_utf8(text.expose()).map_err(|_| failed("it is not UTF-8 text".into()))?;
+    // As `pass` has it: what stands below the first line is for people.
+    let line = Secret::new(text.lines().next().unwrap_or_default().to_owned());
+    if line.expose().is_empty() { Err(failed("it printed nothing".into())) } else { Ok(line) }
 }
 
 fn stdin() -> Result<String, Fault> {

@@ -16,7 +16,7 @@ use crate::sys::clock;
 /// Options.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  devboot cloud unlock\n  devboot cloud unlock --for 8h --idle 30m\n  \
-                  pass show devboot | devboot cloud unlock --passphrase-stdin")]
+                  devboot cloud unlock --passphrase-command 'pass show devboot'")]
 pub struct Args {
     #[command(flatten)]
     key: KeyArgs,
