@@ -56,7 +56,8 @@ pub enum Told {
         #[serde(default)]
         spawned: Vec<String>,
     },
-    /// The modules that are no part of the project, in the order of their import.
+    /// The modules that are no part of the project, in the order of their import; of a run of named files in a process that
+    /// was warmed up only those that it had not.
     Modules {
         /// Their names.
         names: Vec<String>,
@@ -74,6 +75,11 @@ pub enum Told {
         /// When its tests had, as for `Begun`.
         #[serde(default)]
         at: u64,
+    },
+    /// Its process has nothing left to do or to say but to go, with this exit code.
+    Gone {
+        /// The exit code.
+        code: i32,
     },
 }
 

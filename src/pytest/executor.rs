@@ -28,6 +28,7 @@ use crate::project::model::{self, Action};
 use crate::project::python::Python;
 use crate::run::capture::Capture;
 use crate::run::event::{Spent, Stream};
+use crate::run::feed::be_heard;
 use crate::run::recorder::Recorder;
 use crate::run::unit::{Attempt, Executor, Stop, Unit};
 use crate::sys::process::{self, CommandSpec, Ending};
@@ -159,6 +160,7 @@ impl Pytest {
             if at + 1 < count && total.stopped.is_none() {
                 let counts = (batch.files.len(), batch.rest);
                 recorder.affected(total.verdict(), total.tests, counts, reasons(&batch.chosen));
+                be_heard().await;
             }
             red.add(&outcome, &known);
             self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);

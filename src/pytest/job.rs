@@ -43,7 +43,7 @@ pub struct Job {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
     /// Whether the arguments name the files to run.
-    #[serde(skip)]
+    #[serde(rename = "named")]
     pub is_named: bool,
     /// How long it may neither say nor compute anything, when it is warm.
     #[serde(skip)]

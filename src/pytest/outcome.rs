@@ -88,6 +88,7 @@ impl Outcome {
                 self.modules = Some((names, strict));
                 self.sets = sets;
             }
+            Told::Gone { .. } => {}
             Told::End { code, at } => (self.code, self.over) = (Some(code), at),
         }
     }

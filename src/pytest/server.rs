@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::event::Lines;
+use super::event::{Lines, Told};
 use super::graph::Extracted;
 use super::job::{Ear, Ended, Heard, Job, PROGRAM, THREADS};
 use crate::base::text::printable;
@@ -178,6 +178,17 @@ impl Server {
         }
         let (mut open, mut is_connected) = (true, true);
         while open || runs.iter().any(|run| run.ended.is_none()) {
+            if runs.iter().all(|run| run.goes) {
+                // What they wrote is in the pipes.
+                while let Some((at, bytes)) = incoming.there() {
+                    match at % PIPES {
+                        0 => ear(at / PIPES, Heard::Wrote(Stream::Out, bytes)),
+                        1 => ear(at / PIPES, Heard::Wrote(Stream::Err, bytes)),
+                        _ => {}
+                    }
+                }
+                break;
+            }
             let is_given = runs.iter().any(|run| run.given.is_some());
             let next = |due: fn(&Running) -> Option<Instant>| runs.iter().filter_map(due).min();
             let (kill, look) = (next(|run| run.kill), next(Running::next_look));
@@ -194,7 +205,12 @@ impl Server {
                         match pipe {
                             0 => ear(lane, Heard::Wrote(Stream::Out, bytes)),
                             1 => ear(lane, Heard::Wrote(Stream::Err, bytes)),
-                            _ => run.lines.push(bytes).into_iter().for_each(|told| ear(lane, Heard::Told(told))),
+                            _ => for told in run.lines.push(bytes) {
+                                if let Told::Gone { code } = told {
+                                    run.goes(code);
+                                }
+                                ear(lane, Heard::Told(told));
+                            },
                         }
                     }
                 },
@@ -239,6 +255,8 @@ struct Running {
     /// The leader of its session.
     pid: Option<u32>,
     ended: Option<Ending>,
+    /// Whether it said itself that all is done.
+    goes: bool,
     given: Option<Ended>,
     /// When it is ended for good.
     kill: Option<Instant>,
@@ -254,6 +272,7 @@ impl Running {
             number,
             pid: None,
             ended: None,
+            goes: false,
             given: None,
             kill: None,
             drained: None,
@@ -277,7 +296,18 @@ impl Running {
         }
     }
 
+    /// It has said that it goes: nobody waits for its memory to be given back.
+    fn goes(&mut self, code: i32) {
+        if self.ended.is_none() && self.given.is_none() {
+            self.ended = Some(Ending::Exited(code & 0xff));
+            (self.goes, self.kill) = (true, None);
+        }
+    }
+
     fn exited(&mut self, ending: Ending) {
+        if self.goes {
+            return;
+        }
         self.ended = Some(ending);
         self.kill = None;
         self.drained = Some(Instant::now() + DRAIN);

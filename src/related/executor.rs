@@ -16,6 +16,7 @@ use crate::base::digest::Digest;
 use crate::project::fingerprint::Fingerprint;
 use crate::project::model::{Action, Command};
 use crate::run::event::{REST, Verdict};
+use crate::run::feed::be_heard;
 use crate::run::local::{self, Deadline, Local, follow};
 use crate::run::outcome::{Found, Readers, judge};
 use crate::run::recorder::{Recorder, locate};
@@ -189,6 +190,7 @@ impl Tests<'_> {
         let counts = (parts.affected.len(), parts.rest.len());
         let tests = first.found.tests.unwrap_or_default();
         self.recorder.affected_of(tool.portion(), first.verdict, tests, counts, parts.because.clone());
+        be_heard().await;
         let then = self.part(&parts.rest, true).await;
         if let Some(verdict) = then.attempt.verdict {
             let _ = kept.keep(self.unit, known.memory, None).await;

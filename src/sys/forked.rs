@@ -20,6 +20,9 @@ const PACKET: usize = 64 << 10;
 /// How much is read at once, in bytes: what a pipe holds.
 const CHUNK: usize = 64 << 10;
 
+/// So much is read of a pipe without waiting, in bytes: who writes on and on must not keep us.
+const MOST: usize = 1 << 20;
+
 /// The end of a socket of packets that we keep.
 pub struct Control(AsyncFd<OwnedFd>);
 
@@ -89,6 +92,8 @@ pub struct Incoming {
     pipes: Vec<Option<Receiver>>,
     /// Who was heard last has its turn last.
     last: usize,
+    /// How much of each was read without waiting.
+    late: Vec<usize>,
     buffer: Vec<u8>,
 }
 
@@ -103,7 +108,7 @@ pub fn incoming(count: usize) -> io::Result<(Incoming, Vec<OwnedFd>)> {
         pipes.push(Some(receiver));
         ends.push(sender.into_blocking_fd()?);
     }
-    Ok((Incoming { pipes, last: 0, buffer: vec![0; CHUNK] }, ends))
+    Ok((Incoming { pipes, last: 0, late: vec![0; count], buffer: vec![0; CHUNK] }, ends))
 }
 
 impl Incoming {
@@ -142,6 +147,24 @@ impl Incoming {
                 Ok(count) => return Some((which, &self.buffer[..count])),
             }
         }
+    }
+}
+
+impl Incoming {
+    /// What is there already, and on which pipe; `None` when nothing is, and after [`MOST`] bytes of one pipe.
+    pub fn there(&mut self) -> Option<(usize, &[u8])> {
+        for at in 0..self.pipes.len() {
+            let Some(pipe) = &self.pipes[at] else { continue };
+            // Not by the runtime, which may not have heard yet that there is something.
+            match rustix::io::retry_on_intr(|| rustix::io::read(pipe, self.buffer.as_mut_slice())) {
+                Ok(count @ 1..) if self.late[at] < MOST => {
+                    self.late[at] += count;
+                    return Some((at, &self.buffer[..count]));
+                }
+                _ => self.pipes[at] = None,
+            }
+        }
+        None
     }
 }
 

@@ -20,8 +20,10 @@ class Reporter:
         library = os.path.dirname(os.__file__) + os.sep
         self.prefixes = (self.prefix, library, os.path.realpath(library) + os.sep)
         # What was there before the run is not the project's.
-        self.warm = set(job.get("warm", ()))
+        self.warm = job.get("warm", ())
+        self.last = job.get("last")
         self.loaded = job.get("loaded", [])
+        self.named = job.get("named", False)
         self.out = out
         self.pid = os.getpid()
         # The test file that is collected or run, and what was read for it and by which module.
@@ -93,7 +95,7 @@ class Reporter:
             self.spawns()
         elif event == "os.putenv" and self.collecting and self.in_project():
             # What is imported from here on may read it.
-            self.known = self.known or list(sys.modules)
+            self.known = self.known or self.new_modules()
             self.sets.add(os.fsdecode(args[0]))
 
     def in_project(self):
@@ -225,11 +227,21 @@ class Reporter:
         reads = {owner: sorted(paths) for owner, paths in self.reads.items()}
         whole = self.count < MOST_READS and not self.workers and not self.strange and hasattr(sys, "addaudithook")
         self.tell("reads", reads=reads, whole=whole, spawned=sorted(filter(None, self.spawned)))
-        names = self.known if self.known is not None else list(sys.modules)
-        new = [name for name in names if name not in self.warm]
-        names = self.loaded + list(filter(None, map(self.foreign, new)))
+        new = self.known if self.known is not None else self.new_modules()
+        # Who is told the rest of a whole run knows them all from there.
+        names = ([] if self.named else self.loaded) + list(filter(None, map(self.foreign, new)))
         self.tell("modules", names=names, strict=self.strict, sets=sorted(self.sets))
         self.tell("end", code=code, at=self.ended)
+
+    def new_modules(self):
+        """The modules that were not there before the run, in the order of their import. To look at the others would copy the memory that
+        they share with other processes."""
+        new = []
+        for name in reversed(sys.modules):
+            if name == self.last:
+                break
+            new.append(name)
+        return [name for name in reversed(new) if name not in self.warm]
 
     def foreign(self, name):
         """A module's name, when it is no part of the project and has a file."""

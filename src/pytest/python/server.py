@@ -101,13 +101,21 @@ class Distributions:
 
     def __init__(self):
         self.find = importlib.metadata.distributions
+        self.find_one = importlib.metadata.distribution
         self.kept = [Kept(found) for found in self.find()]
+        self.named = {each.metadata["Name"]: each for each in reversed(self.kept) if each.is_asked_for()}
 
     def __call__(self, **context):
         if context:
             return self.find(**context)
         # A project may have its own metadata beside it.
         return list(self.find(path=[os.getcwd()])) + self.kept
+
+    def one(self, name):
+        """What importlib.metadata.distribution gives."""
+        if name not in self.named or list(self.find(name=name, path=[os.getcwd()])):
+            return self.find_one(name)
+        return self.named[name]
 
 
 class Kept:
@@ -128,19 +136,56 @@ class Kept:
             self.files_kept, self.all_files = True, self.found.files
         return self.all_files
 
+    @property
+    def version(self):
+        return self.metadata["Version"]
+
+    def is_asked_for(self):
+        """Whether each run asks for it: pytest, what it is made of, and its plugins."""
+        names = ("pytest", "pluggy")
+        is_plugin = any(point.group == "pytest11" for point in self.entry_points)
+        if is_plugin:
+            self.files
+        return is_plugin or os.path.basename(str(getattr(self.found, "_path", ""))).split("-")[0] in names
+
     def __getattr__(self, name):
         return getattr(self.found, name)
 
 
-def warm_distributions(kept):
-    for each in kept.kept:
-        if any(point.group == "pytest11" for point in each.entry_points):
-            each.files, each.metadata
+class Known:
+    """What is the same in every run of this process. It is made before the first fork: to make it later would copy the memory that it
+    looks at."""
+
+    def __init__(self, loaded, distributions):
+        self.distributions = distributions
+        self.loaded = [name for name in loaded if not name.startswith(("pytest", "_pytest"))]
+        self.hidden = {each for name in loaded for each in (name.split(".")[0], name.split(".")[0] + ".py")}
+        self.modules = set(sys.modules)
+        self.last = next(reversed(sys.modules))
+        self.prefixes = tuple({os.path.realpath(path) + os.sep for path in (sys.prefix, os.path.dirname(os.__file__))})
 
 
-def be_the_run(files, loaded, distributions, made=None):
+def begin_anew():
+    """A process that was forked takes random numbers of its own, and looks for modules by itself."""
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    if "torch" in sys.modules:
+        sys.modules["torch"].seed()
+    importlib.invalidate_caches()
+
+
+def forget_places(known):
+    """What is installed stays as it was for as long as this process may be used; all other places are looked at again."""
+    for path in list(sys.path_importer_cache):
+        if not path.startswith(known.prefixes):
+            del sys.path_importer_cache[path]
+
+
+def be_the_run(files, known, made=None):
     """Becomes a run of pytest in this process, and ends with its exit code."""
     out, err, events, job = files
+    pid = os.getpid()
     job = job_of(job)
     try:
         os.setsid()
@@ -161,26 +206,20 @@ def be_the_run(files, loaded, distributions, made=None):
         keep_settled_bytecode()
     if job.get("nice"):
         os.nice(job["nice"])
-    shadowed = set(os.listdir(".")) & {
-        each for name in loaded for each in (name.split(".")[0], name.split(".")[0] + ".py")
-    }
+    shadowed = known.hidden.intersection(os.listdir("."))
     is_package = lambda name: name.endswith(".py") or os.path.isfile(os.path.join(name, "__init__.py"))
     if any(is_package(name) for name in shadowed):
         os._exit(120)
-    random.seed()
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
-    if "torch" in sys.modules:
-        sys.modules["torch"].seed()
-    importlib.invalidate_caches()
+    forget_places(known)
     from _pytest.assertion.rewrite import AssertionRewritingHook
 
-    importlib.metadata.distributions = distributions
+    importlib.metadata.distributions = known.distributions
+    importlib.metadata.distribution = known.distributions.one
     # They were imported before pytest could rewrite their asserts; in a cold run it could, and would say nothing.
     warn = AssertionRewritingHook._warn_already_imported
-    ours = set(sys.modules)
+    ours = known.modules
     AssertionRewritingHook._warn_already_imported = lambda self, name: None if name in ours else warn(self, name)
-    job["warm"], job["loaded"] = ours, [name for name in loaded if not name.startswith(("pytest", "_pytest"))]
+    job["warm"], job["loaded"], job["last"] = ours, known.loaded, known.last
     use(made)
     code = run(job, events)
     try:
@@ -191,6 +230,9 @@ def be_the_run(files, loaded, distributions, made=None):
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
+        if os.getpid() == pid:
+            # To take a large process apart takes a while, for which nobody has to wait.
+            os.write(events, json.dumps({"event": "gone", "code": code}).encode() + b"\n")
     finally:
         os._exit(code)
 
@@ -249,34 +291,76 @@ def use(made):
 
 
 def know_names(plugins):
-    """pytest looks at every name of every plugin in each run, for hooks and for fixtures. Modules that are there already do not change, so
-    it is known which of their names can be neither: it is given the others alone."""
+    """pytest looks at every name of every plugin in each run, for hooks and for fixtures. Modules and classes that are there already do
+    not change, so it is known which of their names can be neither: it is given the others alone."""
     from _pytest import config, fixtures
     from pluggy import _manager
     from types import FunctionType, ModuleType
 
-    def may_be(name, value):
-        if name.startswith("pytest_") or type(value).__module__.startswith("_pytest."):
-            return True
+    def kinds(name, value):
+        """Whether it may be a hook, and whether it may be a fixture."""
+        value = getattr(value, "__func__", value)
+        own = getattr(value, "__dict__", ())
+        is_marked = any(mark in own for mark in ("_pytestfixturefunction", "__wrapped__"))
         if isinstance(value, (type, ModuleType)):
-            return False
-        if type(value) is FunctionType or hasattr(type(value), "__wrapped__"):
-            return any(hasattr(value, mark) for mark in ("_pytestfixturefunction", "__wrapped__", "pytest_impl"))
-        return any(mark in getattr(value, "__dict__", ()) for mark in ("_pytestfixturefunction", "__wrapped__"))
+            return name.startswith("pytest_"), False
+        strange = ("__getattr__", "__wrapped__", "_get_wrapped_function")
+        if type(value) is not FunctionType and type(value).__module__ != "typing" and any(hasattr(type(value), each) for each in strange):
+            return True, True
+        return name.startswith("pytest_") or type(value) is FunctionType and bool(own), is_marked
 
-    known = {}
+    class Names:
+        """Those of a module or a class."""
 
-    def names(*of):
-        module, count, some = known.get(id(of[0]), (None, 0, ())) if len(of) == 1 else (None, 0, ())
-        # One that has got another name meanwhile is looked at again.
-        return list(some) if module is not None and len(vars(module)) == count else dir(*of)
+        def __init__(self, of, found):
+            self.of = of
+            self.size = self.size_now()
+            self.all = set(found)
+            known = [(name, kinds(name, value)) for name, value in found.items()]
+            self.some = [{name for name, may_be in known if may_be[kind]} for kind in (0, 1)]
 
-    fixtures.dir = _manager.dir = names
-    for name in ["_pytest." + each for each in config.default_plugins] + plugins:
+        def size_now(self):
+            return sum([len(vars(each)) for each in getattr(self.of, "__mro__", (self.of,))])
+
+        def asked(self, kind, of, own):
+            if self.size == self.size_now():
+                return sorted(self.some[kind].union(own))
+            # It has got other names meanwhile.
+            now = set(dir(of))
+            return sorted(self.some[kind].union(own, now - self.all) & now)
+
+    modules, classes = {}, {}
+
+    def names(kind):
+        def names(*of):
+            known = modules.get(id(of[0])) if len(of) == 1 else None
+            if known is not None and known.of is of[0]:
+                return known.asked(kind, of[0], ())
+            known = classes.get(type(of[0])) if len(of) == 1 else None
+            return dir(*of) if known is None else known.asked(kind, of[0], vars(of[0]))
+
+        return names
+
+    def know_class(each):
+        # What has a say in its own names is asked each time.
+        if each.__dir__ is not object.__dir__ or hasattr(each, "__getattr__") or "__dict__" not in dir(each):
+            return
+        found = {}
+        for base in reversed(each.__mro__):
+            for name, value in vars(base).items():
+                # What pytest itself computes when it is asked for is neither.
+                found[name] = None if type(value) is property and base.__module__.startswith("_pytest.") else value
+        classes[each] = Names(each, found)
+
+    _manager.dir, fixtures.dir = names(0), names(1)
+    know_class(Reporter)
+    for name in ["_pytest." + each for each in config.default_plugins] + ["_pytest.config"] + plugins:
         module = sys.modules.get(name)
         if type(module) is ModuleType:
-            some = [each for each in dir(module) if may_be(each, vars(module).get(each))]
-            known[id(module)] = (module, len(vars(module)), some)
+            modules[id(module)] = Names(module, {each: vars(module).get(each) for each in dir(module)})
+            for each in list(vars(module).values()):
+                if type(each) is type and each.__module__ == name:
+                    know_class(each)
 
 
 class Spare:
@@ -288,6 +372,7 @@ class Spare:
         if self.pid == 0:
             ours.close()
             control.close()
+            begin_anew()
             made = ahead()
             # Its output is that of a run, never the server's.
             data, files, _, _ = socket.recv_fds(theirs, PACKET, 8)
@@ -303,6 +388,10 @@ class Spare:
         socket.send_fds(self.ours, [b"run"], files)
         self.ours.close()
 
+    def put_away(self):
+        self.ours.close()
+        os.close(self.file)
+
 
 def serve():
     control = socket.socket(fileno=os.dup(0))
@@ -315,16 +404,16 @@ def serve():
     begun = time.monotonic()
     loaded = preload(hello["names"], hello["root"])
     distributions = Distributions()
-    warm_distributions(distributions)
     plugins = [point for each in distributions.kept for point in each.entry_points if point.group == "pytest11"]
     plugins = [point.value.split(":")[0] for point in plugins]
     loaded += preload(plugins, hello["root"])
     know_names(plugins)
     why = unfit(control) if hello["fork"] else "it may not fork"
+    known = Known(loaded, distributions)
     gc.collect()
     gc.freeze()
     send(control, ready={"loaded": len(loaded), "ms": round((time.monotonic() - begun) * 1000), "unfit": why})
-    be = lambda files, made=None: be_the_run(files, loaded, distributions, made)
+    be = lambda files, made=None: be_the_run(files, known, made)
     if why is not None:
         while True:
             request, files = receive(control)
@@ -335,6 +424,7 @@ def serve():
             else:
                 send(control, forked=request["run"], pid=os.getpid())
                 control.close()
+                begin_anew()
                 be(files)
     fork(control, be)
 
@@ -378,7 +468,7 @@ def fork(control, be):
     take_orphans()
     poll = select.poll()
     poll.register(control, select.POLLIN)
-    running, spare = {}, Spare(control, be)
+    running, spares, beside = {}, [Spare(control, be)], 1
     while True:
         for file, _ in poll.poll():
             if file != control.fileno():
@@ -400,19 +490,21 @@ def fork(control, be):
                 answer_imports(files)
                 continue
             # One that has died meanwhile is no help.
-            if spare is None or os.waitpid(spare.pid, os.WNOHANG) != (0, 0):
-                spare = Spare(control, be)
+            while spares and os.waitpid(spares[-1].pid, os.WNOHANG) != (0, 0):
+                spares.pop().put_away()
+            spare = spares.pop() if spares else Spare(control, be)
             spare.give(files)
             for given in files:
                 os.close(given)
             running[spare.file] = (request["run"], spare.pid)
             poll.register(spare.file, select.POLLIN)
             send(control, forked=request["run"], pid=spare.pid)
-            spare = None
+            beside = max(beside, len(running))
         if not running:
-            end_orphans({spare.pid} if spare else set())
-            if spare is None:
-                spare = Spare(control, be)
+            end_orphans({spare.pid for spare in spares})
+            # As many as ran side by side at most.
+            while len(spares) < beside:
+                spares.append(Spare(control, be))
 
 
 def cold():
