@@ -196,7 +196,8 @@ try:
         by_file = {}
         for k in base:
             by_file[k.split("::")[0]] = by_file.get(k.split("::")[0], 0) + 1
-        for f, m in todo:
+        for at, (f, m) in enumerate(todo):
+            sys.stderr.write("%d of %d, %d noticed, %d missed: %s\n" % (at + 1, len(todo), killed, missed, f))
             path = os.path.join(proj, f)
             old = open(path, "rb").read()
             save(path, m.encode("utf-8", "surrogateescape"))

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""verdict_project.py DIR: a small, realistic Python ML project: package churn (12 modules that
+"""verdict_project.py DIR [torch]: a small, realistic Python ML project: package churn (12 modules that
 import one another and numpy, pandas, scikit-learn, flask) and 60 tests in 12 files.
 
 Two marked places for edits, each inside one function: LEAF in churn/report.py (5 tests
-depend on it) and CORE in churn/clean.py (about half of the tests depend on it)."""
+depend on it) and CORE in churn/clean.py (about half of the tests depend on it). With torch
+there is a third: NET in churn/net.py, on which 3 more tests depend."""
 import os, sys
 
 top = sys.argv[1]
@@ -211,6 +212,19 @@ I = {"config": "from churn import config", "schema": "import pandas as pd, pytes
      "split": "from churn import config, pipeline, split", "models": "from churn import models, pipeline", "metrics": "from churn import metrics, models, pipeline",
      "pipeline": "from churn import config, pipeline", "registry": "from churn import pipeline, registry", "api": "from churn import api, data, pipeline",
      "report": "from churn import report"}
+if sys.argv[2:] == ["torch"]:
+    M["net"] = '''
+import torch
+
+def shrink(x):
+    tweak = 0.0  # EDIT NET
+    return torch.relu(x) * 0.5 + 0 * tweak
+
+def mean(values):
+    return float(shrink(torch.tensor(values)).mean())
+'''
+    T["net"] = ["assert net.mean([2.0, 4.0]) == 1.5", "assert net.mean([-1.0]) == 0.0", "assert net.shrink(net.torch.ones(3)).shape == (3,)"]
+    I["net"] = "from churn import net"
 os.makedirs(top + "/churn")
 os.makedirs(top + "/tests")
 for n, s in M.items():
@@ -222,4 +236,4 @@ for n, ts in T.items():
         s += f"def test_{n}_{i}({arg}):\n    {b.lstrip(chr(10) + ' ')}\n\n"
     open(f"{top}/tests/test_{n}.py", "w").write(s)
 open(top + "/pyproject.toml", "w").write('[tool.pytest.ini_options]\npythonpath = ["."]\ntestpaths = ["tests"]\n')
-assert sum(map(len, T.values())) == 60 and len(M) == 13
+assert sum(map(len, T.values())) == 60 + 3 * ("net" in T) and len(M) == 13 + ("net" in T)
