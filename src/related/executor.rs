@@ -19,7 +19,7 @@ use crate::run::event::{REST, Verdict};
 use crate::run::feed::be_heard;
 use crate::run::local::{self, Deadline, Local, follow};
 use crate::run::outcome::{Found, Readers, judge};
-use crate::run::recorder::{Recorder, locate};
+use crate::run::recorder::Recorder;
 use crate::run::unit::{Attempt, Executor, Stop, Unit};
 use crate::sys::process::{CommandSpec, Ending};
 use crate::sys::real::{RealSystem, real_path};
@@ -180,9 +180,7 @@ impl Tests<'_> {
         if self.doubts(&mut known.memory, &parts.affected, &first) {
             return self.all_again(kept, known).await;
         }
-        let mut failures = first.found.failures.clone();
-        locate(&mut failures, &self.unit.root, &self.unit.prepared.cwd);
-        failures.iter().for_each(|failure| self.recorder.failed(failure));
+        first.found.failures.iter().for_each(|failure| self.recorder.failed(failure));
         let is_built = first.verdict != Verdict::Failed || first.found.tests.is_some();
         if !is_built && tool.build() == Build::Together {
             return first.attempt;

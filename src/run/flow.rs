@@ -96,6 +96,7 @@ impl Task {
         }
         self.started(why);
         let recorder = Recorder::begin(self.run, &self.stage.id, &self.feed, &self.tools.logs);
+        let recorder = recorder.at(&self.tools.root, &prepared.cwd);
         match self.stage.action {
             Action::Service(_) => self.service(prepared).await,
             _ => self.run(prepared, recorder).await,

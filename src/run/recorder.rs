@@ -1,6 +1,6 @@
 //! Where the output of one stage goes: its log, its kept ends, its readers, and those who follow live.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::time::Instant;
 
@@ -28,6 +28,8 @@ pub struct Recorder {
     capture: Capture,
     readers: Readers,
     speech: Speech,
+    /// The project's root, and where the stage runs.
+    places: (PathBuf, PathBuf),
 }
 
 /// What is left of an output.
@@ -56,7 +58,13 @@ impl Recorder {
             capture: Capture::default(),
             readers: Readers::default(),
             speech: Speech::default(),
+            places: (PathBuf::new(), PathBuf::new()),
         }
+    }
+
+    /// The same, for a stage of this project's that runs there.
+    pub fn at(self, root: &Path, cwd: &Path) -> Self {
+        Self { places: (root.to_owned(), cwd.to_owned()), ..self }
     }
 
     /// Takes what was written.
@@ -84,7 +92,10 @@ impl Recorder {
     /// A test has failed; whoever follows need not wait for the end.
     pub fn failed(&mut self, failure: &Failure) {
         let (run, stage) = (self.run, self.stage.clone());
-        self.feed.send(RunEvent::TestFailed { run, stage, failure: failure.clone() });
+        let mut told = [failure.clone()];
+        locate(&mut told, &self.places.0, &self.places.1);
+        let [failure] = told;
+        self.feed.send(RunEvent::TestFailed { run, stage, failure });
     }
 
     /// The tests that a change affects have run, in so many files; those of the rest follow.

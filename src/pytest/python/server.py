@@ -20,6 +20,10 @@ BLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PACKET = 1 << 16
 SECONDS = 3
 PROG = "python -m pytest"
+# Of what pytest is made, and what it uses of the standard library in each run.
+PYTEST = """_pytest pytest pluggy iniconfig packaging pygments argparse ast builtins codecs collections contextlib dataclasses enum fnmatch functools
+genericpath importlib inspect io itertools json linecache logging operator os pathlib posixpath re reprlib shlex tempfile textwrap
+threading time tokenize traceback types typing unittest warnings weakref zipfile""".split()
 
 
 def receive(control):
@@ -162,6 +166,7 @@ class Known:
         self.hidden = {each for name in loaded for each in (name.split(".")[0], name.split(".")[0] + ".py")}
         self.modules = set(sys.modules)
         self.last = next(reversed(sys.modules))
+        self.written = []
         self.prefixes = tuple({os.path.realpath(path) + os.sep for path in (sys.prefix, os.path.dirname(os.__file__))})
 
 
@@ -363,10 +368,34 @@ def know_names(plugins):
                     know_class(each)
 
 
+def written(names):
+    """What a run of pytest writes on, if only by counting references: all that these modules and packages hold. Each page of it is copied
+    when it is first written on after a fork, which takes a fifth of the time to a first test."""
+    from types import CodeType, FunctionType, MethodType
+
+    holders = (dict, tuple, list, set, type, FunctionType, MethodType, CodeType, property, staticmethod, classmethod)
+    is_ours = lambda name: isinstance(name, str) and name.split(".")[0] in names
+    todo = [module for name, module in list(sys.modules.items()) if is_ours(name)]
+    found, seen = [], set()
+    while todo:
+        each = todo.pop()
+        inner = [each.co_consts, *each.co_names] if isinstance(each, CodeType) else gc.get_referents(each)
+        for value in inner:
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            found.append(value)
+            # Not on to the modules that they import.
+            name = value.get("__name__") if type(value) is dict else value.__module__ if isinstance(value, type) else None
+            if isinstance(value, holders) and (name is None or is_ours(name)):
+                todo.append(value)
+    return found
+
+
 class Spare:
     """A child that waits for its job, so that nobody waits for its fork."""
 
-    def __init__(self, control, serve):
+    def __init__(self, control, serve, known):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid = os.fork()
         if self.pid == 0:
@@ -374,6 +403,10 @@ class Spare:
             control.close()
             begin_anew()
             made = ahead()
+            # Who is asked already has no time for it.
+            if not select.select([theirs], [], [], 0)[0]:
+                for _ in known.written:
+                    pass
             # Its output is that of a run, never the server's.
             data, files, _, _ = socket.recv_fds(theirs, PACKET, 8)
             theirs.close()
@@ -410,6 +443,8 @@ def serve():
     know_names(plugins)
     why = unfit(control) if hello["fork"] else "it may not fork"
     known = Known(loaded, distributions)
+    if why is None:
+        known.written = written({name.split(".")[0] for name in [*PYTEST, *plugins]})
     gc.collect()
     gc.freeze()
     send(control, ready={"loaded": len(loaded), "ms": round((time.monotonic() - begun) * 1000), "unfit": why})
@@ -426,7 +461,7 @@ def serve():
                 control.close()
                 begin_anew()
                 be(files)
-    fork(control, be)
+    fork(control, be, known)
 
 
 def answer_imports(files):
@@ -464,11 +499,12 @@ def end_orphans(ours):
                 pass
 
 
-def fork(control, be):
+def fork(control, be, known):
     take_orphans()
     poll = select.poll()
     poll.register(control, select.POLLIN)
-    running, spares, beside = {}, [Spare(control, be)], 1
+    running, spares = {}, [Spare(control, be, known)]
+    taken, spared, most = 0, 1, 1 + (os.cpu_count() or 1)
     while True:
         for file, _ in poll.poll():
             if file != control.fileno():
@@ -492,19 +528,20 @@ def fork(control, be):
             # One that has died meanwhile is no help.
             while spares and os.waitpid(spares[-1].pid, os.WNOHANG) != (0, 0):
                 spares.pop().put_away()
-            spare = spares.pop() if spares else Spare(control, be)
+            spare = spares.pop() if spares else Spare(control, be, known)
             spare.give(files)
             for given in files:
                 os.close(given)
             running[spare.file] = (request["run"], spare.pid)
             poll.register(spare.file, select.POLLIN)
             send(control, forked=request["run"], pid=spare.pid)
-            beside = max(beside, len(running))
+            taken += 1
         if not running:
             end_orphans({spare.pid for spare in spares})
-            # As many as ran side by side at most.
-            while len(spares) < beside:
-                spares.append(Spare(control, be))
+            # As many as were asked for until there was time for this.
+            spared, taken = min(max(spared, taken), most), 0
+            while len(spares) < spared:
+                spares.append(Spare(control, be, known))
 
 
 def cold():
