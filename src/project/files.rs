@@ -5,26 +5,10 @@ use std::path::Path;
 use ignore::WalkBuilder;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::droppings::{self, is_cache};
 use super::inputs::Listing;
 use crate::base::names::Names;
-
-/// What tools leave behind, and what belongs to an environment: never listed.
-const DROPPINGS: [&str; 14] = [
-    ".git",
-    ".hg",
-    ".svn",
-    ".venv",
-    "venv",
-    "node_modules",
-    "__pycache__",
-    ".pytest_cache",
-    ".mypy_cache",
-    ".ruff_cache",
-    ".tox",
-    ".nox",
-    ".ipynb_checkpoints",
-    ".DS_Store",
-];
+use crate::sys::real::RealSystem;
 
 /// Lists a project's files. `ignore`: the patterns of its pipeline; `places`: what its stages name, as
 /// [`super::inputs::Selector::places`] says it. Names that are not UTF-8 are left out.
@@ -65,11 +49,11 @@ fn walk(root: &Path, from: &Path, own: &Gitignore, rules: bool) -> Vec<String> {
         .ignore(rules)
         .parents(rules)
         .require_git(false);
-    let base = root.to_owned();
+    let (base, droppings) = (root.to_owned(), droppings::rules(root));
     builder.filter_entry(move |entry| {
-        let is_dropping = entry.file_name().to_str().is_some_and(|name| DROPPINGS.contains(&name));
-        let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
-        entry.path() == base || !(is_dropping || own.matched(entry.path(), is_dir).is_ignore())
+        let (path, is_dir) = (entry.path(), entry.file_type().is_some_and(|kind| kind.is_dir()));
+        let is_left = || droppings.matched(path, is_dir).is_ignore() || own.matched(path, is_dir).is_ignore();
+        path == base || !(is_left() || rules && is_dir && is_cache(&RealSystem, path))
     });
     let mut files: Vec<String> = builder
         .build()
@@ -109,6 +93,10 @@ mod tests {
             fs::write(full, "").unwrap();
         }
         fs::write(dir.path().join(".gitignore"), "data/\n*.so\nsecret.txt\n").unwrap();
+        fs::create_dir_all(dir.path().join("target/debug")).unwrap();
+        fs::write(dir.path().join("target/debug/x"), "").unwrap();
+        fs::write(dir.path().join("target/CACHEDIR.TAG"), "Signature: 8a477f597d28d172789f06886806bc55\n")
+            .unwrap();
         std::os::unix::fs::symlink("..", dir.path().join("src/loop")).unwrap();
         let listed = |places: &[(&str, bool)]| {
             let found = list(dir.path(), &["own/".to_owned()], places);
@@ -122,6 +110,7 @@ mod tests {
         let named =
             listed(&[("a.py", true), ("data", true), ("none", true), ("secret.txt", true), ("src", true)]);
         assert_eq!(named.1, ["data/deep/y.csv", "data/x.csv", "secret.txt"]);
+        assert_eq!(listed(&[("target", true)]).1, ["target/CACHEDIR.TAG", "target/debug/x"]);
         assert_eq!(listed(&[("src", false)]).1, ["src/b.so"], "a pattern in it takes ignored files, too");
     }
 }

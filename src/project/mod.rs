@@ -2,6 +2,7 @@
 
 mod action;
 pub mod contents;
+pub mod droppings;
 mod duration;
 pub mod environment;
 pub mod files;

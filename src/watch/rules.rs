@@ -7,56 +7,12 @@ use std::sync::Arc;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use crate::project::droppings::{self, CACHE_TAG, is_cache};
 use crate::sys::real::RealSystem;
 use crate::sys::system::{FileKind, ReadSystem};
 
-/// What no project means, ignored by git or not.
-const DROPPINGS: &[&str] = &[
-    ".git",
-    ".hg",
-    ".svn",
-    ".jj",
-    "__pycache__/",
-    "*.py[co]",
-    ".pytest_cache/",
-    "pytest-cache-files-*/",
-    ".mypy_cache/",
-    ".ruff_cache/",
-    ".tox/",
-    ".nox/",
-    ".hypothesis/",
-    ".ipynb_checkpoints/",
-    ".coverage",
-    ".coverage.*",
-    "htmlcov/",
-    "*.egg-info/",
-    "node_modules/",
-    ".venv",
-    "venv/",
-    ".direnv/",
-    ".turbo/",
-    "mlruns/",
-    "wandb/",
-    "lightning_logs/",
-    ".dvc/cache/",
-    ".dvc/tmp/",
-    ".DS_Store",
-    ".*.sw?",
-    ".*.sw?x",
-    "*~",
-    "#*#",
-    ".#*",
-    "4913",
-    "*___jb_tmp___",
-    "*___jb_old___",
-    ".goutputstream-*",
-    ".subl*.tmp",
-    ".*.kate-swp",
-    ".devboot-*.new",
-];
-
 /// Names of files that change the rules.
-const RULE_FILES: [&str; 2] = [".gitignore", ".ignore"];
+const RULE_FILES: [&str; 3] = [".gitignore", ".ignore", CACHE_TAG];
 
 /// The rules of a project.
 #[derive(Debug)]
@@ -75,7 +31,7 @@ pub struct Rules {
 /// What holds in a directory.
 #[derive(Clone, Debug)]
 struct Here {
-    /// A rule of git's ignores the directory, or one that it is in.
+    /// A rule of git's ignores the directory, or one that it is in, or it says itself that it is a cache.
     ignored: bool,
     /// The lists of the directory and of those above it, the nearest first.
     lists: Arc<[Arc<List>]>,
@@ -104,7 +60,7 @@ impl Rules {
         let exclude = list(root, read(&root.join(".git/info/exclude")).lines());
         Self {
             root: root.to_owned(),
-            droppings: list(root, DROPPINGS),
+            droppings: droppings::rules(root),
             own: list(root, ignore),
             outer: [exclude, GitignoreBuilder::new(root).build_global().0],
             dirs: HashMap::new(),
@@ -159,9 +115,10 @@ impl Rules {
         };
         let full = self.root.join(dir);
         let texts: Vec<String> = match has_rules {
-            true => RULE_FILES.iter().map(|name| read(&full.join(name))).collect(),
+            true => RULE_FILES[..2].iter().map(|name| read(&full.join(name))).collect(),
             false => Vec::new(),
         };
+        let ignored = ignored || has_rules && !dir.is_empty() && is_cache(&RealSystem, &full);
         if texts.iter().all(String::is_empty) {
             return Here { ignored, lists };
         }
@@ -205,6 +162,26 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn a_directory_may_say_that_it_is_a_cache() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("target/debug")).unwrap();
+        fs::create_dir_all(dir.path().join("plain")).unwrap();
+        fs::write(
+            dir.path().join("target/CACHEDIR.TAG"),
+            "Signature: 8a477f597d28d172789f06886806bc55\n# by cargo\n",
+        )
+        .unwrap();
+        fs::write(dir.path().join("plain/CACHEDIR.TAG"), "Signature: 0\n").unwrap();
+        let mut rules = Rules::new(dir.path(), &[], &[("target/keep", true)]);
+        for dir in ["", "target", "target/debug", "plain"] {
+            rules.enter(dir, dir == "target" || dir == "plain");
+        }
+        assert!(rules.leave_out("target/x", false) && rules.leave_out("target/debug/y", false));
+        assert!(rules.leave_out("target/CACHEDIR.TAG", false) && !rules.leave_out("target/keep/z", false));
+        assert!(!rules.leave_out("plain/x", false) && Rules::is_rule_file("target/CACHEDIR.TAG"));
+    }
 
     #[test]
     fn nested_rules_own_patterns_and_droppings() {

@@ -25,7 +25,10 @@ fn all_tests_or_some_of_them_and_what_came_of_each() {
     let all = test(&demo, &["--timings"]).exits(2);
     assert!(all.stderr.contains("RED in test, 1 failed, 2 passed"), "{}", all.stderr);
     // As it happens, and at the end: the file is named from the project's root.
-    assert_eq!(all.stderr.matches(" tests/test_app.py:7 tests/test_app.py::test_two: assert 1 == 2").count(), 2);
+    assert_eq!(
+        all.stderr.matches(" tests/test_app.py:7 tests/test_app.py::test_two: assert 1 == 2").count(),
+        2
+    );
     assert!(all.stderr.contains("time         2 files: settle 0.0 ms, select"), "{}", all.stderr);
     let some = test(&demo, &["tests/test_more.py"]).exits(0);
     assert!(some.stderr.contains("GREEN 1 passed"), "{}", some.stderr);
