@@ -330,7 +330,7 @@ impl fmt::Display for Difference {
             (Kind::Variable, None, _) => write!(f, "${name} is set now")?,
             (Kind::Variable, _, None) => write!(f, "${name} is not set any more")?,
             (Kind::Variable, ..) => write!(f, "${name} changed")?,
-            (Kind::Upstream, ..) => write!(f, "what {name} makes changed ({old} → {new})")?,
+            (Kind::Upstream, ..) => write!(f, "what it gets from {name} changed ({old} → {new})")?,
         }
         match self.count {
             0 | 1 => Ok(()),

@@ -203,7 +203,7 @@ mod tests {
         let upstream = |desk: &mut Desk| {
             desk.upstream.insert(StageId("prepare".into()), Digest::of(b"x"));
         };
-        assert!(Desk::after(upstream).starts_with("what prepare makes changed"));
+        assert!(Desk::after(upstream).starts_with("what it gets from prepare changed"));
         let executable = |desk: &mut Desk| {
             use std::os::unix::fs::PermissionsExt;
             fs::set_permissions(desk.dir.path().join("a.py"), fs::Permissions::from_mode(0o755)).unwrap();

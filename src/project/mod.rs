@@ -9,6 +9,7 @@ pub mod files;
 pub mod fingerprint;
 pub mod gather;
 mod graph;
+pub mod hollow;
 pub mod infer;
 pub mod inputs;
 pub mod links;

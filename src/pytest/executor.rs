@@ -199,7 +199,7 @@ impl Pytest {
         }
         let whole = whole(unit);
         let passed_here = |record: &FileRecord| {
-            record.good.is_some() && record.tests > 0 && record.ran_at.as_ref() == Some(&whole)
+            record.good.is_some() && record.tests > record.skipped && record.ran_at.as_ref() == Some(&whole)
         };
         let others_passed = !is_loose && memory.files.values().any(passed_here);
         total.attempt(warmth.tier, &warmth.why, others_passed)

@@ -13,7 +13,7 @@ use crate::sys::system::{ReadSystem, WriteSystem, replace};
 const LIMIT: u64 = 128 << 20;
 
 /// Another form has another number; what has an older one is made again.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -76,6 +76,8 @@ pub struct FileRecord {
     pub flaky: BTreeSet<String>,
     /// How many tests it has.
     pub tests: u32,
+    /// How many of them were skipped when it last ran.
+    pub skipped: u32,
     /// How long it took, in milliseconds.
     pub milliseconds: f64,
 }

@@ -7,6 +7,7 @@ use super::memory::Memory;
 use super::outcome::Outcome;
 use super::select::Plan;
 use crate::base::digest::Digest;
+use crate::run::event;
 
 /// So many paths are remembered of what one file reads.
 const MOST_READS: usize = 2000;
@@ -89,6 +90,10 @@ pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Out
         is_explained && ended.get(file).map_or(0, BTreeSet::len) >= count
     };
     let ran: BTreeSet<String> = collected.files.keys().filter(|file| ran(file)).cloned().collect();
+    let mut skipped: HashMap<&str, u32> = HashMap::new();
+    for result in outcome.results.iter().filter(|result| result.outcome == event::Outcome::Skipped) {
+        *skipped.entry(&result.file).or_default() += 1;
+    }
     let broken = outcome.failed.keys();
     let files: BTreeSet<&String> = collected.files.keys().chain(broken).collect();
     let mut turned = BTreeSet::new();
@@ -113,6 +118,7 @@ pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Out
         record.ran_at = ran.then(|| whole.to_owned());
         record.failed = failed;
         record.tests = collected.files.get(file).copied().unwrap_or(record.tests);
+        record.skipped = skipped.get(file.as_str()).copied().unwrap_or_default();
         record.milliseconds = outcome.milliseconds.get(file).copied().unwrap_or_default();
     }
     outcome.results.iter_mut().for_each(|result| result.flaky = turned.contains(&result.name));

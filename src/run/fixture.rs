@@ -93,6 +93,8 @@ impl Site for Plain {
         (!same).then(|| stage.inputs.join(", "))
     }
 
+    fn started(&self, _: &StageId) {}
+
     fn wrote(&self, _: &StageId, files: &[String]) {
         self.wrote.lock().unwrap().extend(files.iter().cloned());
     }

@@ -18,8 +18,10 @@ use super::recorder::{Record, Recorder, locate};
 use super::service::Services;
 use super::unit::{Attempt, Executor, Prepared, Site, Stop, Unit};
 use crate::project::contents::Contents;
+use crate::project::hollow::hollow;
 use crate::project::model::{Action, Stage};
 use crate::sys::process::Ending;
+use crate::sys::real::RealSystem;
 
 /// What runs of a project work with; it outlives them.
 pub struct Tools {
@@ -145,6 +147,8 @@ impl Task {
         if verdict.is_success() {
             let (run, stage) = (self.run, self.stage.id.clone());
             let milliseconds = millis(started.elapsed());
+            // Before anything that needs it is prepared.
+            self.tools.site.started(&stage);
             self.feed.send(RunEvent::ServiceReady { run, stage, milliseconds });
         }
         ended(verdict, attempt.note)
@@ -187,6 +191,12 @@ impl Task {
             (Some(verdict), _) => (verdict, None),
             (None, Some(read)) => read,
             (None, None) => (Verdict::NotStarted, None),
+        };
+        let (verdict, said) = match hollow(&RealSystem, &unit.prepared.cwd, &unit.stage.action) {
+            Some(why) if verdict == Verdict::Passed && record.found.tools.is_empty() => {
+                (Verdict::NoTestRan, Some(why))
+            }
+            _ => (verdict, said),
         };
         let mut failures = attempt.failures;
         if failures.is_empty() {

@@ -47,6 +47,9 @@ pub trait Site: Send + Sync {
 
     /// A stage wrote these files (relative to the root), or a replay did; whoever watches them need not wonder.
     fn wrote(&self, stage: &StageId, files: &[String]);
+
+    /// A service was started, and is ready.
+    fn started(&self, service: &StageId);
 }
 
 /// What an executor is given.

@@ -20,7 +20,7 @@ use crate::related::executor as related;
 use crate::run::event::{RunId, StageEnd, Trigger, Verdict};
 use crate::run::outputs;
 use crate::run::unit::{Prepared, Site, Unit};
-use crate::sys::{clock, env};
+use crate::sys::{clock, env, process};
 
 /// Source that is younger than this, in seconds, may be saved again within the same second.
 const SECONDS: i64 = 2;
@@ -55,8 +55,8 @@ pub(super) struct State {
     pub(super) prepared: BTreeMap<StageId, Stood>,
     /// What each stage's fingerprint was made from.
     pub(super) seen: BTreeMap<StageId, Seen>,
-    /// How often each service was started.
-    pub(super) starts: BTreeMap<StageId, u64>,
+    /// Which start of each service this is.
+    pub(super) starts: BTreeMap<StageId, Digest>,
     /// What stages wrote, and what it was when they had.
     pub(super) written: BTreeMap<String, Digest>,
 }
@@ -171,13 +171,11 @@ impl Desk {
         lock(&self.contents).changed_since(sources, clock::now().0 - SECONDS)
     }
 
-    /// What the stages that are needed have made; of a service, which start of it this is.
-    fn upstream(&self, stage: &Stage, starts: &BTreeMap<StageId, u64>) -> BTreeMap<StageId, Digest> {
+    /// What the stages that are needed have made; of a service that runs meanwhile, what it is.
+    fn upstream(&self, stage: &Stage, starts: &BTreeMap<StageId, Digest>) -> BTreeMap<StageId, Digest> {
         let mut found = BTreeMap::new();
         for need in stage.needs.iter().filter_map(|need| self.pipeline.stage(need)) {
             if matches!(need.action, Action::Service(_)) {
-                let start = starts.get(&need.id).copied().unwrap_or(0);
-                found.insert(need.id.clone(), Digest::of(&start.to_le_bytes()));
                 continue;
             }
             let files = outputs::present(need, &self.root);
@@ -190,6 +188,32 @@ impl Desk {
                 hasher.part(format!("{content:?}").as_bytes());
             }
             found.insert(need.id.clone(), hasher.end());
+        }
+        for service in self.services_of(stage) {
+            let mut hasher = Digest::begin();
+            match self.look(service) {
+                Ok((now, _)) => hasher.part(now.digest.as_bytes()),
+                Err(why) => hasher.part(why.as_bytes()),
+            }
+            // A request says something of this process alone.
+            if let (Action::Http(_), Some(start)) = (&stage.action, starts.get(&service.id)) {
+                hasher.part(start.as_bytes());
+            }
+            found.insert(service.id.clone(), hasher.end());
+        }
+        found
+    }
+
+    /// The services that a stage needs, also by way of others.
+    fn services_of(&self, stage: &Stage) -> Vec<&Stage> {
+        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut waiting: Vec<&StageId> = stage.needs.iter().collect();
+        while let Some(need) = waiting.pop() {
+            let Some(need) = self.pipeline.stage(need).filter(|_| seen.insert(need)) else { continue };
+            if matches!(need.action, Action::Service(_)) {
+                found.push(need);
+            }
+            waiting.extend(&need.needs);
         }
         found
     }
@@ -235,7 +259,8 @@ impl Desk {
         match (&stage.action, verdict.is_success()) {
             (Action::Service(_), _) => false,
             (_, false) => true,
-            (Action::Http(_), true) => true,
+            // What answers can change without a file: who asks gets an answer of now.
+            (Action::Http(_), true) => trigger == Trigger::Change,
             // Who asks for a stage that is never cached wants it to run.
             (_, true) if !stage.cache => trigger != Trigger::Request,
             (_, true) => stage.outputs.is_empty() && stage.metrics.is_empty() && trigger != Trigger::Request,
@@ -340,6 +365,12 @@ impl Site for Desk {
                 state.written.insert(file.clone(), digest);
             }
         }
+    }
+
+    fn started(&self, service: &StageId) {
+        // No other start, of this process or of another, is the same.
+        let start = format!("{} {} {}", process::id(), clock::microseconds(), clock::now().0);
+        lock(&self.state).starts.insert(service.clone(), Digest::of(start.as_bytes()));
     }
 }
 

@@ -262,9 +262,6 @@ impl Session {
     }
 
     fn note(&self, history: Option<&Store>, run: RunId, event: &RunEvent) {
-        if let RunEvent::ServiceReady { stage, .. } = event {
-            *lock(&self.desk.state).starts.entry(stage.clone()).or_default() += 1;
-        }
         let now = match event {
             RunEvent::StageFinished { stage, .. } => lock(&self.desk.state).prepared.get(stage).cloned(),
             _ => None,

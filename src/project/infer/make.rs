@@ -5,7 +5,7 @@ use crate::document::makefile::{Target, recipe, target};
 use crate::document::recipe::{self, obstacle};
 
 /// The names that make looks for, in its order.
-const FILES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
+pub const FILES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
 
 pub(super) fn find(look: &Look<'_>, draft: &mut Draft) {
     let Some((file, text)) = FILES.iter().find_map(|file| Some((file, look.text(file)?))) else { return };

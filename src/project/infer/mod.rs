@@ -11,6 +11,7 @@ mod tox;
 
 use std::collections::BTreeMap;
 
+pub use self::make::FILES as MAKEFILES;
 use super::model::{Origin, Pipeline};
 use super::render::render;
 use super::resolve::{Resolved, resolve};

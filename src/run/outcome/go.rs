@@ -67,7 +67,8 @@ impl Reader for Go {
         if !self.shown {
             return None;
         }
-        let ran = self.ran || self.tests.passed + self.tests.failed > 0;
+        // Where each test is shown it is known whether any ran; else the line of a package has to do.
+        let ran = self.ran && !self.verbose || self.red || self.tests.passed + self.tests.failed > 0;
         let tests = self.verbose.then_some(self.tests);
         let failures = self.failures;
         Some(Found { tests, ran, red: self.red, failures, ..Found::default() })

@@ -81,7 +81,10 @@ impl Pytest {
             return false;
         }
         let mut tests = Tests::default();
-        if words != "no tests ran" {
+        // `--collect-only` finds tests and runs none.
+        let is_collected =
+            words.ends_with(" collected") || words.contains(" collected, ") || words.contains(" collected (");
+        if words != "no tests ran" && !is_collected {
             let Some(parts) = counts(words, ", ") else { return false };
             for (count, word) in parts {
                 match word {

@@ -145,6 +145,8 @@ fn go() {
     }
     assert_eq!(verdict(0, &fixture!("go-passed")), Verdict::Passed);
     assert_eq!(verdict(0, &fixture!("go-none")), Verdict::NoTestRan);
+    let skipped = "=== RUN   TestA\n--- SKIP: TestA (0.00s)\nPASS\nok  \texample.com/m\t0.002s\n";
+    assert_eq!(verdict(0, &read(skipped)), Verdict::NoTestRan);
     assert_eq!(verdict(0, &fixture!("go-no-files")), Verdict::NoTestRan);
     assert_eq!(
         failures(&fixture!("go-panic")),

@@ -133,11 +133,55 @@ fn what_is_wrong_with_a_pipeline_is_said_at_once() {
     let _ = world.devboot(["run", "-C", "q"]).exits(64).says("nothing to run");
 }
 
+/// A service that prints what is in a file when it starts, and two stages that need it.
+fn served(port: u16) -> Project {
+    let project = Project::new(&format!(
+        "[stage.app]\ninputs = ['app.py']\nservice = {{ run = 'exec python3 app.py', ready = {{ port = {port} }} }}\n\
+         [stage.smoke]\nneeds = ['app']\nhttp = {{ url = 'http://127.0.0.1:{port}/', contains = 'hello' }}\n\
+         [stage.itest]\nneeds = ['app']\ninputs = ['itest.sh']\nrun = 'sh itest.sh'\n"
+    ));
+    let app = |word: &str| {
+        format!(
+            "import http.server as s\nclass H(s.BaseHTTPRequestHandler):\n    def do_GET(self):\n        \
+             self.send_response(200); self.end_headers(); self.wfile.write(b'{word}')\n        \
+             open('asked', 'a').write(self.path)\n    \
+             def log_message(self, *a): pass\ns.HTTPServer(('127.0.0.1', {port}), H).serve_forever()\n"
+        )
+    };
+    project.write("app.py", &app("hello")).write("bye.py", &app("bye"));
+    let ask = format!(
+        "python3 -c \"import urllib.request as u; assert u.urlopen('http://127.0.0.1:{port}/test').read() == b'hello'\""
+    );
+    project.write("itest.sh", &ask).write(".gitignore", "asked\n");
+    project
+}
+
+#[test]
+fn what_needs_a_service_is_asked_again_when_the_service_is_another() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let project = served(port);
+    let _ = project.run(&[]).exits(0).says("GREEN");
+    // Who asks gets an answer of now; a stage with inputs holds as long as they and the service are the same.
+    let _ = project.run(&[]).exits(0).says("GREEN");
+    assert_eq!(project.text("asked"), "//test/");
+    std::fs::copy(project.path("bye.py"), project.path("app.py")).unwrap();
+    let _ = project.run(&[]).exits(2).says("RED in smoke, itest").says("it begins: bye");
+    let _ = project.why().says("what it gets from app changed");
+}
+
 #[test]
 fn no_test_ran_is_never_green() {
     let project = Project::new("[stage.test]\nrun = 'pytest -q'\n");
     project.write("test_none.py", "x = 1\n").write("pytest.ini", "[pytest]\n");
     let _ = project.run(&[]).exits(2).says("no test ran");
+    // Nor are tests that are found and not run, tests that are all skipped, a recipe of comments.
+    project.write("test_none.py", "import pytest\n@pytest.mark.skip\ndef test_a(): pass\n");
+    project.write("Makefile", "test:\n\t#pytest\n");
+    for action in ["run = 'pytest -q --co'", "run = 'make test'"] {
+        project.write("devboot.toml", &format!("[stage.test]\n{action}\n"));
+        let _ = project.run(&["--trust"]).exits(2).says("NO TEST RAN");
+        let _ = project.run(&[]).exits(2).says("NO TEST RAN");
+    }
 }
 
 #[test]

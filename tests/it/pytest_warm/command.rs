@@ -53,6 +53,16 @@ fn all_tests_or_some_of_them_and_what_came_of_each() {
 }
 
 #[test]
+fn tests_that_are_skipped_or_only_found_have_not_run() {
+    let demo =
+        Demo::inferred(&[("test_none.py", "import pytest\n@pytest.mark.skip\ndef test_a():\n    pass\n")]);
+    for args in [&[][..], &[], &["--", "--collect-only", "-q"]] {
+        let ran = test(&demo, args).exits(2);
+        assert!(ran.stderr.contains("NO TEST RAN"), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn reports_and_events_name_every_test() {
     let demo = demo();
     let ran = test(&demo, &["--json", "--junit", "report.xml"]).exits(2);
