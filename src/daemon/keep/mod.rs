@@ -2,6 +2,7 @@
 //! own each: a project of many files keeps neither the service nor other projects waiting.
 
 mod orders;
+mod rounds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use self::rounds::{Rest, Rounds};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::text::counted;
 use crate::daemon::begin::{Begin, opened, watched};
@@ -31,12 +33,6 @@ use crate::watch::edge::Edge;
 
 /// How long what runs has to end once the project is kept no longer; less than the service itself has.
 const ENDING: Duration = Duration::from_secs(8);
-
-/// After so many runs in a row in which a stage's inputs changed while it ran, the next one is put off by this much, then
-/// by twice as much, up to the longest.
-const PATIENCE: u32 = 3;
-const REST: Duration = Duration::from_secs(1);
-const LONGEST_REST: Duration = Duration::from_secs(10);
 
 /// Files beside which another pipeline may be inferred, when they are at the root.
 const MARKS: &[&str] = &[
@@ -115,10 +111,11 @@ struct Keep {
     last: Option<(RunId, Verdict)>,
     /// Outputs that changed while a run went on: who wrote them is known when it is over.
     held: BTreeSet<String>,
-    /// In how many runs in a row a stage's inputs changed while it ran.
-    suspicion: u32,
+    rounds: Rounds,
     /// Whether what is under way is a rest, and no run.
     rests: bool,
+    /// What changed, and asks for the run after the rest; without it the run that is over already has.
+    postponed: Option<Event>,
     seeded: bool,
     /// The pipeline is to be read again; whether a save asks for it, and not git.
     reload: Option<bool>,
@@ -156,7 +153,8 @@ impl Keep {
             follower,
             last: None,
             held: BTreeSet::new(),
-            suspicion: 0,
+            rounds: Rounds::default(),
+            postponed: None,
             rests: false,
             seeded: false,
             reload: None,
@@ -255,13 +253,33 @@ impl Keep {
             self.held.extend::<BTreeSet<String>>(made);
             paths = session.foreign(others);
         }
+        // Nothing that runs can have done what happens during a rest.
+        let was_resting = self.end_rest();
         let affected = match &self.session {
             // Whoever asked gets a run of all that there is.
             Some(_) if asked_for_all => BTreeSet::new(),
             Some(session) => session.affected(&paths),
             None => BTreeSet::new(),
         };
-        self.happened(Event::Changed { generation, paths, affected });
+        let rest = match &self.running {
+            _ if affected.is_empty() || was_resting => None,
+            Some(_) => {
+                self.rounds.during(paths.iter().cloned());
+                None
+            }
+            None => {
+                let is_polled = self.edge.watcher.coverage().polled.is_some();
+                self.rounds.between(&paths, is_polled, Instant::now())
+            }
+        };
+        let event = Event::Changed { generation, paths, affected };
+        match rest {
+            Some(rest) => {
+                self.postponed = Some(event);
+                self.rest(rest, None).await;
+            }
+            None => self.happened(event),
+        }
         self.reload_if_idle().await;
     }
 
@@ -334,39 +352,49 @@ impl Keep {
         }
     }
 
-    /// A stage that changes its own inputs asks for its next run by its last one. Who saves during every run looks the
-    /// same, so nothing is left out: the next run only comes later, and ever later. Says whether there is a rest.
-    async fn rest_if_it_goes_round(&mut self, record: &RunRecord) -> bool {
-        let changes_its_inputs =
-            |end: &StageEnd| end.note.as_deref().is_some_and(|note| note.contains(MEDDLED));
-        let Some((stage, end)) = record.stages.iter().find(|(_, end)| changes_its_inputs(end)) else {
-            self.suspicion = 0;
-            return false;
-        };
-        self.suspicion += 1;
-        let Some(more) = self.suspicion.checked_sub(PATIENCE) else { return false };
-        if more == 0 {
-            let note = end.note.as_deref().unwrap_or_default();
+    /// Puts off what would come next.
+    async fn rest(&mut self, rest: Rest, why: Option<&str>) {
+        if let Some((what, count)) = rest.said {
+            let said = match why {
+                Some(note) => format!("{what} may be asking for its own runs: {note}."),
+                None => format!(
+                    "the runs may be asking for their own next ones: {what} changed in {count} of them."
+                ),
+            };
             let said = format!(
-                "{} may be asking for its own runs: {note}. They come ever more rarely until that ends; what it makes \
-                 belongs among its outputs",
-                stage.0
+                "{said} They come ever more rarely until that ends; what a stage makes belongs among its outputs"
             );
             self.told.tell(ProjectEvent::Said(said)).await;
         }
-        let rest = LONGEST_REST.min(REST * 2_u32.saturating_pow(more));
         self.rests = true;
         self.running = Some(Box::pin(async move {
-            tokio::time::sleep(rest).await;
+            tokio::time::sleep(rest.time).await;
             nothing()
         }));
-        true
+    }
+
+    /// Ends a rest before its time, because somebody saves or asks; whether there was one.
+    fn end_rest(&mut self) -> bool {
+        if self.rests {
+            self.rounds.end();
+            self.rested();
+            return true;
+        }
+        false
+    }
+
+    /// What was put off comes now.
+    fn rested(&mut self) {
+        (self.running, self.rests) = (None, false);
+        let event = self.postponed.take().unwrap_or(Event::Over { cancelled: false });
+        self.happened(event);
     }
 
     fn catch_up(&mut self) {
         if self.session.is_none() {
             return;
         }
+        self.end_rest();
         self.happened(Event::Asked {
             trigger: Trigger::Start,
             stages: BTreeSet::new(),
@@ -405,8 +433,8 @@ impl Keep {
 
     async fn over(&mut self, record: &RunRecord) {
         (self.running, self.cancels) = (None, None);
-        if std::mem::take(&mut self.rests) {
-            self.happened(Event::Over { cancelled: false });
+        if self.rests {
+            self.rested();
             return self.reload_if_idle().await;
         }
         while let Some(event) = self.follower.try_next() {
@@ -422,8 +450,11 @@ impl Keep {
             heap::give_back();
         }
         self.hold_no_more();
-        if self.rest_if_it_goes_round(record).await {
-            return;
+        let meddled = |end: &StageEnd| end.note.as_deref().is_some_and(|note| note.contains(MEDDLED));
+        let meddled = record.stages.iter().find(|(_, end)| meddled(end));
+        let (name, is_next) = (meddled.map(|(stage, _)| stage.0.as_str()), self.turn.is_queued());
+        if let Some(rest) = self.rounds.over(name, is_next, Instant::now()) {
+            return self.rest(rest, meddled.and_then(|(_, end)| end.note.as_deref())).await;
         }
         // Who saves again while the rest of the tests runs has had a verdict.
         let is_rest = |end: &StageEnd| end.note.as_deref().is_some_and(|note| note.starts_with(REST_LEFT));

@@ -58,6 +58,7 @@ impl Keep {
         (trigger, force): (Trigger, bool),
         env: Option<BTreeMap<String, String>>,
     ) {
+        self.end_rest();
         // What was saved up to now belongs to this run.
         if let Some(set) = self.edge.watcher.flush(Instant::now()) {
             self.changed(set, stages.is_empty() && tests.is_empty()).await;
