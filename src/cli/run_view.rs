@@ -21,6 +21,8 @@ pub struct Options {
     pub unchanged: bool,
     /// Whether it is said where the time of tests went.
     pub timings: bool,
+    /// Whether it is said why each stage runs, or need not, where its output does not say it.
+    pub reasons: bool,
 }
 
 /// How many failures, and how many lines of output, are shown of one stage; `devboot logs` has the rest.
@@ -40,6 +42,8 @@ pub struct RunView {
     partial: BTreeMap<StageId, String>,
     /// How long the run waited for its files, until that is told.
     settle: u64,
+    /// The paths that the run is about.
+    changed: Vec<String>,
     /// The stages of the run, in the pipeline's order.
     order: Vec<StageId>,
     ends: Vec<(StageId, StageEnd)>,
@@ -105,6 +109,7 @@ impl RunView {
             tails: BTreeMap::new(),
             partial: BTreeMap::new(),
             settle: 0,
+            changed: Vec::new(),
             order: Vec::new(),
             ends: Vec::new(),
             ready: BTreeSet::new(),
@@ -128,6 +133,7 @@ impl RunView {
                 self.many = stages.len() > 1;
                 self.order.clone_from(stages);
                 self.settle = *settle;
+                self.changed.clone_from(paths);
                 if paths.is_empty() {
                     return Vec::new();
                 }
@@ -138,10 +144,15 @@ impl RunView {
             }
             RunEvent::StageStarted { stage, why, .. } => {
                 self.tails.remove(stage);
-                if self.options.output {
-                    vec![self.row(stage, Style::Heading, "because", &printable(why))]
-                } else {
-                    Vec::new()
+                let is_held = why.starts_with("nothing ");
+                // The line of what changed says it where there is one stage.
+                let is_said =
+                    !self.many && self.changed.iter().any(|path| why.starts_with(&format!("{path} ")));
+                match self.options.output {
+                    true => vec![self.row(stage, Style::Heading, "because", &printable(why))],
+                    false if is_said || !self.options.reasons => Vec::new(),
+                    false if is_held => vec![self.row(stage, Style::Faint, "unchanged", &printable(why))],
+                    false => vec![self.row(stage, Style::Faint, "because", &printable(why))],
                 }
             }
             RunEvent::Output { stage, stream, text, .. } => self.output(stage, *stream, text),

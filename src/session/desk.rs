@@ -25,6 +25,9 @@ use crate::sys::{clock, env, process};
 /// Source that is younger than this, in seconds, may be saved again within the same second.
 const SECONDS: i64 = 2;
 
+/// Why a stage runs that is what it was.
+const UNCACHED: &str = "it is never answered from the cache";
+
 /// So many items are much.
 const MUCH: usize = 1000;
 
@@ -231,6 +234,16 @@ impl Desk {
         })
     }
 
+    /// The same for who only asks what would be done: what is known from a run and not asked again, or kept, holds.
+    pub(super) fn would(&self, stage: &Stage, now: &Stood, asked: Asked) -> Decision {
+        match self.decided(stage, now, asked) {
+            Decision::Holds(_, verdict) if !stage.cache && !self.is_known(stage, verdict, asked.trigger) => {
+                Decision::Run(UNCACHED.into())
+            }
+            decision => decision,
+        }
+    }
+
     /// What the history has of what a stage was.
     fn kept(&self, stage: &Stage) -> Option<Fingerprint> {
         let items = lock(&self.history).as_ref()?.items(&self.root, &stage.id).ok()??;
@@ -332,7 +345,7 @@ impl Site for Desk {
                 (Some(self.end_of(&stage.id, run, verdict)), why)
             }
             Decision::Holds(..) if stage.cache => (None, "its kept result is gone".into()),
-            Decision::Holds(..) => (None, "it is never answered from the cache".into()),
+            Decision::Holds(..) => (None, UNCACHED.into()),
             Decision::Run(why) => (None, why),
         };
         Ok(Prepared {

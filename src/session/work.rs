@@ -61,6 +61,8 @@ pub struct Reason {
     pub stage: StageId,
     /// The decision; the error is why it could not start.
     pub decision: Result<Decision, String>,
+    /// A stage that it needs and that would run: when it makes something else, this one runs as well.
+    pub after: Option<StageId>,
 }
 
 impl Session {
@@ -316,18 +318,26 @@ impl Session {
         }
     }
 
-    /// Why each of these stages (all, when there are none) would run now, or that it would not.
+    /// Why each of these stages (all, when there are none) and those that they need would run now, or that they would not.
     pub fn reasons(&self, wanted: &BTreeSet<StageId>, asked: Asked) -> Vec<Reason> {
         let caller = lock(&self.desk.state).caller.clone();
         let found = python(self.root(), &caller);
         lock(&self.desk.state).python = found;
-        let stages = self.pipeline().stages.iter();
-        let stages = stages.filter(|stage| wanted.is_empty() || wanted.contains(&stage.id));
-        let reason = |stage: &Stage| Reason {
-            stage: stage.id.clone(),
-            decision: self.desk.look(stage).map(|(now, _)| self.desk.decided(stage, &now, asked)),
-        };
-        stages.map(reason).collect()
+        let (mut reasons, mut running): (Vec<Reason>, BTreeSet<StageId>) = Default::default();
+        for stage in with_needs(self.pipeline(), wanted) {
+            // As a run has it: what was not asked for by name need not run only because something else is forced.
+            let force = asked.force && (wanted.is_empty() || wanted.contains(&stage.id));
+            let decision = self
+                .desk
+                .look(&stage)
+                .map(|(now, _)| self.desk.would(&stage, &now, Asked { force, ..asked }));
+            let after = stage.needs.iter().find(|need| running.contains(*need)).cloned();
+            if after.is_some() || matches!(decision, Ok(Decision::Run(_))) {
+                running.insert(stage.id.clone());
+            }
+            reasons.push(Reason { stage: stage.id, decision, after });
+        }
+        reasons
     }
 
     /// Why test files of a pytest stage would run now, or that they would not.

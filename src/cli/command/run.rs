@@ -285,6 +285,7 @@ impl<'a> Shown<'a> {
             output: !quiet,
             unchanged: !quiet,
             timings: request.manner.timings,
+            reasons: false,
         };
         let junit = request.manner.junit.is_some().then(Junit::default);
         Self { context, view: RunView::new(options), junit }
@@ -353,7 +354,15 @@ pub fn reason_words(reason: &Reason) -> (Style, &'static str, String) {
         Ok(Decision::Run(why)) => (Style::Heading, "would run", printable(why)),
         Ok(Decision::Holds(run, verdict)) => {
             let word = crate::cli::run_view::word(*verdict).1;
-            (Style::Faint, "holds", format!("{word} in run {}, and nothing has changed since", run.0))
+            let held = format!("{word} in run {}, and nothing has changed since", run.0);
+            match &reason.after {
+                Some(need) => (
+                    Style::Heading,
+                    "may run",
+                    format!("{held}, unless {} makes something else", printable(&need.0)),
+                ),
+                None => (Style::Faint, "holds", held),
+            }
         }
         Err(why) => (Style::Bad, "cannot start", printable(why)),
     }
@@ -364,7 +373,7 @@ pub fn reason_json(reason: &Reason) -> Value {
     match &reason.decision {
         Ok(Decision::Run(why)) => json!({ "stage": reason.stage, "decision": "run", "why": why }),
         Ok(Decision::Holds(run, verdict)) => {
-            json!({ "stage": reason.stage, "decision": "holds", "run": run, "verdict": verdict })
+            json!({ "stage": reason.stage, "decision": "holds", "run": run, "verdict": verdict, "after": reason.after })
         }
         Err(why) => json!({ "stage": reason.stage, "decision": "cannot-start", "why": why }),
     }

@@ -17,7 +17,7 @@ use crate::cli::{project_load, run_view, view};
 use crate::history::{Filter, Test};
 use crate::project::model::{Action, Stage};
 use crate::run::event::Trigger;
-use crate::session::{Access, Asked};
+use crate::session::{Access, Asked, Reason};
 use crate::sys::clock;
 use crate::ui::Style;
 
@@ -52,7 +52,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let store = history::open(context)?;
     let asked = Asked { trigger: Trigger::Change, force: false };
     let mut found = Vec::new();
-    for reason in session.reasons(&stages, asked) {
+    let is_meant = |reason: &Reason| stages.is_empty() || stages.contains(&reason.stage);
+    for reason in session.reasons(&stages, asked).into_iter().filter(is_meant) {
         let filter = Filter {
             root: Some(root.clone()),
             stage: Some(reason.stage.clone()),

@@ -110,6 +110,26 @@ fn a_dry_run_writes_nothing() {
 }
 
 #[test]
+fn a_dry_run_says_what_a_run_would_do() {
+    let project = Project::new(
+        "[stage.prep]\nrun = 'cat i > o'\ninputs = ['i']\noutputs = ['o']\n\
+         [stage.train]\nneeds = ['prep']\nrun = 'cat o'\ninputs = ['o']\n\
+         [stage.always]\nrun = 'true'\ncache = false\n",
+    );
+    project.write("i", "1");
+    let _ = project.run(&[]).exits(0);
+    let words = |args: &[&str]| {
+        let out = project.run(args).exits(0).stdout;
+        let line = |line: &str| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+        out.lines().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(words(&["-n"]), ["prep holds passed", "train holds passed", "always would run"]);
+    project.write("i", "2");
+    assert_eq!(words(&["-n", "train"]), ["prep would run", "train may run"]);
+    assert_eq!(project.text("o"), "1");
+}
+
+#[test]
 fn nothing_runs_untrusted() {
     let world = World::new();
     world.write("p/devboot.toml", "[stage.a]\nrun = 'touch ran'\n");

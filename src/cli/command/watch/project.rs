@@ -248,6 +248,7 @@ impl Screen {
             output: context.printer.level() == Level::Verbose,
             unchanged: false,
             timings: args.timings,
+            reasons: true,
         };
         let json = context.global.json;
         Self {
