@@ -20,7 +20,7 @@ pub fn handle(state: &mut State, client: ClientId, request: Request, now: Now) -
         return failed(client, Fault::new(ErrorKind::Failed, words));
     }
     if state.ending.is_some() && !matches!(request, Request::Stop(_) | Request::Status) {
-        return failed(client, Fault::new(ErrorKind::Failed, "the service is ending").hint("try again"));
+        return failed(client, ending());
     }
     match request {
         Request::Status => vec![Effect::RespondStatus { client }],
@@ -40,7 +40,7 @@ pub fn handle(state: &mut State, client: ClientId, request: Request, now: Now) -
     }
 }
 
-fn failed(client: ClientId, fault: Fault) -> Vec<Effect> {
+pub(super) fn failed(client: ClientId, fault: Fault) -> Vec<Effect> {
     vec![respond(client, Response::Failed(fault.into()))]
 }
 
@@ -91,7 +91,11 @@ fn remove(state: &State, client: ClientId, of: &OfProject) -> Vec<Effect> {
     }
 }
 
-fn unknown(root: &str) -> Fault {
+pub(super) fn ending() -> Fault {
+    Fault::new(ErrorKind::Failed, "the service is ending").hint("try again")
+}
+
+pub(super) fn unknown(root: &str) -> Fault {
     Fault::new(ErrorKind::Usage, format!("{} is no project of the service", printable(root)))
         .hint(format!("devboot project add {}", printable(root)))
 }
@@ -135,10 +139,17 @@ fn attach(state: &mut State, client: ClientId, attach: Attach, now: Now) -> Vec<
     effects
 }
 
-fn order(state: &State, client: ClientId, root: &str, order: ProjectOrder) -> Vec<Effect> {
-    match state.projects.get(root) {
-        _ if state.wanted(root).is_none() => failed(client, unknown(root)),
-        Some(project) if !matches!(project.phase, ProjectPhase::Failed | ProjectPhase::Stopping) => {
+/// An order is lost with no task: who quits looking and looks again at once has a verdict of what was saved meanwhile.
+fn order(state: &mut State, client: ClientId, root: &str, order: ProjectOrder) -> Vec<Effect> {
+    if state.wanted(root).is_none() {
+        return failed(client, unknown(root));
+    }
+    match state.projects.get_mut(root) {
+        Some(project) if project.phase == ProjectPhase::Stopping => {
+            project.waiting.push(order);
+            Vec::new()
+        }
+        Some(project) if project.phase != ProjectPhase::Failed => {
             vec![Effect::Order { root: root.to_owned(), order }]
         }
         project => {

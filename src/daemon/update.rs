@@ -114,7 +114,7 @@ pub(super) fn start_project(state: &mut State, root: &str) -> Vec<Effect> {
         return Vec::new();
     }
     let env = registered.env.clone();
-    state.projects.insert(root.to_owned(), Project { phase: ProjectPhase::Starting, note: None });
+    state.projects.insert(root.to_owned(), Project::new(ProjectPhase::Starting, None));
     vec![Effect::StartProject { root: root.to_owned(), env, attached: state.is_attached(root) }]
 }
 
@@ -159,7 +159,7 @@ fn in_project(state: &mut State, root: &str, event: ProjectEvent) -> Vec<Effect>
             if project.phase == ProjectPhase::Stopping {
                 return Vec::new();
             }
-            *project = Project { phase, note };
+            *project = Project::new(phase, note);
             tell_project(state, root)
         }
         ProjectEvent::Answer { to, response } => vec![respond(to, response)],
@@ -187,27 +187,38 @@ pub(super) fn tell_project(state: &State, root: &str) -> Vec<Effect> {
 }
 
 fn ended(state: &mut State, root: &str, why: Option<String>) -> Vec<Effect> {
-    let Some(project) = state.projects.get(root) else { return Vec::new() };
-    let was_told = project.phase == ProjectPhase::Stopping;
-    let mut effects = Vec::new();
-    if was_told {
+    let Some(project) = state.projects.get_mut(root) else { return Vec::new() };
+    if project.phase == ProjectPhase::Stopping {
+        let waiting = std::mem::take(&mut project.waiting);
         state.projects.remove(root);
-        if state.ending.is_some() {
-            if state.projects.is_empty() {
-                effects.push(Effect::Finish);
-            }
-            return effects;
-        }
-        // It may have been added again meanwhile.
-        effects.extend(start_project(state, root));
-        return effects;
+        return ended_as_told(state, root, waiting);
     }
+    let mut effects = Vec::new();
     let why = printable(&why.unwrap_or_else(|| "it ended by itself".into()));
     effects.push(Effect::Log(format!("{}: {why}", printable(root))));
     if let Some(project) = state.projects.get_mut(root) {
-        *project = Project { phase: ProjectPhase::Failed, note: Some(why) };
+        *project = Project::new(ProjectPhase::Failed, Some(why));
     }
     effects.extend(tell_project(state, root));
+    effects
+}
+
+/// A project that was added again meanwhile, or is looked at again, begins anew, with what was ordered meanwhile.
+fn ended_as_told(state: &mut State, root: &str, waiting: Vec<ProjectOrder>) -> Vec<Effect> {
+    let is_ending = state.ending.is_some();
+    let mut effects = if is_ending { Vec::new() } else { start_project(state, root) };
+    let begins = !effects.is_empty();
+    for order in waiting {
+        if begins {
+            effects.push(Effect::Order { root: root.to_owned(), order });
+        } else if let Some(client) = order.asker() {
+            let fault = if is_ending { handler::ending() } else { handler::unknown(root) };
+            effects.extend(handler::failed(client, fault));
+        }
+    }
+    if is_ending && state.projects.is_empty() {
+        effects.push(Effect::Finish);
+    }
     effects
 }
 

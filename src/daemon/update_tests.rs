@@ -271,6 +271,34 @@ fn what_is_looked_at_again_while_it_ends_begins_anew() {
     assert!(begins(&happens(&mut state, "/g", ProjectEvent::Ended(None))));
 }
 
+fn run(root: &str) -> Run {
+    Run { root: root.into(), stages: Vec::new(), tests: Vec::new(), force: false, catch_up: true, env: None }
+}
+
+fn runs(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Order { order: ProjectOrder::Run { .. }, .. }))
+}
+
+#[test]
+fn what_is_ordered_while_a_task_ends_is_done_by_the_next_one() {
+    let mut state = service(&[]);
+    ask(&mut state, ONE, attach("/g"));
+    let idle = ProjectEvent::Phase(ProjectPhase::Idle, Some("watching 4 files".into()));
+    happens(&mut state, "/g", idle);
+    update(&mut state, Event::Gone { client: ONE, why: None }, at(2));
+    connect(&mut state, ONE, "0.2.0");
+    ask(&mut state, ONE, attach("/g"));
+    assert_eq!(ask(&mut state, ONE, Request::Run(run("/g"))), [], "it is answered by the next task");
+    let mut ending = state.clone();
+    let effects = happens(&mut state, "/g", ProjectEvent::Ended(None));
+    assert!(begins(&effects[..1]) && runs(&effects[1..]), "{effects:?}");
+    // Nobody waits for ever where there is no next one.
+    update(&mut ending, Event::Signal, at(3));
+    let effects = happens(&mut ending, "/g", ProjectEvent::Ended(None));
+    assert!(matches!(&effects[0], Effect::Respond { client: ONE, response: Response::Failed(_) }));
+    assert_eq!(effects.last(), Some(&Effect::Finish));
+}
+
 #[test]
 fn without_anything_to_do_it_ends_after_a_while_and_not_before() {
     let mut state = service(&[]);

@@ -170,6 +170,36 @@ fn a_guest_is_watched_as_long_as_somebody_looks() {
 }
 
 #[test]
+fn who_quits_and_looks_again_before_all_has_ended_gets_the_verdict_of_what_was_saved_meanwhile() {
+    let served = Served::new();
+    let out = served.world.outside().join("marks");
+    fs::create_dir(&out).unwrap();
+    let (began, go) = (out.join("began"), out.join("go"));
+    // Told to end, it takes its time.
+    let run = format!(
+        "trap 'until test -e {go}; do sleep 0.02; done; exit 1' TERM; touch {began}; until test -e {go}; do sleep 0.02; done; \
+         test $(wc -l < rows.csv) -lt 3",
+        go = go.display(),
+        began = began.display()
+    );
+    let stage = format!("[stage.few]\nrun = \"{run}\"\ninputs = ['rows.csv']\n");
+    served.world.write("ml/devboot.toml", stage).write("ml/rows.csv", "1\n");
+    let mut one = Watching::start(&served, &["--trust"]);
+    until("run", || began.exists());
+    assert_eq!(one.ends("-INT"), Some(130));
+    until("end of looking", || {
+        served.devboot(["daemon", "status", "--json"]).stdout.contains("\"subscribers\": 0")
+    });
+    let two = Watching::start(&served, &[]);
+    until("second one", || {
+        served.devboot(["daemon", "status", "--json"]).stdout.contains("\"subscribers\": 1")
+    });
+    served.rows("1\n2\n3\n");
+    fs::write(go, "").unwrap();
+    two.says("RED in few");
+}
+
+#[test]
 fn who_looks_and_saves_devboot_toml_trusts_it_and_a_wrong_one_changes_nothing() {
     let served = Served::new();
     served.world.write("ml/devboot.toml", PIPELINE).write("ml/rows.csv", "1\n2\n3\n");
