@@ -97,6 +97,8 @@ pub(super) fn end(state: &mut State, replace: bool, why: &str, now: Now) -> Vec<
         Effect::Log(format!("ending: {why}")),
         Effect::Tell { clients, event: message::Event::Stopping(message::Stop { replace }) },
     ];
+    // A task that has ended already takes no order, and does not end again.
+    state.projects.retain(|_, project| project.phase != ProjectPhase::Failed);
     for (root, project) in &mut state.projects {
         project.phase = ProjectPhase::Stopping;
         effects.push(Effect::Order { root: root.clone(), order: ProjectOrder::Stop });

@@ -345,6 +345,19 @@ fn it_ends_in_order_and_what_does_not_end_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn a_task_that_has_ended_already_is_not_waited_for() {
+    let mut state = service(&["/p", "/q"]);
+    happens(&mut state, "/p", ProjectEvent::Ended(Some("it cannot be watched".into())));
+    let mut all = state.clone();
+    let effects = ask(&mut state, ONE, Request::Stop(Stop { replace: false }));
+    assert!(!effects.contains(&Effect::Order { root: "/p".into(), order: ProjectOrder::Stop }));
+    assert!(happens(&mut state, "/q", ProjectEvent::Ended(None)).contains(&Effect::Finish));
+    happens(&mut all, "/q", ProjectEvent::Ended(Some("it cannot be watched".into())));
+    let effects = ask(&mut all, ONE, Request::Stop(Stop { replace: false }));
+    assert_eq!(effects.last(), Some(&Effect::Finish));
+}
+
+#[test]
 fn only_a_newer_program_takes_over() {
     for (version, makes_place) in [("0.1.9", false), ("0.2.0", false), ("0.3.0", true), ("0.10.0", true)] {
         let mut state = service(&[]);
