@@ -36,7 +36,7 @@ pub fn handle(state: &mut State, client: ClientId, request: Request, now: Now) -
         Request::Cloud(request) => vec![Effect::Cloud { client, request }],
         Request::LookAtHome => vec![Effect::LookAtHome, respond(client, Response::Done)],
         Request::Cancel(of) => order(state, client, &of.root, ProjectOrder::Cancel { by: client }),
-        Request::Reload(of) => reload(state, client, &of),
+        Request::Reload(of) => order(state, client, &of.root, ProjectOrder::Reload { by: client }),
     }
 }
 
@@ -152,22 +152,14 @@ fn order(state: &mut State, client: ClientId, root: &str, order: ProjectOrder) -
         Some(project) if project.phase != ProjectPhase::Failed => {
             vec![Effect::Order { root: root.to_owned(), order }]
         }
-        project => {
-            let why = project.and_then(|project| project.note.clone());
-            let fault = Fault::new(ErrorKind::Failed, format!("{} is not being kept", printable(root)));
-            let fault = why.into_iter().fold(fault, Fault::cause);
-            failed(client, fault.hint(format!("devboot project add {}", printable(root))))
+        // Nothing runs that could be ended.
+        _ if matches!(order, ProjectOrder::Cancel { .. }) => vec![respond(client, Response::Done)],
+        _ => {
+            // Its task has ended: it gets another one.
+            state.projects.remove(root);
+            let mut effects = start_project(state, root);
+            effects.push(Effect::Order { root: root.to_owned(), order });
+            effects
         }
     }
-}
-
-/// A project whose task has ended gets another one.
-fn reload(state: &mut State, client: ClientId, of: &OfProject) -> Vec<Effect> {
-    if state.projects.get(&of.root).is_some_and(|project| project.phase == ProjectPhase::Failed) {
-        state.projects.remove(&of.root);
-        let mut effects = vec![respond(client, Response::Done)];
-        effects.extend(start_project(state, &of.root));
-        return effects;
-    }
-    order(state, client, &of.root, ProjectOrder::Reload { by: client })
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 
+use crate::base::error::{ErrorKind, Fault};
 use crate::daemon::event::{ClientId, Event};
 use crate::ipc::message::{ProjectPhase, Response};
 use crate::run::event::RunEvent;
@@ -57,6 +58,18 @@ impl ProjectOrder {
             Self::Run { by, .. } | Self::Cancel { by } | Self::Reload { by } => Some(*by),
             Self::Attached { .. } | Self::Detached | Self::Stop => None,
         }
+    }
+
+    /// The answer to whoever waits for one, where there is nobody to carry it out.
+    pub fn undelivered(&self) -> Option<ProjectEvent> {
+        self.refused(
+            Fault::new(ErrorKind::Failed, "the project is not being kept just now").hint("try again"),
+        )
+    }
+
+    /// The answer to whoever waits for one, where it cannot be carried out.
+    pub fn refused(&self, why: Fault) -> Option<ProjectEvent> {
+        Some(ProjectEvent::Answer { to: self.asker()?, response: Response::Failed(why.into()) })
     }
 }
 

@@ -163,13 +163,16 @@ fn orders_reach_the_project_and_answers_come_back() {
 fn a_task_that_ends_by_itself_is_said_and_can_be_started_again() {
     let mut state = service(&["/p"]);
     ask(&mut state, ONE, Request::Subscribe(Subscribe { root: None }));
-    let effects = happens(&mut state, "/p", ProjectEvent::Ended(Some("the directory is gone".into())));
-    assert!(matches!(&effects[0], Effect::Log(text) if text.contains("the directory is gone")));
+    let effects = happens(&mut state, "/p", ProjectEvent::Ended(Some("it cannot be watched".into())));
+    assert!(matches!(&effects[0], Effect::Log(text) if text.contains("cannot be watched")));
     let status = state.project_status("/p").unwrap();
     assert_eq!(status.phase, ProjectPhase::Failed);
-    assert!(failure(&ask(&mut state, ONE, Request::Cancel(of("/p")))).contains("not being kept"));
+    assert!(!begins(&ask(&mut state, ONE, Request::Cancel(of("/p")))));
+    let mut other = state.clone();
     let effects = ask(&mut state, ONE, Request::Reload(of("/p")));
-    assert!(matches!(&effects[1], Effect::StartProject { root, .. } if root == "/p"));
+    assert!(begins(&effects[..1]) && matches!(&effects[1], Effect::Order { .. }), "{effects:?}");
+    let effects = ask(&mut other, ONE, Request::Run(run("/p")));
+    assert!(begins(&effects[..1]) && runs(&effects[1..]), "{effects:?}");
 }
 
 fn started(run: u64) -> ProjectEvent {

@@ -269,7 +269,7 @@ pub enum ProjectPhase {
     Idle,
     /// A run is under way.
     Running,
-    /// It waits for a person: its `devboot.toml` is wrong, or not trusted as it is.
+    /// It waits for a person: its `devboot.toml` is wrong, or not trusted as it is, or its directory is gone.
     Blocked,
     /// It cannot go on by itself.
     Failed,

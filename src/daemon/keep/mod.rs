@@ -1,6 +1,7 @@
 //! Keeping one project: its files are watched, what a save affects is run, and whoever asks is answered. A thread of its
 //! own each: a project of many files keeps neither the service nor other projects waiting.
 
+mod absent;
 mod orders;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,10 +56,15 @@ const MARKS: &[&str] = &[
 
 /// Begins to keep a project. Orders go into what is returned; the last thing told is [`ProjectEvent::Ended`].
 pub fn start(begin: Begin, told: Told) -> UnboundedSender<ProjectOrder> {
-    let (orders, receiver) = unbounded_channel();
+    let (orders, mut receiver) = unbounded_channel();
     let last = told.clone();
     let thread = std::thread::Builder::new().name("project".into()).spawn(move || {
-        let ended = keep(begin, receiver, told.clone());
+        let ended = keep(begin, &mut receiver, &told);
+        // Whoever ordered something while it ended by itself is not left waiting.
+        receiver.close();
+        while let Ok(order) = receiver.try_recv() {
+            order.undelivered().into_iter().for_each(|answer| told.tell_last(answer));
+        }
         told.tell_last(ProjectEvent::Ended(ended.err()));
     });
     if let Err(error) = thread {
@@ -69,20 +75,53 @@ pub fn start(begin: Begin, told: Told) -> UnboundedSender<ProjectOrder> {
     orders
 }
 
-fn keep(begin: Begin, orders: UnboundedReceiver<ProjectOrder>, told: Told) -> Result<(), String> {
+type Orders = UnboundedReceiver<ProjectOrder>;
+
+fn keep(begin: Begin, orders: &mut Orders, told: &Told) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("cannot begin to watch: {error}"))?;
-    let done = runtime.block_on(async {
-        let mut keep = Keep::new(begin, told)?;
-        let done = keep.work(orders).await;
-        keep.leave().await;
-        done
-    });
+    let done = runtime.block_on(kept(begin, orders, told));
     // Nobody waits for a thread that reads a file of a hung disk.
     runtime.shutdown_background();
     done
+}
+
+/// Keeps it whenever its directory is there, and waits for that where it is not.
+async fn kept(mut begin: Begin, orders: &mut Orders, told: &Told) -> Result<(), String> {
+    let mut first = Vec::new();
+    loop {
+        let looks = match Keep::new(begin.clone(), told.clone()) {
+            Ok(mut keep) => {
+                for order in std::mem::take(&mut first) {
+                    keep.ordered(order).await;
+                }
+                let done = keep.work(orders).await;
+                keep.leave().await;
+                match done? {
+                    Left::Told => return Ok(()),
+                    Left::Gone => keep.attached.then(|| keep.caller.clone()),
+                }
+            }
+            Err(why) if absent::is_there(&begin.root) => return Err(why),
+            Err(_) => begin.attached.then(|| begin.env.clone()),
+        };
+        // Whoever looks has said before what to run first.
+        begin.attached = false;
+        match absent::until_back(&begin.root, looks, orders, told).await {
+            Some(orders) => first = orders,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Why it is kept no longer.
+enum Left {
+    /// It was told to end.
+    Told,
+    /// Its directory is gone.
+    Gone,
 }
 
 type Running = Pin<Box<dyn Future<Output = RunRecord>>>;
@@ -163,11 +202,11 @@ impl Keep {
         })
     }
 
-    async fn work(&mut self, mut orders: UnboundedReceiver<ProjectOrder>) -> Result<(), String> {
+    async fn work(&mut self, orders: &mut Orders) -> Result<Left, String> {
         for said in std::mem::take(&mut self.said) {
             self.told.tell(ProjectEvent::Said(said)).await;
         }
-        if !self.attached {
+        if !self.begin.attached {
             self.catch_up();
         }
         loop {
@@ -182,14 +221,14 @@ impl Keep {
                 }
                 record = over(&mut self.running) => self.over(&record).await,
                 order = orders.recv() => match order {
-                    None | Some(ProjectOrder::Stop) => return Ok(()),
+                    None | Some(ProjectOrder::Stop) => return Ok(Left::Told),
                     Some(order) => self.ordered(order).await,
                 },
                 set = self.edge.next() => {
                     let set = set.map_err(|error| format!("cannot watch it any more: {error}"))?;
                     self.changed(set, false).await;
                     if self.edge.watcher.is_gone() {
-                        return Err("the directory is gone".into());
+                        return Ok(Left::Gone);
                     }
                 }
             }

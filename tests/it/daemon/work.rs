@@ -233,12 +233,33 @@ fn a_service_that_dies_or_is_replaced_is_there_again_and_one_that_is_stopped_is_
 fn a_project_that_is_gone_is_said_and_taken_up_again() {
     let served = kept();
     fs::rename(served.world.path("ml"), served.world.path("elsewhere")).unwrap();
-    served.wait_for_project("the directory is gone");
+    served.wait_for_project("blocked  the directory is gone");
+    // Nothing else happens in it: that it is back is noticed by itself, and what was saved elsewhere is caught up with.
+    served.world.write("elsewhere/rows.csv", "1\n2\n3\n");
     fs::rename(served.world.path("elsewhere"), served.world.path("ml")).unwrap();
-    let _ = served.run(&[]).exits(1).says("is not being kept");
-    let _ = served.devboot(["daemon", "restart"]).exits(0);
-    served.rows("1\n2\n3\n");
     served.wait_for_project("red since");
+    served.rows("1\n");
+    served.wait_for_project("green since");
+    // Nor does it matter that it is not there when the service starts, and that it comes piece by piece, as a clone does.
+    let _ = served.devboot(["daemon", "stop"]).exits(0);
+    fs::remove_dir_all(served.world.path("ml")).unwrap();
+    let _ = served.devboot(["daemon", "start"]).exits(0);
+    served.wait_for_project("the directory is gone");
+    fs::create_dir(served.world.path("ml")).unwrap();
+    until("return", || !served.devboot(["project", "list"]).exits(0).stdout.contains("is gone"));
+    served.world.write("ml/rows.csv", "1\n2\n3\n").write("ml/devboot.toml", PIPELINE);
+    served.wait_for_project("red since");
+    let _ = served.run(&[]).exits(2).says("RED in few");
+}
+
+#[test]
+fn a_project_that_is_gone_does_not_hold_up_the_end() {
+    let served = kept();
+    fs::remove_dir_all(served.world.path("ml")).unwrap();
+    served.wait_for_project("the directory is gone");
+    let began = std::time::Instant::now();
+    let _ = served.devboot(["daemon", "stop"]).exits(0);
+    assert!(began.elapsed() < std::time::Duration::from_secs(8));
 }
 
 #[test]
