@@ -170,7 +170,7 @@ impl Link {
     pub fn reload(&mut self) -> Result<(), Fault> {
         match &mut self.keeper {
             Keeper::Own(orders) => {
-                let _ = orders.send(ProjectOrder::Reload { by: ALONE });
+                let _ = orders.send(ProjectOrder::Reload { by: Some(ALONE) });
                 Ok(())
             }
             Keeper::Service(asker, root) => {

@@ -7,7 +7,7 @@ use crate::daemon::event::ClientId;
 use crate::daemon::project::ProjectOrder;
 use crate::daemon::registry::{MOST, Registered};
 use crate::daemon::state::{Now, State};
-use crate::daemon::update::{end, respond, start_project, tell_project};
+use crate::daemon::update::{end, read_again, respond, start_project, tell_project};
 use crate::ipc::message::{
     AddProject, Attach, OfProject, PROTOCOL, ProjectPhase, Request, Response, Run, Stop, Subscribe,
 };
@@ -36,7 +36,7 @@ pub fn handle(state: &mut State, client: ClientId, request: Request, now: Now) -
         Request::Cloud(request) => vec![Effect::Cloud { client, request }],
         Request::LookAtHome => vec![Effect::LookAtHome, respond(client, Response::Done)],
         Request::Cancel(of) => order(state, client, &of.root, ProjectOrder::Cancel { by: client }),
-        Request::Reload(of) => order(state, client, &of.root, ProjectOrder::Reload { by: client }),
+        Request::Reload(of) => order(state, client, &of.root, ProjectOrder::Reload { by: Some(client) }),
     }
 }
 
@@ -58,7 +58,7 @@ fn stop_service(state: &mut State, client: ClientId, stop: &Stop, now: Now) -> V
     effects
 }
 
-fn add(state: &State, client: ClientId, project: AddProject, now: Now) -> Vec<Effect> {
+fn add(state: &mut State, client: ClientId, project: AddProject, now: Now) -> Vec<Effect> {
     let AddProject { root, env } = project;
     if !is_sound(&root) {
         let words = format!("'{}' is no absolute path of a directory", printable(&root));
@@ -70,9 +70,11 @@ fn add(state: &State, client: ClientId, project: AddProject, now: Now) -> Vec<Ef
         return failed(client, Fault::new(ErrorKind::Refused, words).hint("devboot project remove DIR"));
     }
     let added = registry.projects.get(&root).map_or(now.wall, |known| known.added);
-    registry.projects.insert(root, Registered { added, env });
+    registry.projects.insert(root.clone(), Registered { added, env });
     if registry == state.registry {
-        return vec![respond(client, Response::Done)];
+        let mut effects = vec![respond(client, Response::Done)];
+        effects.extend(read_again(state, &root));
+        return effects;
     }
     vec![Effect::SaveRegistry { registry, client }]
 }

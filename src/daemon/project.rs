@@ -37,8 +37,8 @@ pub enum ProjectOrder {
     },
     /// Read the pipeline again.
     Reload {
-        /// Who asks.
-        by: ClientId,
+        /// Who asks, if anybody waits for the answer.
+        by: Option<ClientId>,
     },
     /// Somebody looks at it from now on: a person who sees what it says.
     Attached {
@@ -55,7 +55,8 @@ impl ProjectOrder {
     /// Who waits for its answer.
     pub fn asker(&self) -> Option<ClientId> {
         match self {
-            Self::Run { by, .. } | Self::Cancel { by } | Self::Reload { by } => Some(*by),
+            Self::Run { by, .. } | Self::Cancel { by } => Some(*by),
+            Self::Reload { by } => *by,
             Self::Attached { .. } | Self::Detached | Self::Stop => None,
         }
     }

@@ -120,6 +120,20 @@ pub(super) fn start_project(state: &mut State, root: &str) -> Vec<Effect> {
     vec![Effect::StartProject { root: root.to_owned(), env, attached: state.is_attached(root) }]
 }
 
+/// Who adds a project that is kept already has its `devboot.toml` trusted as it is now.
+pub(super) fn read_again(state: &mut State, root: &str) -> Vec<Effect> {
+    match state.projects.get(root).map(|project| project.phase) {
+        // The next task reads it by itself.
+        Some(ProjectPhase::Stopping) => Vec::new(),
+        Some(ProjectPhase::Failed) => {
+            state.projects.remove(root);
+            start_project(state, root)
+        }
+        Some(_) => vec![Effect::Order { root: root.to_owned(), order: ProjectOrder::Reload { by: None } }],
+        None => start_project(state, root),
+    }
+}
+
 /// A client that kept a project has gone. A guest goes with the last who looked at it.
 fn looked_away(state: &mut State, root: String) -> Vec<Effect> {
     if state.is_attached(&root) {
@@ -235,7 +249,7 @@ fn saved(state: &mut State, registry: Registry, client: ClientId, result: Result
     let before = std::mem::replace(&mut state.registry, registry);
     let mut effects = vec![respond(client, Response::Done)];
     let removed: Vec<String> =
-        before.projects.into_keys().filter(|root| !state.registry.projects.contains_key(root)).collect();
+        before.projects.keys().filter(|root| !state.registry.projects.contains_key(*root)).cloned().collect();
     // What was kept for now is kept for good.
     let State { guests, registry, .. } = state;
     guests.retain(|root, _| !registry.projects.contains_key(root));
@@ -268,6 +282,8 @@ fn saved(state: &mut State, registry: Registry, client: ClientId, result: Result
             effects.push(Effect::Log(format!("{}: added", printable(&root))));
             effects.extend(begun);
             effects.extend(tell_project(state, &root));
+        } else if before.projects.get(&root) != state.registry.projects.get(&root) {
+            effects.extend(read_again(state, &root));
         }
     }
     effects

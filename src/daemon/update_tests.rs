@@ -97,8 +97,13 @@ fn a_project_is_kept_once_it_is_on_disk_and_not_before() {
     let after = save(&mut state, effects, Ok(()));
     assert_eq!(after[0], Effect::Respond { client: ONE, response: Response::Done });
     assert!(after.iter().any(|effect| matches!(effect, Effect::StartProject { root, .. } if root == "/p")));
-    // Again changes nothing.
-    assert_eq!(ask(&mut state, ONE, add()), [Effect::Respond { client: ONE, response: Response::Done }]);
+    // Again it is read again: its file has been trusted as it is now.
+    let again = Effect::Order { root: "/p".into(), order: ProjectOrder::Reload { by: None } };
+    let done = Effect::Respond { client: ONE, response: Response::Done };
+    assert_eq!(ask(&mut state, ONE, add()), [done.clone(), again.clone()]);
+    let env = BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]);
+    let effects = ask(&mut state, ONE, Request::AddProject(AddProject { root: "/p".into(), env }));
+    assert_eq!(save(&mut state, effects, Ok(())), [done, again]);
 }
 
 #[test]

@@ -136,6 +136,12 @@ fn a_changed_file_of_its_own_waits_for_trust() {
     served.wait_for_project("red since run 2");
     let _ = served.devboot(["project", "trust", "--yes", "ml"]).exits(0).says("is trusted as it is now");
     served.wait_for_project("green since");
+    served.world.write("ml/devboot.toml", PIPELINE);
+    served.wait_for_project("has changed since it was trusted");
+    let _ = served.devboot(["project", "add", "ml"]).exits(0).says("trusted as it is now");
+    served.wait_for_project("red since");
+    served.rows("1\n2\n");
+    served.wait_for_project("green since");
     let _ = served.devboot(["project", "trust", "--revoke", "ml"]).exits(0);
     served.wait_for_project("blocked");
     let _ = served.run(&["--trust"]).exits(0);
