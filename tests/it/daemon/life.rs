@@ -101,7 +101,7 @@ fn it_ends_by_itself_with_nothing_to_do_and_stays_for_a_project() {
     drop(service);
     assert!(served.log().contains("ending: nothing to do"));
     fs::remove_file(served.world.outside().join("notify")).unwrap();
-    let _ = served.devboot(["project", "add"]).exits(0);
+    let _ = served.devboot(["project", "add", "--no-service"]).exits(0);
     let mut service = Foreground::start(&served.world, &["--idle-exit", "0"]);
     let _ = served.devboot(["daemon", "status"]).exits(0);
     let _ = served.devboot(["project", "remove"]).exits(0);
@@ -111,7 +111,7 @@ fn it_ends_by_itself_with_nothing_to_do_and_stays_for_a_project() {
 #[test]
 fn idle_it_does_nothing_at_all_and_nobody_may_look_into_it() {
     let served = Served::new();
-    let _ = served.devboot(["project", "add"]).exits(0);
+    let _ = served.devboot(["project", "add", "--no-service"]).exits(0);
     let trace = served.world.outside().join("trace");
     let mut command = served.world.command("strace");
     command.args(["-f", "-qq", "-o"]).arg(&trace).args([DEVBOOT, "daemon", "run"]);
