@@ -153,9 +153,16 @@ fn a_damaged_list_of_projects_is_set_aside_and_said() {
     let _ = served.devboot(["daemon", "stop"]).exits(0);
     fs::write(served.state("projects.json"), "{ damaged").unwrap();
     let _ = served.devboot(["project", "list"]).exits(1).says("is damaged");
-    let _ = served.devboot(["daemon", "start"]).exits(0);
+    let words = "projects.json.damaged now: add its projects again";
+    let _ = served.devboot(["daemon", "start"]).exits(0).says(words);
     assert!(served.log().contains("was damaged") && served.log().contains("add the projects again"));
     assert_eq!(fs::read(served.state("projects.json.damaged")).unwrap(), b"{ damaged");
+    // Until the file is gone.
+    let _ = served.devboot(["project", "list"]).exits(0).says(words);
+    let _ = served.devboot(["daemon", "status"]).exits(0).says(words);
+    let _ = served.devboot(["status"]).exits(0).says(words);
+    fs::remove_file(served.state("projects.json.damaged")).unwrap();
+    assert!(!served.devboot(["project", "list"]).exits(0).stderr.contains("damaged"));
     // One of a newer devboot is left alone.
     let _ = served.devboot(["daemon", "stop"]).exits(0);
     fs::write(served.state("projects.json"), "{\"format\":9,\"projects\":[]}").unwrap();

@@ -9,6 +9,7 @@ use crate::base::exit::Exit;
 use crate::base::path::display;
 use crate::base::text::{counted, printable, size};
 use crate::base::time::span;
+use crate::cli::command::project::say_set_aside;
 use crate::cli::context::Context;
 use crate::cli::view;
 use crate::ipc::client::{Client, Probe, probe};
@@ -41,6 +42,7 @@ pub fn run(context: &Context, _: &Args) -> Result<Exit, Fault> {
         return Ok(Exit::Done);
     }
     show(context, &status)?;
+    say_set_aside(context);
     if outdated {
         let ours = our_hello().version;
         context.printer.say(&format!("  it is of an older devboot; `devboot daemon restart` runs {ours}"));
@@ -53,6 +55,7 @@ fn absent(context: &Context) -> Result<Exit, Fault> {
         context.printer.json(&json!({ "schema": view::SCHEMA, "running": false }))?;
     } else {
         context.printer.say("the service does not run; `devboot daemon start` starts it");
+        say_set_aside(context);
     }
     Ok(Exit::Failed)
 }
