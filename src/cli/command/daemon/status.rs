@@ -68,8 +68,11 @@ fn asked(mut client: Client) -> Result<Status, Fault> {
 }
 
 fn show(context: &Context, status: &Status) -> Result<(), Fault> {
-    let uptime = span(Duration::from_secs(status.uptime));
-    let mut first = format!("devboot {}, process {}, up {uptime}", printable(&status.version), status.pid);
+    let uptime = match status.uptime {
+        0 => "just started".to_owned(),
+        seconds => format!("up {}", span(Duration::from_secs(seconds))),
+    };
+    let mut first = format!("devboot {}, process {}, {uptime}", printable(&status.version), status.pid);
     if let Some(memory) = status.memory {
         first.push_str(&format!(", {} of memory", size(memory)));
     }
