@@ -3,6 +3,7 @@
 
 mod absent;
 mod orders;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -171,7 +172,7 @@ impl Keep {
             Err(fault) => (None, Some(fault), Vec::new()),
         };
         let edge = watched(&begin, session.as_deref())?;
-        said.extend(problem.as_ref().map(Fault::one_line));
+        said.extend(problem.iter().flat_map(words::lines));
         // To find and to sort the files has needed more than they do now.
         heap::give_back();
         let polled = edge.watcher.coverage().polled;
@@ -248,7 +249,7 @@ impl Keep {
     /// What it does now, and a sentence about it.
     async fn tell_phase(&mut self) {
         let (phase, note) = match (&self.session, &self.problem) {
-            (None, problem) => (ProjectPhase::Blocked, problem.as_ref().map(Fault::one_line)),
+            (None, problem) => (ProjectPhase::Blocked, problem.as_ref().map(words::in_short)),
             (Some(_), _) if self.turn.is_running() => (ProjectPhase::Running, None),
             (Some(_), problem) => (ProjectPhase::Idle, Some(self.note(problem.as_ref()))),
         };
@@ -269,7 +270,7 @@ impl Keep {
             note.push_str(&format!(", {word} since run {}", run.0));
         }
         if let Some(problem) = problem {
-            note.push_str(&format!("; {}", problem.one_line()));
+            note.push_str(&format!("; {}", words::in_short(problem)));
         }
         note
     }
@@ -342,9 +343,12 @@ impl Keep {
                 } else {
                     ""
                 };
-                let text = format!("{}{stays}", fault.one_line());
-                for line in text.lines() {
-                    self.told.tell(ProjectEvent::Said(line.to_owned())).await;
+                let mut all = words::lines(&fault);
+                if let Some(last) = all.last_mut() {
+                    last.push_str(stays);
+                }
+                for line in all {
+                    self.told.tell(ProjectEvent::Said(line)).await;
                 }
                 self.problem = Some(fault);
                 if self.is_revoked()

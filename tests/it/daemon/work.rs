@@ -147,6 +147,8 @@ fn a_changed_file_of_its_own_waits_for_trust() {
     let _ = served.run(&["--trust"]).exits(0);
     served.world.write("ml/devboot.toml", "[stage.count]\nrum = 'true'\n");
     served.wait_for_project("unknown key 'rum'");
+    let listed = served.devboot(["project", "list"]).exits(0).stdout;
+    assert!(!listed.contains("\\u{a}"), "{listed}");
     let _ = served.run(&[]).exits(64).says("unknown key 'rum'");
     let _ = served.devboot(["project", "add", "ml"]).exits(64).says("unknown key 'rum'");
 }
