@@ -3,6 +3,7 @@
 
 mod absent;
 mod orders;
+mod sources;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,21 +40,6 @@ const ENDING: Duration = Duration::from_secs(8);
 const PATIENCE: u32 = 3;
 const REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(10);
-
-/// Files beside which another pipeline may be inferred, when they are at the root.
-const MARKS: &[&str] = &[
-    "pyproject.toml",
-    "setup.cfg",
-    "tox.ini",
-    "noxfile.py",
-    "Makefile",
-    "makefile",
-    "GNUmakefile",
-    "Cargo.toml",
-    "package.json",
-    "go.mod",
-    "dvc.yaml",
-];
 
 /// Begins to keep a project. Orders go into what is returned; the last thing told is [`ProjectEvent::Ended`].
 pub fn start(begin: Begin, told: Told) -> UnboundedSender<ProjectOrder> {
@@ -167,11 +153,13 @@ struct Keep {
 impl Keep {
     fn new(begin: Begin, told: Told) -> Result<Self, String> {
         let (feed, follower) = feed();
+        let read = sources::at(&begin.root);
         let (session, problem, mut said) = match opened(&begin, begin.env.clone(), false) {
             Ok((session, said)) => (Some(Arc::new(session)), None, said),
             Err(fault) => (None, Some(fault), Vec::new()),
         };
         let edge = watched(&begin, session.as_deref())?;
+        let reload = sources::saved_since(&begin.root, &read).then_some(false);
         said.extend(problem.iter().flat_map(words::lines));
         // To find and to sort the files has needed more than they do now.
         heap::give_back();
@@ -199,7 +187,7 @@ impl Keep {
             suspicion: 0,
             rests: false,
             seeded: false,
-            reload: None,
+            reload,
         })
     }
 
@@ -207,6 +195,7 @@ impl Keep {
         for said in std::mem::take(&mut self.said) {
             self.told.tell(ProjectEvent::Said(said)).await;
         }
+        self.reload_if_idle().await;
         if !self.begin.attached {
             self.catch_up();
         }
@@ -280,7 +269,7 @@ impl Keep {
         let is_other = |change: &Change| {
             change.path == FILE
                 || change.kind != ChangeKind::Modified && self.is_inferred()
-                || MARKS.contains(&change.path.as_str()) && self.is_inferred()
+                || sources::MARKS.contains(&change.path.as_str()) && self.is_inferred()
         };
         if set.changes.iter().any(is_other) {
             // What git brought is not what somebody saved, whatever else was saved meanwhile.
@@ -313,6 +302,7 @@ impl Keep {
     async fn reload_if_idle(&mut self) {
         let Some(saved) = self.reload.filter(|_| self.running.is_none()) else { return };
         self.reload = None;
+        let read = sources::at(&self.begin.root);
         // Who looks at a project and saves its file trusts it; what came with git, or behind one's back, waits.
         match opened(&self.begin, self.caller.clone(), saved && self.attached) {
             Ok((session, _))
@@ -324,6 +314,7 @@ impl Keep {
                 Ok(edge) => {
                     self.generations += self.edge.watcher.generation();
                     (self.edge, self.seeded) = (edge, false);
+                    self.reload = sources::saved_since(&self.begin.root, &read).then_some(false);
                     self.problem = None;
                     let old = self.session.replace(Arc::new(session));
                     for said in said.into_iter().chain(["the pipeline is read again".to_owned()]) {
