@@ -201,6 +201,8 @@ fn carried_out(own: &Own, task: Task) -> Result<String, String> {
     // With 2 a look says that something waits or has drifted, and with 3 an apply that something needs the user.
     match done.ending {
         Ending::Exited(0 | 2 | 3) => Ok(done.text()),
+        // With 1 a setup may have said what failed, which the next look tells.
+        Ending::Exited(1) if task == Task::Postponed && !done.text().is_empty() => Ok(done.text()),
         Ending::TimedOut => Err("it took too long".into()),
         _ => {
             let text = done.error_text();

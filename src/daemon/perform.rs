@@ -95,7 +95,7 @@ impl Performer {
             Effect::Respond { client, response } => follows = self.respond(client, response),
             Effect::RespondStatus { client } => {
                 let status = state.status(now, process::resident());
-                follows = self.respond(client, Response::Status(status));
+                follows = self.respond(client, Response::Status(Box::new(status)));
             }
             Effect::Tell { clients, event } => {
                 if let Ok(bytes) = frame::encode(&FromService::Event(event), frame::RESPONSE) {

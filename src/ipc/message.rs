@@ -193,7 +193,7 @@ pub enum Response {
     /// It could not be done.
     Failed(Failure),
     /// How the service is.
-    Status(Status),
+    Status(Box<Status>),
     /// The projects.
     Projects(Vec<ProjectStatus>),
     /// Something about credentials.
@@ -240,6 +240,9 @@ pub struct Home {
     /// Why the profile cannot be used now; the last good one stays.
     #[serde(default)]
     pub problem: Option<String>,
+    /// What failed when it was tried last, and why.
+    #[serde(default)]
+    pub failed: BTreeMap<String, String>,
 }
 
 /// How a project is.

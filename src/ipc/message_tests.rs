@@ -28,6 +28,7 @@ fn home() -> Home {
         waiting: ["~/.vimrc".to_owned()].into(),
         drifted: ["~/.bashrc".to_owned()].into(),
         postponed: [("repo a".to_owned(), "no network".to_owned())].into(),
+        failed: [("repo b".to_owned(), "no such repository".to_owned())].into(),
         problem: Some("a problem".into()),
     }
 }
@@ -151,7 +152,7 @@ fn responses_and_events_keep_their_form() {
     for (name, response) in [
         ("done", Response::Done),
         ("failed", Response::Failed(failure)),
-        ("status", Response::Status(status)),
+        ("status", Response::Status(Box::new(status))),
         ("projects", Response::Projects(vec![project()])),
     ] {
         golden(&format!("response-{name}"), &FromService::Response(response));

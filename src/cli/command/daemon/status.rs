@@ -62,7 +62,7 @@ fn absent(context: &Context) -> Result<Exit, Fault> {
 
 fn asked(mut client: Client) -> Result<Status, Fault> {
     match client.ask(Request::Status)? {
-        Response::Status(status) => Ok(status),
+        Response::Status(status) => Ok(*status),
         _ => Err(Fault::new(ErrorKind::Failed, "the service gave another answer than its status")),
     }
 }
@@ -111,6 +111,8 @@ fn of_home(home: &Home) -> Vec<String> {
     if !home.postponed.is_empty() {
         lines.push(format!("postponed: {}", list(home.postponed.keys().collect())));
     }
+    let failed = |(name, why): (&String, &String)| format!("failed: {}: {}", printable(name), printable(why));
+    lines.extend(home.failed.iter().map(failed));
     if lines.is_empty() {
         lines.push("as it should be; a saved profile is followed".into());
     }
