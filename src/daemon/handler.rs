@@ -24,7 +24,7 @@ pub fn handle(state: &mut State, client: ClientId, request: Request, now: Now) -
     }
     match request {
         Request::Status => vec![Effect::RespondStatus { client }],
-        Request::Stop(stop) => stop_service(state, client, &stop, now),
+        Request::Stop(stop) => stop_service(state, client, stop, now),
         Request::AddProject(project) => add(state, client, project, now),
         Request::RemoveProject(project) => remove(state, client, &project),
         Request::ListProjects => vec![respond(client, Response::Projects(state.project_statuses()))],
@@ -44,7 +44,7 @@ pub(super) fn failed(client: ClientId, fault: Fault) -> Vec<Effect> {
     vec![respond(client, Response::Failed(fault.into()))]
 }
 
-fn stop_service(state: &mut State, client: ClientId, stop: &Stop, now: Now) -> Vec<Effect> {
+fn stop_service(state: &mut State, client: ClientId, stop: Stop, now: Now) -> Vec<Effect> {
     let ours = &state.identity.hello;
     let is_newer = state.clients.get(&client).is_some_and(|client| client.hello.is_newer_than(ours));
     if stop.replace && !is_newer {
@@ -54,7 +54,7 @@ fn stop_service(state: &mut State, client: ClientId, stop: &Stop, now: Now) -> V
     }
     let why = if stop.replace { "a newer devboot takes over" } else { "it was asked to" };
     let mut effects = vec![respond(client, Response::Done)];
-    effects.extend(end(state, stop.replace, why, now));
+    effects.extend(end(state, stop, why, now));
     effects
 }
 

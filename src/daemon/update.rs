@@ -9,7 +9,7 @@ use crate::daemon::home::HomeNews;
 use crate::daemon::project::{ProjectEvent, ProjectOrder};
 use crate::daemon::registry::Registry;
 use crate::daemon::state::{Client, ENDING, Now, Project, State};
-use crate::ipc::message::{self, ProjectPhase, Response};
+use crate::ipc::message::{self, ProjectPhase, Response, Stop};
 
 /// What has to be done first: every project gets its task.
 pub fn begin(state: &mut State, now: Now) -> Vec<Effect> {
@@ -58,7 +58,7 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
             state.holds = holds;
             Vec::new()
         }
-        Event::Signal => end(state, false, "a signal asks to end", now),
+        Event::Signal => end(state, Stop::default(), "a signal asks to end", now),
         Event::Deadline => deadline(state, now),
     };
     note_idleness(state, now);
@@ -79,14 +79,14 @@ fn deadline(state: &mut State, now: Now) -> Vec<Effect> {
             vec![Effect::Log("what was told to end has not; it is left to the system".into()), Effect::Finish]
         }
         None if state.is_idle() && state.deadline().is_some_and(|deadline| now.running >= deadline) => {
-            end(state, false, "nothing to do", now)
+            end(state, Stop::default(), "nothing to do", now)
         }
         _ => Vec::new(),
     }
 }
 
 /// Ends the service in order: subscribers learn it, projects end what they started, then it goes.
-pub(super) fn end(state: &mut State, replace: bool, why: &str, now: Now) -> Vec<Effect> {
+pub(super) fn end(state: &mut State, stop: Stop, why: &str, now: Now) -> Vec<Effect> {
     if state.ending.is_some() {
         return Vec::new();
     }
@@ -95,7 +95,7 @@ pub(super) fn end(state: &mut State, replace: bool, why: &str, now: Now) -> Vec<
     let clients: Vec<ClientId> = followers.map(|(id, _)| *id).collect();
     let mut effects = vec![
         Effect::Log(format!("ending: {why}")),
-        Effect::Tell { clients, event: message::Event::Stopping(message::Stop { replace }) },
+        Effect::Tell { clients, event: message::Event::Stopping(stop) },
     ];
     // A task that has ended already takes no order, and does not end again.
     state.projects.retain(|_, project| project.phase != ProjectPhase::Failed);

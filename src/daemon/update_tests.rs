@@ -332,7 +332,7 @@ fn without_anything_to_do_it_ends_after_a_while_and_not_before() {
 fn it_ends_in_order_and_what_does_not_end_is_not_waited_for_for_ever() {
     let mut state = service(&["/p", "/q"]);
     ask(&mut state, ONE, Request::Subscribe(Subscribe { root: None }));
-    let effects = ask(&mut state, ONE, Request::Stop(Stop { replace: false }));
+    let effects = ask(&mut state, ONE, Request::Stop(Stop::default()));
     assert_eq!(effects[0], Effect::Respond { client: ONE, response: Response::Done });
     let stop = |root: &str| Effect::Order { root: root.into(), order: ProjectOrder::Stop };
     assert!(
@@ -357,11 +357,11 @@ fn a_task_that_has_ended_already_is_not_waited_for() {
     let mut state = service(&["/p", "/q"]);
     happens(&mut state, "/p", ProjectEvent::Ended(Some("it cannot be watched".into())));
     let mut all = state.clone();
-    let effects = ask(&mut state, ONE, Request::Stop(Stop { replace: false }));
+    let effects = ask(&mut state, ONE, Request::Stop(Stop::default()));
     assert!(!effects.contains(&Effect::Order { root: "/p".into(), order: ProjectOrder::Stop }));
     assert!(happens(&mut state, "/q", ProjectEvent::Ended(None)).contains(&Effect::Finish));
     happens(&mut all, "/q", ProjectEvent::Ended(Some("it cannot be watched".into())));
-    let effects = ask(&mut all, ONE, Request::Stop(Stop { replace: false }));
+    let effects = ask(&mut all, ONE, Request::Stop(Stop::default()));
     assert_eq!(effects.last(), Some(&Effect::Finish));
 }
 
@@ -370,7 +370,7 @@ fn only_a_newer_program_takes_over() {
     for (version, makes_place) in [("0.1.9", false), ("0.2.0", false), ("0.3.0", true), ("0.10.0", true)] {
         let mut state = service(&[]);
         connect(&mut state, ONE, version);
-        let effects = ask(&mut state, ONE, Request::Stop(Stop { replace: true }));
+        let effects = ask(&mut state, ONE, Request::Stop(Stop { replace: true, ..Stop::default() }));
         assert_eq!(effects.contains(&Effect::Finish), makes_place, "{version}: {effects:?}");
     }
 }
@@ -381,7 +381,10 @@ fn another_protocol_may_ask_to_stop_and_for_nothing_else() {
     let later = Hello { protocol: PROTOCOL + 1, ..hello("9.0.0") };
     update(&mut state, Event::Connected { client: ONE, hello: later }, at(0));
     assert!(failure(&ask(&mut state, ONE, Request::Status)).contains("another protocol"));
-    assert!(ask(&mut state, ONE, Request::Stop(Stop { replace: true })).contains(&Effect::Finish));
+    assert!(
+        ask(&mut state, ONE, Request::Stop(Stop { replace: true, ..Stop::default() }))
+            .contains(&Effect::Finish)
+    );
 }
 
 #[test]

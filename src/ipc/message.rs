@@ -96,11 +96,14 @@ pub enum Request {
 }
 
 /// End.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     /// To make place for the asking program, which must be newer.
     #[serde(default)]
     pub replace: bool,
+    /// Another one is started at once.
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// Keep a project.
@@ -237,12 +240,12 @@ pub struct Home {
     pub drifted: BTreeSet<String>,
     /// What is postponed, and why.
     pub postponed: BTreeMap<String, String>,
-    /// Why the profile cannot be used now; the last good one stays.
-    #[serde(default)]
-    pub problem: Option<String>,
     /// What failed when it was tried last, and why.
     #[serde(default)]
     pub failed: BTreeMap<String, String>,
+    /// Why the profile cannot be used now; the last good one stays.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 /// How a project is.

@@ -142,7 +142,7 @@ fn a_newer_program_takes_over_and_an_older_one_does_not() {
     let served = Served::started();
     let _ = served.devboot(["project", "add"]).exits(0);
     let (pid, socket) = served.address();
-    let replace = || Request::Stop(Stop { replace: true });
+    let replace = || Request::Stop(Stop { replace: true, ..Stop::default() });
     let refused = Talk::open(&socket, "0.0.1").ask(replace());
     assert!(matches!(refused, Response::Failed(failure) if failure.kind == "refused"));
     assert!(lives(pid));
@@ -186,7 +186,10 @@ fn an_older_service_is_asked_to_make_place() {
     });
     let _ = served.devboot(["daemon", "status"]).exits(1).says("the service is of devboot 0.0.1");
     let _ = served.devboot(["daemon", "start"]).exits(0);
-    assert_eq!(receiver.recv_timeout(LONG).unwrap(), Request::Stop(Stop { replace: true }));
+    assert_eq!(
+        receiver.recv_timeout(LONG).unwrap(),
+        Request::Stop(Stop { replace: true, ..Stop::default() })
+    );
     let _ = served.devboot(["daemon", "status"]).exits(0);
 }
 

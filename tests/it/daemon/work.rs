@@ -233,6 +233,10 @@ fn a_service_that_dies_or_is_replaced_is_there_again_and_one_that_is_stopped_is_
     one.says("GREEN");
     served.rows("1\n2\n3\n");
     one.says("RED in few");
+    let _ = served.devboot(["daemon", "restart"]).exits(0);
+    one.says("the service is restarted; connecting again");
+    served.rows("1\n");
+    one.says("GREEN");
     let _ = served.devboot(["daemon", "stop"]).exits(0);
     assert_eq!(one.child.wait().unwrap().code(), Some(1));
 }
