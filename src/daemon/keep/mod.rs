@@ -216,10 +216,11 @@ impl Keep {
                 },
                 set = self.edge.next() => {
                     let set = set.map_err(|error| format!("cannot watch it any more: {error}"))?;
-                    self.changed(set, false).await;
+                    // That all of its files are gone with it is no change of theirs.
                     if self.edge.watcher.is_gone() {
                         return Ok(Left::Gone);
                     }
+                    self.changed(set, false).await;
                 }
             }
         }

@@ -262,6 +262,8 @@ fn a_project_that_is_gone_is_said_and_taken_up_again() {
     served.world.write("ml/rows.csv", "1\n2\n3\n").write("ml/devboot.toml", PIPELINE);
     served.wait_for_project("red since");
     let _ = served.run(&[]).exits(2).says("RED in few");
+    let runs = served.history();
+    assert!(runs.iter().all(|run| run["verdict"] != "interrupted"), "{runs:#?}");
 }
 
 #[test]
