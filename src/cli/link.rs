@@ -25,6 +25,8 @@ const EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Why a link to the service is lost, as [`ProjectEvent::Ended`] says it.
 pub const REPLACED: &str = "a newer devboot takes the service over";
+/// The service was ended, and another one is started at once.
+pub const RESTARTED: &str = "the service is restarted";
 /// The service was ended by somebody.
 pub const STOPPED: &str = "the service was ended";
 /// The service died.
@@ -170,7 +172,7 @@ impl Link {
     pub fn reload(&mut self) -> Result<(), Fault> {
         match &mut self.keeper {
             Keeper::Own(orders) => {
-                let _ = orders.send(ProjectOrder::Reload { by: ALONE });
+                let _ = orders.send(ProjectOrder::Reload { by: Some(ALONE) });
                 Ok(())
             }
             Keeper::Service(asker, root) => {
@@ -194,6 +196,7 @@ impl Link {
 
 /// News of the service as what they were in it.
 fn listen(mut client: Client, events: &tokio::sync::mpsc::Sender<ProjectEvent>) {
+    let mut why = LOST;
     loop {
         let event = match client.next(EVER) {
             Ok(Some(News::Event(event))) => event,
@@ -206,7 +209,7 @@ fn listen(mut client: Client, events: &tokio::sync::mpsc::Sender<ProjectEvent>) 
             }
             Ok(None) => continue,
             Err(_) => {
-                let _ = events.blocking_send(ProjectEvent::Ended(Some(LOST.into())));
+                let _ = events.blocking_send(ProjectEvent::Ended(Some(why.into())));
                 return;
             }
         };
@@ -219,8 +222,14 @@ fn listen(mut client: Client, events: &tokio::sync::mpsc::Sender<ProjectEvent>) 
             message::Event::Project(status) => ProjectEvent::Phase(status.phase, status.note),
             message::Event::Said(said) => ProjectEvent::Said(said.text),
             message::Event::Removed(_) => ProjectEvent::Ended(Some("the project was removed".into())),
+            // It has ended when it closes the connection, and only then can another one be had.
             message::Event::Stopping(stop) => {
-                ProjectEvent::Ended(Some(if stop.replace { REPLACED } else { STOPPED }.into()))
+                why = match (stop.replace, stop.again) {
+                    (true, _) => REPLACED,
+                    (false, true) => RESTARTED,
+                    (false, false) => STOPPED,
+                };
+                continue;
             }
         };
         let is_last = matches!(event, ProjectEvent::Ended(_));

@@ -7,7 +7,7 @@ use crate::daemon::event::ClientId;
 use crate::daemon::project::ProjectOrder;
 use crate::daemon::registry::{MOST, Registered};
 use crate::daemon::state::{Now, State};
-use crate::daemon::update::{end, respond, start_project, tell_project};
+use crate::daemon::update::{end, read_again, respond, start_project, tell_project};
 use crate::ipc::message::{
     AddProject, Attach, OfProject, PROTOCOL, ProjectPhase, Request, Response, Run, Stop, Subscribe,
 };
@@ -20,11 +20,11 @@ pub fn handle(state: &mut State, client: ClientId, request: Request, now: Now) -
         return failed(client, Fault::new(ErrorKind::Failed, words));
     }
     if state.ending.is_some() && !matches!(request, Request::Stop(_) | Request::Status) {
-        return failed(client, Fault::new(ErrorKind::Failed, "the service is ending").hint("try again"));
+        return failed(client, ending());
     }
     match request {
         Request::Status => vec![Effect::RespondStatus { client }],
-        Request::Stop(stop) => stop_service(state, client, &stop, now),
+        Request::Stop(stop) => stop_service(state, client, stop, now),
         Request::AddProject(project) => add(state, client, project, now),
         Request::RemoveProject(project) => remove(state, client, &project),
         Request::ListProjects => vec![respond(client, Response::Projects(state.project_statuses()))],
@@ -36,15 +36,15 @@ pub fn handle(state: &mut State, client: ClientId, request: Request, now: Now) -
         Request::Cloud(request) => vec![Effect::Cloud { client, request }],
         Request::LookAtHome => vec![Effect::LookAtHome, respond(client, Response::Done)],
         Request::Cancel(of) => order(state, client, &of.root, ProjectOrder::Cancel { by: client }),
-        Request::Reload(of) => reload(state, client, &of),
+        Request::Reload(of) => order(state, client, &of.root, ProjectOrder::Reload { by: Some(client) }),
     }
 }
 
-fn failed(client: ClientId, fault: Fault) -> Vec<Effect> {
+pub(super) fn failed(client: ClientId, fault: Fault) -> Vec<Effect> {
     vec![respond(client, Response::Failed(fault.into()))]
 }
 
-fn stop_service(state: &mut State, client: ClientId, stop: &Stop, now: Now) -> Vec<Effect> {
+fn stop_service(state: &mut State, client: ClientId, stop: Stop, now: Now) -> Vec<Effect> {
     let ours = &state.identity.hello;
     let is_newer = state.clients.get(&client).is_some_and(|client| client.hello.is_newer_than(ours));
     if stop.replace && !is_newer {
@@ -54,11 +54,11 @@ fn stop_service(state: &mut State, client: ClientId, stop: &Stop, now: Now) -> V
     }
     let why = if stop.replace { "a newer devboot takes over" } else { "it was asked to" };
     let mut effects = vec![respond(client, Response::Done)];
-    effects.extend(end(state, stop.replace, why, now));
+    effects.extend(end(state, stop, why, now));
     effects
 }
 
-fn add(state: &State, client: ClientId, project: AddProject, now: Now) -> Vec<Effect> {
+fn add(state: &mut State, client: ClientId, project: AddProject, now: Now) -> Vec<Effect> {
     let AddProject { root, env } = project;
     if !is_sound(&root) {
         let words = format!("'{}' is no absolute path of a directory", printable(&root));
@@ -70,9 +70,11 @@ fn add(state: &State, client: ClientId, project: AddProject, now: Now) -> Vec<Ef
         return failed(client, Fault::new(ErrorKind::Refused, words).hint("devboot project remove DIR"));
     }
     let added = registry.projects.get(&root).map_or(now.wall, |known| known.added);
-    registry.projects.insert(root, Registered { added, env });
+    registry.projects.insert(root.clone(), Registered { added, env });
     if registry == state.registry {
-        return vec![respond(client, Response::Done)];
+        let mut effects = vec![respond(client, Response::Done)];
+        effects.extend(read_again(state, &root));
+        return effects;
     }
     vec![Effect::SaveRegistry { registry, client }]
 }
@@ -91,7 +93,11 @@ fn remove(state: &State, client: ClientId, of: &OfProject) -> Vec<Effect> {
     }
 }
 
-fn unknown(root: &str) -> Fault {
+pub(super) fn ending() -> Fault {
+    Fault::new(ErrorKind::Failed, "the service is ending").hint("try again")
+}
+
+pub(super) fn unknown(root: &str) -> Fault {
     Fault::new(ErrorKind::Usage, format!("{} is no project of the service", printable(root)))
         .hint(format!("devboot project add {}", printable(root)))
 }
@@ -135,28 +141,27 @@ fn attach(state: &mut State, client: ClientId, attach: Attach, now: Now) -> Vec<
     effects
 }
 
-fn order(state: &State, client: ClientId, root: &str, order: ProjectOrder) -> Vec<Effect> {
-    match state.projects.get(root) {
-        _ if state.wanted(root).is_none() => failed(client, unknown(root)),
-        Some(project) if !matches!(project.phase, ProjectPhase::Failed | ProjectPhase::Stopping) => {
+/// An order is lost with no task: who quits looking and looks again at once has a verdict of what was saved meanwhile.
+fn order(state: &mut State, client: ClientId, root: &str, order: ProjectOrder) -> Vec<Effect> {
+    if state.wanted(root).is_none() {
+        return failed(client, unknown(root));
+    }
+    match state.projects.get_mut(root) {
+        Some(project) if project.phase == ProjectPhase::Stopping => {
+            project.waiting.push(order);
+            Vec::new()
+        }
+        Some(project) if project.phase != ProjectPhase::Failed => {
             vec![Effect::Order { root: root.to_owned(), order }]
         }
-        project => {
-            let why = project.and_then(|project| project.note.clone());
-            let fault = Fault::new(ErrorKind::Failed, format!("{} is not being kept", printable(root)));
-            let fault = why.into_iter().fold(fault, Fault::cause);
-            failed(client, fault.hint(format!("devboot project add {}", printable(root))))
+        // Nothing runs that could be ended.
+        _ if matches!(order, ProjectOrder::Cancel { .. }) => vec![respond(client, Response::Done)],
+        _ => {
+            // Its task has ended: it gets another one.
+            state.projects.remove(root);
+            let mut effects = start_project(state, root);
+            effects.push(Effect::Order { root: root.to_owned(), order });
+            effects
         }
     }
-}
-
-/// A project whose task has ended gets another one.
-fn reload(state: &mut State, client: ClientId, of: &OfProject) -> Vec<Effect> {
-    if state.projects.get(&of.root).is_some_and(|project| project.phase == ProjectPhase::Failed) {
-        state.projects.remove(&of.root);
-        let mut effects = vec![respond(client, Response::Done)];
-        effects.extend(start_project(state, &of.root));
-        return effects;
-    }
-    order(state, client, &of.root, ProjectOrder::Reload { by: client })
 }

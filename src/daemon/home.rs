@@ -1,10 +1,10 @@
 //! Carrying out what the keeper of the home decides: files are watched, devboot's own commands are run, one at a time. On a
 //! thread of its own, which sleeps until something happens.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::io::Interest;
@@ -14,14 +14,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::event::Event;
+use super::files::Files;
 use super::keeper::{HomeEffect, HomeEvent, Keeper, Task};
 use crate::base::text::printable;
 use crate::ipc::message::Home;
-use crate::sys::events::{self, Queue, Teller};
 use crate::sys::network::NetworkChanges;
 use crate::sys::process::{self, CommandSpec, Ending};
-use crate::sys::real::RealSystem;
-use crate::sys::system::ReadSystem;
 
 /// A save is waited for until nothing more happens for so long,
 const QUIET: Duration = Duration::from_millis(15);
@@ -86,7 +84,6 @@ struct Desk {
     events: mpsc::Sender<Event>,
     keeper: Keeper,
     files: Files,
-    ready: AsyncFd<std::os::fd::OwnedFd>,
     network: Option<AsyncFd<NetworkChanges>>,
     wake: Option<Instant>,
     task: Option<(Task, JoinHandle<Result<String, String>>)>,
@@ -96,16 +93,13 @@ struct Desk {
 impl Desk {
     fn new(own: Own, events: mpsc::Sender<Event>) -> io::Result<Self> {
         let files = Files::new(&own.home)?;
-        let file = std::os::fd::AsFd::as_fd(&files.queue).try_clone_to_owned()?;
-        // SAFETY: an `OwnedFd` is open as long as it lives, and nobody replaces it in here.
-        let ready = unsafe { AsyncFd::register_with_interest(file, Interest::READABLE) }?;
         // Where nothing tells of the network, what is postponed is tried again by the clock alone.
         let network = NetworkChanges::open().ok();
         // SAFETY: the socket is the value's own, open as long as it lives.
         let wait = |it| unsafe { AsyncFd::register_with_interest(it, Interest::READABLE) }.ok();
         let network = network.and_then(wait);
         let keeper = Keeper::default();
-        Ok(Self { own, events, keeper, files, ready, network, wake: None, task: None, told: None })
+        Ok(Self { own, events, keeper, files, network, wake: None, task: None, told: None })
     }
 
     async fn work(&mut self, mut orders: UnboundedReceiver<HomeOrder>) -> io::Result<()> {
@@ -117,8 +111,8 @@ impl Desk {
                     None => return Ok(()),
                 },
                 (task, ended) = ended(&mut self.task) => HomeEvent::Ended(task, ended),
-                ready = self.ready.readable() => {
-                    ready?.clear_ready();
+                happened = self.files.happened() => {
+                    happened?;
                     HomeEvent::Touched(self.touched().await?)
                 }
                 () = changed(&self.network) => {
@@ -145,8 +139,8 @@ impl Desk {
     async fn touched(&mut self) -> io::Result<BTreeSet<PathBuf>> {
         let until = Instant::now() + LONGEST;
         let mut touched = self.files.drain()?;
-        while let Ok(ready) = timeout(QUIET, self.ready.readable()).await {
-            ready?.clear_ready();
+        while let Ok(happened) = timeout(QUIET, self.files.happened()).await {
+            happened?;
             touched.extend(self.files.drain()?);
             if Instant::now() >= until {
                 break;
@@ -207,6 +201,8 @@ fn carried_out(own: &Own, task: Task) -> Result<String, String> {
     // With 2 a look says that something waits or has drifted, and with 3 an apply that something needs the user.
     match done.ending {
         Ending::Exited(0 | 2 | 3) => Ok(done.text()),
+        // With 1 a setup may have said what failed, which the next look tells.
+        Ending::Exited(1) if task == Task::Postponed && !done.text().is_empty() => Ok(done.text()),
         Ending::TimedOut => Err("it took too long".into()),
         _ => {
             let text = done.error_text();
@@ -215,64 +211,4 @@ fn carried_out(own: &Own, task: Task) -> Result<String, String> {
             Err(printable(line.trim().trim_start_matches("devboot: ")))
         }
     }
-}
-
-/// Files that are watched by their directories: an editor that saves puts another file in their place.
-struct Files {
-    queue: Queue,
-    wanted: BTreeSet<PathBuf>,
-    dirs: BTreeMap<i32, PathBuf>,
-}
-
-impl Files {
-    fn new(home: &Path) -> io::Result<Self> {
-        Ok(Self { queue: Queue::new(Teller::Best, home)?, wanted: BTreeSet::new(), dirs: BTreeMap::new() })
-    }
-
-    /// Watches these files and no others.
-    fn watch(&mut self, wanted: BTreeSet<PathBuf>) {
-        self.wanted = wanted;
-        let mut dirs = BTreeMap::new();
-        for dir in self.wanted.iter().filter_map(|path| nearest(path.parent()?)) {
-            // Without a watch it is looked at with the next thing that happens.
-            if let Ok(watch) = self.queue.add(&dir) {
-                dirs.insert(watch, dir);
-            }
-        }
-        for gone in self.dirs.keys().filter(|watch| !dirs.contains_key(watch)) {
-            self.queue.remove(*gone);
-        }
-        self.dirs = dirs;
-    }
-
-    /// The wanted files that something has happened to.
-    fn drain(&mut self) -> io::Result<BTreeSet<PathBuf>> {
-        let (mut touched, mut all) = (BTreeSet::new(), false);
-        let (dirs, wanted) = (&self.dirs, &self.wanted);
-        self.queue.drain(|event| match event {
-            events::Event::Overflow => all = true,
-            events::Event::In { watch, name, .. } => {
-                let Some(dir) = dirs.get(&watch) else { return };
-                let path = dir.join(name);
-                // A directory on the way to a file comes or goes with it.
-                let meant = wanted.range(path.clone()..).take_while(|one| one.starts_with(&path));
-                touched.extend(meant.cloned());
-            }
-        })?;
-        if all {
-            touched.extend(self.wanted.iter().cloned());
-        }
-        let has_moved = |path: &PathBuf| {
-            path.parent().and_then(nearest).is_none_or(|dir| !self.dirs.values().any(|known| *known == dir))
-        };
-        if touched.iter().any(has_moved) {
-            self.watch(self.wanted.clone());
-        }
-        Ok(touched)
-    }
-}
-
-/// A directory, or the nearest one above it that is there.
-fn nearest(dir: &Path) -> Option<PathBuf> {
-    dir.ancestors().find(|dir| matches!(RealSystem.meta(dir), Ok(Some(_)))).map(Path::to_owned)
 }

@@ -92,6 +92,8 @@ struct Status {
     #[serde(default)]
     postponed: BTreeMap<String, String>,
     #[serde(default)]
+    failed: BTreeMap<String, String>,
+    #[serde(default)]
     plan: Plan,
 }
 
@@ -207,6 +209,7 @@ impl Keeper {
         self.state.waiting = waiting.map(|step| step.path.clone()).collect();
         self.state.drifted = paths(&plan.drifts);
         self.state.postponed = status.postponed;
+        self.state.failed = status.failed;
         for path in self.state.waiting.difference(&before.waiting) {
             effects.push(HomeEffect::Say(format!("{path} waits for `devboot apply`")));
         }
@@ -214,6 +217,11 @@ impl Keeper {
             effects.push(HomeEffect::Say(format!(
                 "{path} is not as devboot wrote it; `devboot diff` shows how"
             )));
+        }
+        for (name, why) in &self.state.failed {
+            if before.failed.get(name) != Some(why) {
+                effects.push(HomeEffect::Say(format!("{name} failed: {why}")));
+            }
         }
         if status.installed && !self.applied && plan.steps.iter().any(|step| step.generated) {
             // A profile that was saved while nobody watched.
@@ -331,6 +339,21 @@ mod tests {
         keeper.on(HomeEvent::Ended(Task::Postponed, Ok("{}".into())));
         assert_eq!(keeper.on(status(NOTHING, "{}")), []);
         assert_eq!(keeper.reason_to_stay().as_deref(), Some("a profile may be saved"));
+    }
+
+    #[test]
+    fn what_failed_is_said_once_and_known_until_it_is_mended() {
+        let mut keeper = keeper();
+        let failed = |what: &str| {
+            let text = format!(r#"{{"sources":["/p.toml"],"managed":["/h/.vimrc"],"failed":{what}}}"#);
+            HomeEvent::Ended(Task::Look, Ok(text))
+        };
+        let said = HomeEffect::Say("repo a failed: no such repository".into());
+        assert_eq!(keeper.on(failed(r#"{"repo a":"no such repository"}"#)), [said]);
+        assert_eq!(keeper.on(failed(r#"{"repo a":"no such repository"}"#)), []);
+        assert_eq!(keeper.state.failed.len(), 1);
+        assert_eq!(keeper.on(failed("{}")), []);
+        assert!(keeper.state.failed.is_empty());
     }
 
     #[test]

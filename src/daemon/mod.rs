@@ -8,6 +8,7 @@ pub mod begin;
 mod cloud;
 pub mod effect;
 pub mod event;
+mod files;
 pub mod handler;
 pub mod home;
 pub mod keep;

@@ -14,7 +14,7 @@ use super::event::{ClientId, Event};
 use super::home::{self, HomeOrder, Own};
 use super::keep;
 use super::outbox::{Frame, NotTaken, Outbox, outbox};
-use super::project::{ProjectEvent, ProjectOrder, Told};
+use super::project::{ProjectOrder, Told};
 use super::serve::Journal;
 use super::state::{Now, State};
 use super::talk;
@@ -95,7 +95,7 @@ impl Performer {
             Effect::Respond { client, response } => follows = self.respond(client, response),
             Effect::RespondStatus { client } => {
                 let status = state.status(now, process::resident());
-                follows = self.respond(client, Response::Status(status));
+                follows = self.respond(client, Response::Status(Box::new(status)));
             }
             Effect::Tell { clients, event } => {
                 if let Ok(bytes) = frame::encode(&FromService::Event(event), frame::RESPONSE) {
@@ -169,10 +169,8 @@ impl Performer {
             Some(orders) => orders.send(order).err().map(|error| error.0),
             None => Some(order),
         };
-        let to = undelivered?.asker()?;
-        let fault = Fault::new(ErrorKind::Failed, "the project is not being kept just now").hint("try again");
-        let response = Response::Failed(fault.into());
-        Some(Event::Project { root, event: ProjectEvent::Answer { to, response } })
+        let event = undelivered?.undelivered()?;
+        Some(Event::Project { root, event })
     }
 
     /// No more credentials are given, and all that were stand in the log.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 
+use crate::base::error::{ErrorKind, Fault};
 use crate::daemon::event::{ClientId, Event};
 use crate::ipc::message::{ProjectPhase, Response};
 use crate::run::event::RunEvent;
@@ -36,8 +37,8 @@ pub enum ProjectOrder {
     },
     /// Read the pipeline again.
     Reload {
-        /// Who asks.
-        by: ClientId,
+        /// Who asks, if anybody waits for the answer.
+        by: Option<ClientId>,
     },
     /// Somebody looks at it from now on: a person who sees what it says.
     Attached {
@@ -54,9 +55,22 @@ impl ProjectOrder {
     /// Who waits for its answer.
     pub fn asker(&self) -> Option<ClientId> {
         match self {
-            Self::Run { by, .. } | Self::Cancel { by } | Self::Reload { by } => Some(*by),
+            Self::Run { by, .. } | Self::Cancel { by } => Some(*by),
+            Self::Reload { by } => *by,
             Self::Attached { .. } | Self::Detached | Self::Stop => None,
         }
+    }
+
+    /// The answer to whoever waits for one, where there is nobody to carry it out.
+    pub fn undelivered(&self) -> Option<ProjectEvent> {
+        self.refused(
+            Fault::new(ErrorKind::Failed, "the project is not being kept just now").hint("try again"),
+        )
+    }
+
+    /// The answer to whoever waits for one, where it cannot be carried out.
+    pub fn refused(&self, why: Fault) -> Option<ProjectEvent> {
+        Some(ProjectEvent::Answer { to: self.asker()?, response: Response::Failed(why.into()) })
     }
 }
 

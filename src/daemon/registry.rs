@@ -2,6 +2,7 @@
 //! holds the service's seat. A shell looks whether the file is there: without projects it is not.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -101,8 +102,33 @@ impl Diagnose for RegistryError {
     }
 }
 
+const NAME: &str = "projects.json";
+
+/// What a damaged file's name begins with once it is set aside.
+const DAMAGED: &str = "projects.json.damaged";
+
 fn path_in(state: &Path) -> PathBuf {
-    state.join("projects.json")
+    state.join(NAME)
+}
+
+/// The damaged files that were set aside and are still there.
+pub fn set_aside(system: &dyn ReadSystem, state: &Path) -> Vec<PathBuf> {
+    let names = system.list(state).unwrap_or_default();
+    let is_one = |name: &OsString| name.to_str().is_some_and(|name| name.starts_with(DAMAGED));
+    let mut found: Vec<PathBuf> = names.into_iter().filter(is_one).map(|name| state.join(name)).collect();
+    found.sort();
+    found
+}
+
+/// Where a damaged file goes: one that was set aside before stays.
+fn aside(system: &dyn ReadSystem, state: &Path) -> io::Result<PathBuf> {
+    let mut path = state.join(DAMAGED);
+    let mut number = 1;
+    while system.meta(&path)?.is_some() {
+        number += 1;
+        path = state.join(format!("{DAMAGED}-{number}"));
+    }
+    Ok(path)
 }
 
 /// A registry as it was found, and what had to be done to read it.
@@ -121,8 +147,9 @@ impl Registry {
         match Self::read(system, state)? {
             Ok(registry) => Ok(Loaded { registry, said: None }),
             Err(why) => {
-                let aside = path.with_extension("json.damaged");
-                system.rename(&path, &aside).map_err(|error| RegistryError::Io(path.clone(), error))?;
+                let unusable = |error| RegistryError::Io(path.clone(), error);
+                let aside = aside(system, state).map_err(unusable)?;
+                system.rename(&path, &aside).map_err(unusable)?;
                 let (path, aside) = (path.display(), aside.display());
                 let said = format!("{path} was damaged ({why}): it is {aside} now; add the projects again");
                 Ok(Loaded { registry: Self::default(), said: Some(printable(&said)) })
@@ -215,6 +242,12 @@ mod tests {
                 Registry::load(&RealSystem, dir.path()).unwrap(),
                 Loaded { registry: Registry::default(), said: None }
             );
+            // Another one does not take the place of the first.
+            RealSystem.write_new(&path_in(dir.path()), b"worse", &attributes).unwrap();
+            assert!(Registry::load(&RealSystem, dir.path()).unwrap().said.unwrap().contains("damaged-2"));
+            let second = dir.path().join("projects.json.damaged-2");
+            assert_eq!(RealSystem.read(&aside, 100).unwrap(), text.as_bytes());
+            assert_eq!(set_aside(&RealSystem, dir.path()), [aside, second]);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::base::time::Timestamp;
 use crate::daemon::event::ClientId;
+use crate::daemon::project::ProjectOrder;
 use crate::daemon::registry::{Registered, Registry};
 use crate::ipc::message::{Hello, Home, ProjectPhase, ProjectStatus, Status};
 
@@ -67,6 +68,15 @@ pub struct Project {
     pub phase: ProjectPhase,
     /// A sentence about it.
     pub note: Option<String>,
+    /// Orders that came while its task was ending: the next one gets them.
+    pub waiting: Vec<ProjectOrder>,
+}
+
+impl Project {
+    /// With no order waiting.
+    pub fn new(phase: ProjectPhase, note: Option<String>) -> Self {
+        Self { phase, note, waiting: Vec::new() }
+    }
 }
 
 /// A connection.

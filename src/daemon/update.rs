@@ -9,7 +9,7 @@ use crate::daemon::home::HomeNews;
 use crate::daemon::project::{ProjectEvent, ProjectOrder};
 use crate::daemon::registry::Registry;
 use crate::daemon::state::{Client, ENDING, Now, Project, State};
-use crate::ipc::message::{self, ProjectPhase, Response};
+use crate::ipc::message::{self, ProjectPhase, Response, Stop};
 
 /// What has to be done first: every project gets its task.
 pub fn begin(state: &mut State, now: Now) -> Vec<Effect> {
@@ -58,7 +58,7 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
             state.holds = holds;
             Vec::new()
         }
-        Event::Signal => end(state, false, "a signal asks to end", now),
+        Event::Signal => end(state, Stop::default(), "a signal asks to end", now),
         Event::Deadline => deadline(state, now),
     };
     note_idleness(state, now);
@@ -79,14 +79,14 @@ fn deadline(state: &mut State, now: Now) -> Vec<Effect> {
             vec![Effect::Log("what was told to end has not; it is left to the system".into()), Effect::Finish]
         }
         None if state.is_idle() && state.deadline().is_some_and(|deadline| now.running >= deadline) => {
-            end(state, false, "nothing to do", now)
+            end(state, Stop::default(), "nothing to do", now)
         }
         _ => Vec::new(),
     }
 }
 
 /// Ends the service in order: subscribers learn it, projects end what they started, then it goes.
-pub(super) fn end(state: &mut State, replace: bool, why: &str, now: Now) -> Vec<Effect> {
+pub(super) fn end(state: &mut State, stop: Stop, why: &str, now: Now) -> Vec<Effect> {
     if state.ending.is_some() {
         return Vec::new();
     }
@@ -95,8 +95,10 @@ pub(super) fn end(state: &mut State, replace: bool, why: &str, now: Now) -> Vec<
     let clients: Vec<ClientId> = followers.map(|(id, _)| *id).collect();
     let mut effects = vec![
         Effect::Log(format!("ending: {why}")),
-        Effect::Tell { clients, event: message::Event::Stopping(message::Stop { replace }) },
+        Effect::Tell { clients, event: message::Event::Stopping(stop) },
     ];
+    // A task that has ended already takes no order, and does not end again.
+    state.projects.retain(|_, project| project.phase != ProjectPhase::Failed);
     for (root, project) in &mut state.projects {
         project.phase = ProjectPhase::Stopping;
         effects.push(Effect::Order { root: root.clone(), order: ProjectOrder::Stop });
@@ -114,8 +116,22 @@ pub(super) fn start_project(state: &mut State, root: &str) -> Vec<Effect> {
         return Vec::new();
     }
     let env = registered.env.clone();
-    state.projects.insert(root.to_owned(), Project { phase: ProjectPhase::Starting, note: None });
+    state.projects.insert(root.to_owned(), Project::new(ProjectPhase::Starting, None));
     vec![Effect::StartProject { root: root.to_owned(), env, attached: state.is_attached(root) }]
+}
+
+/// Who adds a project that is kept already has its `devboot.toml` trusted as it is now.
+pub(super) fn read_again(state: &mut State, root: &str) -> Vec<Effect> {
+    match state.projects.get(root).map(|project| project.phase) {
+        // The next task reads it by itself.
+        Some(ProjectPhase::Stopping) => Vec::new(),
+        Some(ProjectPhase::Failed) => {
+            state.projects.remove(root);
+            start_project(state, root)
+        }
+        Some(_) => vec![Effect::Order { root: root.to_owned(), order: ProjectOrder::Reload { by: None } }],
+        None => start_project(state, root),
+    }
 }
 
 /// A client that kept a project has gone. A guest goes with the last who looked at it.
@@ -159,7 +175,7 @@ fn in_project(state: &mut State, root: &str, event: ProjectEvent) -> Vec<Effect>
             if project.phase == ProjectPhase::Stopping {
                 return Vec::new();
             }
-            *project = Project { phase, note };
+            *project = Project::new(phase, note);
             tell_project(state, root)
         }
         ProjectEvent::Answer { to, response } => vec![respond(to, response)],
@@ -187,27 +203,38 @@ pub(super) fn tell_project(state: &State, root: &str) -> Vec<Effect> {
 }
 
 fn ended(state: &mut State, root: &str, why: Option<String>) -> Vec<Effect> {
-    let Some(project) = state.projects.get(root) else { return Vec::new() };
-    let was_told = project.phase == ProjectPhase::Stopping;
-    let mut effects = Vec::new();
-    if was_told {
+    let Some(project) = state.projects.get_mut(root) else { return Vec::new() };
+    if project.phase == ProjectPhase::Stopping {
+        let waiting = std::mem::take(&mut project.waiting);
         state.projects.remove(root);
-        if state.ending.is_some() {
-            if state.projects.is_empty() {
-                effects.push(Effect::Finish);
-            }
-            return effects;
-        }
-        // It may have been added again meanwhile.
-        effects.extend(start_project(state, root));
-        return effects;
+        return ended_as_told(state, root, waiting);
     }
+    let mut effects = Vec::new();
     let why = printable(&why.unwrap_or_else(|| "it ended by itself".into()));
     effects.push(Effect::Log(format!("{}: {why}", printable(root))));
     if let Some(project) = state.projects.get_mut(root) {
-        *project = Project { phase: ProjectPhase::Failed, note: Some(why) };
+        *project = Project::new(ProjectPhase::Failed, Some(why));
     }
     effects.extend(tell_project(state, root));
+    effects
+}
+
+/// A project that was added again meanwhile, or is looked at again, begins anew, with what was ordered meanwhile.
+fn ended_as_told(state: &mut State, root: &str, waiting: Vec<ProjectOrder>) -> Vec<Effect> {
+    let is_ending = state.ending.is_some();
+    let mut effects = if is_ending { Vec::new() } else { start_project(state, root) };
+    let begins = !effects.is_empty();
+    for order in waiting {
+        if begins {
+            effects.push(Effect::Order { root: root.to_owned(), order });
+        } else if let Some(client) = order.asker() {
+            let fault = if is_ending { handler::ending() } else { handler::unknown(root) };
+            effects.extend(handler::failed(client, fault));
+        }
+    }
+    if is_ending && state.projects.is_empty() {
+        effects.push(Effect::Finish);
+    }
     effects
 }
 
@@ -222,7 +249,7 @@ fn saved(state: &mut State, registry: Registry, client: ClientId, result: Result
     let before = std::mem::replace(&mut state.registry, registry);
     let mut effects = vec![respond(client, Response::Done)];
     let removed: Vec<String> =
-        before.projects.into_keys().filter(|root| !state.registry.projects.contains_key(root)).collect();
+        before.projects.keys().filter(|root| !state.registry.projects.contains_key(*root)).cloned().collect();
     // What was kept for now is kept for good.
     let State { guests, registry, .. } = state;
     guests.retain(|root, _| !registry.projects.contains_key(root));
@@ -255,6 +282,8 @@ fn saved(state: &mut State, registry: Registry, client: ClientId, result: Result
             effects.push(Effect::Log(format!("{}: added", printable(&root))));
             effects.extend(begun);
             effects.extend(tell_project(state, &root));
+        } else if before.projects.get(&root) != state.registry.projects.get(&root) {
+            effects.extend(read_again(state, &root));
         }
     }
     effects

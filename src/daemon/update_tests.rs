@@ -97,8 +97,13 @@ fn a_project_is_kept_once_it_is_on_disk_and_not_before() {
     let after = save(&mut state, effects, Ok(()));
     assert_eq!(after[0], Effect::Respond { client: ONE, response: Response::Done });
     assert!(after.iter().any(|effect| matches!(effect, Effect::StartProject { root, .. } if root == "/p")));
-    // Again changes nothing.
-    assert_eq!(ask(&mut state, ONE, add()), [Effect::Respond { client: ONE, response: Response::Done }]);
+    // Again it is read again: its file has been trusted as it is now.
+    let again = Effect::Order { root: "/p".into(), order: ProjectOrder::Reload { by: None } };
+    let done = Effect::Respond { client: ONE, response: Response::Done };
+    assert_eq!(ask(&mut state, ONE, add()), [done.clone(), again.clone()]);
+    let env = BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]);
+    let effects = ask(&mut state, ONE, Request::AddProject(AddProject { root: "/p".into(), env }));
+    assert_eq!(save(&mut state, effects, Ok(())), [done, again]);
 }
 
 #[test]
@@ -163,13 +168,16 @@ fn orders_reach_the_project_and_answers_come_back() {
 fn a_task_that_ends_by_itself_is_said_and_can_be_started_again() {
     let mut state = service(&["/p"]);
     ask(&mut state, ONE, Request::Subscribe(Subscribe { root: None }));
-    let effects = happens(&mut state, "/p", ProjectEvent::Ended(Some("the directory is gone".into())));
-    assert!(matches!(&effects[0], Effect::Log(text) if text.contains("the directory is gone")));
+    let effects = happens(&mut state, "/p", ProjectEvent::Ended(Some("it cannot be watched".into())));
+    assert!(matches!(&effects[0], Effect::Log(text) if text.contains("cannot be watched")));
     let status = state.project_status("/p").unwrap();
     assert_eq!(status.phase, ProjectPhase::Failed);
-    assert!(failure(&ask(&mut state, ONE, Request::Cancel(of("/p")))).contains("not being kept"));
+    assert!(!begins(&ask(&mut state, ONE, Request::Cancel(of("/p")))));
+    let mut other = state.clone();
     let effects = ask(&mut state, ONE, Request::Reload(of("/p")));
-    assert!(matches!(&effects[1], Effect::StartProject { root, .. } if root == "/p"));
+    assert!(begins(&effects[..1]) && matches!(&effects[1], Effect::Order { .. }), "{effects:?}");
+    let effects = ask(&mut other, ONE, Request::Run(run("/p")));
+    assert!(begins(&effects[..1]) && runs(&effects[1..]), "{effects:?}");
 }
 
 fn started(run: u64) -> ProjectEvent {
@@ -271,6 +279,34 @@ fn what_is_looked_at_again_while_it_ends_begins_anew() {
     assert!(begins(&happens(&mut state, "/g", ProjectEvent::Ended(None))));
 }
 
+fn run(root: &str) -> Run {
+    Run { root: root.into(), stages: Vec::new(), tests: Vec::new(), force: false, catch_up: true, env: None }
+}
+
+fn runs(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Order { order: ProjectOrder::Run { .. }, .. }))
+}
+
+#[test]
+fn what_is_ordered_while_a_task_ends_is_done_by_the_next_one() {
+    let mut state = service(&[]);
+    ask(&mut state, ONE, attach("/g"));
+    let idle = ProjectEvent::Phase(ProjectPhase::Idle, Some("watching 4 files".into()));
+    happens(&mut state, "/g", idle);
+    update(&mut state, Event::Gone { client: ONE, why: None }, at(2));
+    connect(&mut state, ONE, "0.2.0");
+    ask(&mut state, ONE, attach("/g"));
+    assert_eq!(ask(&mut state, ONE, Request::Run(run("/g"))), [], "it is answered by the next task");
+    let mut ending = state.clone();
+    let effects = happens(&mut state, "/g", ProjectEvent::Ended(None));
+    assert!(begins(&effects[..1]) && runs(&effects[1..]), "{effects:?}");
+    // Nobody waits for ever where there is no next one.
+    update(&mut ending, Event::Signal, at(3));
+    let effects = happens(&mut ending, "/g", ProjectEvent::Ended(None));
+    assert!(matches!(&effects[0], Effect::Respond { client: ONE, response: Response::Failed(_) }));
+    assert_eq!(effects.last(), Some(&Effect::Finish));
+}
+
 #[test]
 fn without_anything_to_do_it_ends_after_a_while_and_not_before() {
     let mut state = service(&[]);
@@ -296,7 +332,7 @@ fn without_anything_to_do_it_ends_after_a_while_and_not_before() {
 fn it_ends_in_order_and_what_does_not_end_is_not_waited_for_for_ever() {
     let mut state = service(&["/p", "/q"]);
     ask(&mut state, ONE, Request::Subscribe(Subscribe { root: None }));
-    let effects = ask(&mut state, ONE, Request::Stop(Stop { replace: false }));
+    let effects = ask(&mut state, ONE, Request::Stop(Stop::default()));
     assert_eq!(effects[0], Effect::Respond { client: ONE, response: Response::Done });
     let stop = |root: &str| Effect::Order { root: root.into(), order: ProjectOrder::Stop };
     assert!(
@@ -317,11 +353,24 @@ fn it_ends_in_order_and_what_does_not_end_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn a_task_that_has_ended_already_is_not_waited_for() {
+    let mut state = service(&["/p", "/q"]);
+    happens(&mut state, "/p", ProjectEvent::Ended(Some("it cannot be watched".into())));
+    let mut all = state.clone();
+    let effects = ask(&mut state, ONE, Request::Stop(Stop::default()));
+    assert!(!effects.contains(&Effect::Order { root: "/p".into(), order: ProjectOrder::Stop }));
+    assert!(happens(&mut state, "/q", ProjectEvent::Ended(None)).contains(&Effect::Finish));
+    happens(&mut all, "/q", ProjectEvent::Ended(Some("it cannot be watched".into())));
+    let effects = ask(&mut all, ONE, Request::Stop(Stop::default()));
+    assert_eq!(effects.last(), Some(&Effect::Finish));
+}
+
+#[test]
 fn only_a_newer_program_takes_over() {
     for (version, makes_place) in [("0.1.9", false), ("0.2.0", false), ("0.3.0", true), ("0.10.0", true)] {
         let mut state = service(&[]);
         connect(&mut state, ONE, version);
-        let effects = ask(&mut state, ONE, Request::Stop(Stop { replace: true }));
+        let effects = ask(&mut state, ONE, Request::Stop(Stop { replace: true, ..Stop::default() }));
         assert_eq!(effects.contains(&Effect::Finish), makes_place, "{version}: {effects:?}");
     }
 }
@@ -332,7 +381,10 @@ fn another_protocol_may_ask_to_stop_and_for_nothing_else() {
     let later = Hello { protocol: PROTOCOL + 1, ..hello("9.0.0") };
     update(&mut state, Event::Connected { client: ONE, hello: later }, at(0));
     assert!(failure(&ask(&mut state, ONE, Request::Status)).contains("another protocol"));
-    assert!(ask(&mut state, ONE, Request::Stop(Stop { replace: true })).contains(&Effect::Finish));
+    assert!(
+        ask(&mut state, ONE, Request::Stop(Stop { replace: true, ..Stop::default() }))
+            .contains(&Effect::Finish)
+    );
 }
 
 #[test]

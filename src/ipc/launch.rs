@@ -209,9 +209,18 @@ pub fn start_without_waiting(place: &Place, launch: &Launch) -> Result<(), Launc
 
 /// Ends the service of a place, if there is one, and waits for its end; says whether there was one.
 pub fn end(place: &Place) -> Result<bool, LaunchError> {
+    end_with(place, Stop::default())
+}
+
+/// The same where another one is started at once: whoever looks at a project waits for that.
+pub fn end_for_another(place: &Place) -> Result<bool, LaunchError> {
+    end_with(place, Stop { again: true, ..Stop::default() })
+}
+
+fn end_with(place: &Place, stop: Stop) -> Result<bool, LaunchError> {
     match probe(place)? {
         Probe::Ready(mut client) | Probe::Outdated(mut client) => {
-            client.ask(Request::Stop(Stop { replace: false })).map_err(LaunchError::Stop)?;
+            client.ask(Request::Stop(stop)).map_err(LaunchError::Stop)?;
             client.wait_for_end(END)?;
             Ok(true)
         }
@@ -220,7 +229,7 @@ pub fn end(place: &Place) -> Result<bool, LaunchError> {
 }
 
 fn replace(mut client: Client) -> Result<(), LaunchError> {
-    client.ask(Request::Stop(Stop { replace: true })).map_err(LaunchError::Replace)?;
+    client.ask(Request::Stop(Stop { replace: true, ..Stop::default() })).map_err(LaunchError::Replace)?;
     Ok(client.wait_for_end(END)?)
 }
 

@@ -96,11 +96,14 @@ pub enum Request {
 }
 
 /// End.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     /// To make place for the asking program, which must be newer.
     #[serde(default)]
     pub replace: bool,
+    /// Another one is started at once.
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// Keep a project.
@@ -193,7 +196,7 @@ pub enum Response {
     /// It could not be done.
     Failed(Failure),
     /// How the service is.
-    Status(Status),
+    Status(Box<Status>),
     /// The projects.
     Projects(Vec<ProjectStatus>),
     /// Something about credentials.
@@ -237,6 +240,9 @@ pub struct Home {
     pub drifted: BTreeSet<String>,
     /// What is postponed, and why.
     pub postponed: BTreeMap<String, String>,
+    /// What failed when it was tried last, and why.
+    #[serde(default)]
+    pub failed: BTreeMap<String, String>,
     /// Why the profile cannot be used now; the last good one stays.
     #[serde(default)]
     pub problem: Option<String>,
@@ -269,7 +275,7 @@ pub enum ProjectPhase {
     Idle,
     /// A run is under way.
     Running,
-    /// It waits for a person: its `devboot.toml` is wrong, or not trusted as it is.
+    /// It waits for a person: its `devboot.toml` is wrong, or not trusted as it is, or its directory is gone.
     Blocked,
     /// It cannot go on by itself.
     Failed,

@@ -28,6 +28,7 @@ fn home() -> Home {
         waiting: ["~/.vimrc".to_owned()].into(),
         drifted: ["~/.bashrc".to_owned()].into(),
         postponed: [("repo a".to_owned(), "no network".to_owned())].into(),
+        failed: [("repo b".to_owned(), "no such repository".to_owned())].into(),
         problem: Some("a problem".into()),
     }
 }
@@ -59,7 +60,7 @@ fn requests_keep_their_form() {
     golden("client-hello", &FromClient::Hello(hello()));
     for (name, request) in [
         ("status", Request::Status),
-        ("stop", Request::Stop(Stop { replace: true })),
+        ("stop", Request::Stop(Stop { replace: true, again: true })),
         ("add-project", Request::AddProject(AddProject { root: root(), env: env.clone() })),
         ("remove-project", Request::RemoveProject(of())),
         ("list-projects", Request::ListProjects),
@@ -151,7 +152,7 @@ fn responses_and_events_keep_their_form() {
     for (name, response) in [
         ("done", Response::Done),
         ("failed", Response::Failed(failure)),
-        ("status", Response::Status(status)),
+        ("status", Response::Status(Box::new(status))),
         ("projects", Response::Projects(vec![project()])),
     ] {
         golden(&format!("response-{name}"), &FromService::Response(response));
@@ -162,7 +163,7 @@ fn responses_and_events_keep_their_form() {
         ("project", Event::Project(project())),
         ("said", Event::Said(Said { root: "/home/a/ml".into(), text: "a line".into() })),
         ("removed", Event::Removed(OfProject { root: "/home/a/ml".into() })),
-        ("stopping", Event::Stopping(Stop { replace: false })),
+        ("stopping", Event::Stopping(Stop { replace: false, again: true })),
     ] {
         golden(&format!("event-{name}"), &FromService::Event(event));
     }
@@ -172,7 +173,7 @@ fn responses_and_events_keep_their_form() {
 fn unknown_fields_are_ignored_and_missing_ones_have_their_defaults() {
     let read = |text: &str| serde_json::from_str::<FromClient>(text);
     let stop = read(r#"{"request":{"stop":{"later":1}}}"#).unwrap();
-    assert_eq!(stop, FromClient::Request(Request::Stop(Stop { replace: false })));
+    assert_eq!(stop, FromClient::Request(Request::Stop(Stop::default())));
     assert!(read(r#"{"request":{"no-such":{}}}"#).is_err());
 }
 

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 const TURN: Duration = Duration::from_millis(500);
 /// A turn that took longer is followed by a longer pause, so that comparing takes one part of so many.
 const SHARE: u32 = 50;
+/// The longest pause: one slow turn may be an accident.
+const LONGEST: Duration = Duration::from_secs(10);
 /// How many directories are warm.
 const WARM: usize = 32;
 
@@ -62,7 +64,7 @@ impl Rounds {
         if let Some(last) = last.filter(|last| !self.warm.contains(last)) {
             self.at = Some(last);
         }
-        self.due = is_any.then(|| now + TURN.max(took * SHARE));
+        self.due = is_any.then(|| now + (took * SHARE).clamp(TURN, LONGEST));
     }
 }
 
@@ -105,8 +107,10 @@ mod tests {
         assert_eq!(rounds.due(), Some(now + TURN));
         rounds.end(None, Duration::from_millis(1), true, now);
         assert_eq!(rounds.due(), Some(now + TURN));
+        rounds.end(None, Duration::from_millis(100), true, now);
+        assert_eq!(rounds.due(), Some(now + Duration::from_secs(5)));
         rounds.end(None, Duration::from_secs(1), true, now);
-        assert_eq!(rounds.due(), Some(now + Duration::from_secs(50)));
+        assert_eq!(rounds.due(), Some(now + LONGEST));
         rounds.end(None, Duration::ZERO, false, now);
         assert_eq!(rounds.due(), None);
     }

@@ -8,6 +8,7 @@ use crate::base::error::Fault;
 use crate::base::exit::Exit;
 use crate::base::text::counted;
 use crate::cli::args::{ConflictArgs, ProfileArgs};
+use crate::cli::command::daemon;
 use crate::cli::context::{Context, Target};
 use crate::cli::home_run::{self, Outcome};
 use crate::cli::{fetched, view};
@@ -73,6 +74,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let outcome = home_run::carry_out(context, plan, "apply", None)?;
     fetched::keep(context, &target.resolved.bundles)?;
     remember(context, &target.sources)?;
+    daemon::home_changed(context);
     if !context.global.json {
         home_run::report(context, &outcome);
     }

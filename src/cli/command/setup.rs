@@ -282,6 +282,7 @@ fn carry_out(context: &Context, prepared: Prepared, throwaway: bool) -> Result<E
     }
     record.finished = Some(clock::now());
     record.save(&context.system, &context.dirs.state, &saved)?;
+    super::daemon::home_changed(context);
     if signal::interrupted() {
         return Err(Fault::new(ErrorKind::Interrupted, "setup was interrupted")
             .hint("run devboot setup again: it goes on where it stopped"));

@@ -8,6 +8,7 @@ use crate::base::error::Fault;
 use crate::base::exit::Exit;
 use crate::base::text::{counted, printable, size};
 use crate::cli::args::ProfileArgs;
+use crate::cli::command::project::say_set_aside;
 use crate::cli::context::Context;
 use crate::cli::{home_run, view};
 use crate::sys::tree;
@@ -26,6 +27,9 @@ pub struct Args {
 
 /// Shows the state of the home.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    if !context.global.json {
+        say_set_aside(context);
+    }
     let record = context.record()?;
     let ledger = context.home.store.ledger(&context.system)?;
     let pending = context.home.store.pending(&context.system)?;

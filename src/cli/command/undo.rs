@@ -8,6 +8,7 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::text::{counted, printable};
 use crate::cli::args::ConflictArgs;
+use crate::cli::command::daemon;
 use crate::cli::context::Context;
 use crate::cli::{home_run, view};
 use crate::home::journal::{Journal, RunId};
@@ -80,6 +81,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         return Ok(Exit::Done);
     }
     let outcome = home_run::carry_out(context, plan, "undo", Some(journal.id))?;
+    daemon::home_changed(context);
     if context.global.json {
         context.printer.json(&json!({
             "schema": view::SCHEMA,

@@ -1,8 +1,11 @@
 //! Keeping one project: its files are watched, what a save affects is run, and whoever asks is answered. A thread of its
 //! own each: a project of many files keeps neither the service nor other projects waiting.
 
+mod absent;
 mod orders;
 mod rounds;
+mod sources;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -34,27 +37,17 @@ use crate::watch::edge::Edge;
 /// How long what runs has to end once the project is kept no longer; less than the service itself has.
 const ENDING: Duration = Duration::from_secs(8);
 
-/// Files beside which another pipeline may be inferred, when they are at the root.
-const MARKS: &[&str] = &[
-    "pyproject.toml",
-    "setup.cfg",
-    "tox.ini",
-    "noxfile.py",
-    "Makefile",
-    "makefile",
-    "GNUmakefile",
-    "Cargo.toml",
-    "package.json",
-    "go.mod",
-    "dvc.yaml",
-];
-
 /// Begins to keep a project. Orders go into what is returned; the last thing told is [`ProjectEvent::Ended`].
 pub fn start(begin: Begin, told: Told) -> UnboundedSender<ProjectOrder> {
-    let (orders, receiver) = unbounded_channel();
+    let (orders, mut receiver) = unbounded_channel();
     let last = told.clone();
     let thread = std::thread::Builder::new().name("project".into()).spawn(move || {
-        let ended = keep(begin, receiver, told.clone());
+        let ended = keep(begin, &mut receiver, &told);
+        // Whoever ordered something while it ended by itself is not left waiting.
+        receiver.close();
+        while let Ok(order) = receiver.try_recv() {
+            order.undelivered().into_iter().for_each(|answer| told.tell_last(answer));
+        }
         told.tell_last(ProjectEvent::Ended(ended.err()));
     });
     if let Err(error) = thread {
@@ -65,20 +58,53 @@ pub fn start(begin: Begin, told: Told) -> UnboundedSender<ProjectOrder> {
     orders
 }
 
-fn keep(begin: Begin, orders: UnboundedReceiver<ProjectOrder>, told: Told) -> Result<(), String> {
+type Orders = UnboundedReceiver<ProjectOrder>;
+
+fn keep(begin: Begin, orders: &mut Orders, told: &Told) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("cannot begin to watch: {error}"))?;
-    let done = runtime.block_on(async {
-        let mut keep = Keep::new(begin, told)?;
-        let done = keep.work(orders).await;
-        keep.leave().await;
-        done
-    });
+    let done = runtime.block_on(kept(begin, orders, told));
     // Nobody waits for a thread that reads a file of a hung disk.
     runtime.shutdown_background();
     done
+}
+
+/// Keeps it whenever its directory is there, and waits for that where it is not.
+async fn kept(mut begin: Begin, orders: &mut Orders, told: &Told) -> Result<(), String> {
+    let mut first = Vec::new();
+    loop {
+        let looks = match Keep::new(begin.clone(), told.clone()) {
+            Ok(mut keep) => {
+                for order in std::mem::take(&mut first) {
+                    keep.ordered(order).await;
+                }
+                let done = keep.work(orders).await;
+                keep.leave().await;
+                match done? {
+                    Left::Told => return Ok(()),
+                    Left::Gone => keep.attached.then(|| keep.caller.clone()),
+                }
+            }
+            Err(why) if absent::is_there(&begin.root) => return Err(why),
+            Err(_) => begin.attached.then(|| begin.env.clone()),
+        };
+        // Whoever looks has said before what to run first.
+        begin.attached = false;
+        match absent::until_back(&begin.root, looks, orders, told).await {
+            Some(orders) => first = orders,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Why it is kept no longer.
+enum Left {
+    /// It was told to end.
+    Told,
+    /// Its directory is gone.
+    Gone,
 }
 
 type Running = Pin<Box<dyn Future<Output = RunRecord>>>;
@@ -124,12 +150,14 @@ struct Keep {
 impl Keep {
     fn new(begin: Begin, told: Told) -> Result<Self, String> {
         let (feed, follower) = feed();
+        let read = sources::at(&begin.root);
         let (session, problem, mut said) = match opened(&begin, begin.env.clone(), false) {
             Ok((session, said)) => (Some(Arc::new(session)), None, said),
             Err(fault) => (None, Some(fault), Vec::new()),
         };
         let edge = watched(&begin, session.as_deref())?;
-        said.extend(problem.as_ref().map(Fault::one_line));
+        let reload = sources::saved_since(&begin.root, &read).then_some(false);
+        said.extend(problem.iter().flat_map(words::lines));
         // To find and to sort the files has needed more than they do now.
         heap::give_back();
         let polled = edge.watcher.coverage().polled;
@@ -157,15 +185,16 @@ impl Keep {
             postponed: None,
             rests: false,
             seeded: false,
-            reload: None,
+            reload,
         })
     }
 
-    async fn work(&mut self, mut orders: UnboundedReceiver<ProjectOrder>) -> Result<(), String> {
+    async fn work(&mut self, orders: &mut Orders) -> Result<Left, String> {
         for said in std::mem::take(&mut self.said) {
             self.told.tell(ProjectEvent::Said(said)).await;
         }
-        if !self.attached {
+        self.reload_if_idle().await;
+        if !self.begin.attached {
             self.catch_up();
         }
         loop {
@@ -180,15 +209,16 @@ impl Keep {
                 }
                 record = over(&mut self.running) => self.over(&record).await,
                 order = orders.recv() => match order {
-                    None | Some(ProjectOrder::Stop) => return Ok(()),
+                    None | Some(ProjectOrder::Stop) => return Ok(Left::Told),
                     Some(order) => self.ordered(order).await,
                 },
                 set = self.edge.next() => {
                     let set = set.map_err(|error| format!("cannot watch it any more: {error}"))?;
-                    self.changed(set, false).await;
+                    // That all of its files are gone with it is no change of theirs.
                     if self.edge.watcher.is_gone() {
-                        return Err("the directory is gone".into());
+                        return Ok(Left::Gone);
                     }
+                    self.changed(set, false).await;
                 }
             }
         }
@@ -207,7 +237,7 @@ impl Keep {
     /// What it does now, and a sentence about it.
     async fn tell_phase(&mut self) {
         let (phase, note) = match (&self.session, &self.problem) {
-            (None, problem) => (ProjectPhase::Blocked, problem.as_ref().map(Fault::one_line)),
+            (None, problem) => (ProjectPhase::Blocked, problem.as_ref().map(words::in_short)),
             (Some(_), _) if self.turn.is_running() => (ProjectPhase::Running, None),
             (Some(_), problem) => (ProjectPhase::Idle, Some(self.note(problem.as_ref()))),
         };
@@ -228,7 +258,7 @@ impl Keep {
             note.push_str(&format!(", {word} since run {}", run.0));
         }
         if let Some(problem) = problem {
-            note.push_str(&format!("; {}", problem.one_line()));
+            note.push_str(&format!("; {}", words::in_short(problem)));
         }
         note
     }
@@ -238,7 +268,7 @@ impl Keep {
         let is_other = |change: &Change| {
             change.path == FILE
                 || change.kind != ChangeKind::Modified && self.is_inferred()
-                || MARKS.contains(&change.path.as_str()) && self.is_inferred()
+                || sources::MARKS.contains(&change.path.as_str()) && self.is_inferred()
         };
         if set.changes.iter().any(is_other) {
             // What git brought is not what somebody saved, whatever else was saved meanwhile.
@@ -291,6 +321,7 @@ impl Keep {
     async fn reload_if_idle(&mut self) {
         let Some(saved) = self.reload.filter(|_| self.running.is_none()) else { return };
         self.reload = None;
+        let read = sources::at(&self.begin.root);
         // Who looks at a project and saves its file trusts it; what came with git, or behind one's back, waits.
         match opened(&self.begin, self.caller.clone(), saved && self.attached) {
             Ok((session, _))
@@ -302,6 +333,7 @@ impl Keep {
                 Ok(edge) => {
                     self.generations += self.edge.watcher.generation();
                     (self.edge, self.seeded) = (edge, false);
+                    self.reload = sources::saved_since(&self.begin.root, &read).then_some(false);
                     self.problem = None;
                     let old = self.session.replace(Arc::new(session));
                     for said in said.into_iter().chain(["the pipeline is read again".to_owned()]) {
@@ -321,9 +353,12 @@ impl Keep {
                 } else {
                     ""
                 };
-                let text = format!("{}{stays}", fault.one_line());
-                for line in text.lines() {
-                    self.told.tell(ProjectEvent::Said(line.to_owned())).await;
+                let mut all = words::lines(&fault);
+                if let Some(last) = all.last_mut() {
+                    last.push_str(stays);
+                }
+                for line in all {
+                    self.told.tell(ProjectEvent::Said(line)).await;
                 }
                 self.problem = Some(fault);
                 if self.is_revoked()

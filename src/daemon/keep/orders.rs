@@ -29,7 +29,9 @@ impl Keep {
             }
             ProjectOrder::Reload { by } => {
                 self.reload = Some(false);
-                self.answer(by, Ok(())).await;
+                if let Some(by) = by {
+                    self.answer(by, Ok(())).await;
+                }
                 self.reload_if_idle().await;
             }
             ProjectOrder::Attached { env } => {

@@ -118,9 +118,9 @@ fn a_full_disk_is_named_and_loses_no_project() {
     let _ = run(&["daemon", "start"]).exits(1).says("No space left");
     disk.fill(64 << 10);
     let _ = run(&["daemon", "start"]).exits(0);
-    let _ = run(&["project", "add", "/usr"]).exits(0);
+    let _ = run(&["project", "add", "--no-service", "/usr"]).exits(0);
     disk.fill(0);
-    let _ = run(&["project", "add", "/etc"]).exits(1).says("No space left");
+    let _ = run(&["project", "add", "--no-service", "/etc"]).exits(1).says("No space left");
     let _ = run(&["daemon", "status"]).exits(0).says("/usr");
     let listed = run(&["project", "list"]).exits(0);
     assert!(!listed.stdout.contains("/etc"));
@@ -134,7 +134,7 @@ fn a_read_only_home_is_said() {
     let disk = Disk::new(&served.world, 400);
     let home = disk.path().to_str().unwrap();
     let run = |args: &[&str]| served.world.devboot([&["--home", home], args].concat());
-    let _ = run(&["project", "add", "/usr"]).exits(0);
+    let _ = run(&["project", "add", "--no-service", "/usr"]).exits(0);
     let remount = |how: &str| {
         let status = privileged("mount").args(["-o", &format!("remount,{how}")]).arg(disk.path()).status();
         assert!(status.unwrap().success());
@@ -142,7 +142,7 @@ fn a_read_only_home_is_said() {
     remount("ro");
     let _ = run(&["daemon", "start"]).exits(1).says("Read-only file system");
     let _ = run(&["daemon", "status"]).exits(1);
-    let _ = run(&["project", "add", "/etc"]).exits(1).says("Read-only file system");
+    let _ = run(&["project", "add", "--no-service", "/etc"]).exits(1).says("Read-only file system");
     let _ = run(&["project", "list"]).exits(0).says("/usr");
     remount("rw");
 }
@@ -153,9 +153,16 @@ fn a_damaged_list_of_projects_is_set_aside_and_said() {
     let _ = served.devboot(["daemon", "stop"]).exits(0);
     fs::write(served.state("projects.json"), "{ damaged").unwrap();
     let _ = served.devboot(["project", "list"]).exits(1).says("is damaged");
-    let _ = served.devboot(["daemon", "start"]).exits(0);
+    let words = "projects.json.damaged now: add its projects again";
+    let _ = served.devboot(["daemon", "start"]).exits(0).says(words);
     assert!(served.log().contains("was damaged") && served.log().contains("add the projects again"));
     assert_eq!(fs::read(served.state("projects.json.damaged")).unwrap(), b"{ damaged");
+    // Until the file is gone.
+    let _ = served.devboot(["project", "list"]).exits(0).says(words);
+    let _ = served.devboot(["daemon", "status"]).exits(0).says(words);
+    let _ = served.devboot(["status"]).exits(0).says(words);
+    fs::remove_file(served.state("projects.json.damaged")).unwrap();
+    assert!(!served.devboot(["project", "list"]).exits(0).stderr.contains("damaged"));
     // One of a newer devboot is left alone.
     let _ = served.devboot(["daemon", "stop"]).exits(0);
     fs::write(served.state("projects.json"), "{\"format\":9,\"projects\":[]}").unwrap();

@@ -73,6 +73,18 @@ fn files_of_the_user_wait_for_apply_and_a_wrong_profile_changes_nothing() {
 }
 
 #[test]
+fn what_was_waited_for_waits_no_longer_once_it_is_made_or_taken_back() {
+    let served = kept(&profile("one", "a"));
+    let more = "[[dotfile]]\ntarget = '~/.newrc'\ntext = 'new'\n";
+    served.world.write("p.toml", profile("one", "a") + more);
+    served.wait_for_home(|home| home["waiting"][0] == "~/.newrc");
+    let _ = served.devboot(["apply", "--yes"]).exits(0);
+    served.wait_for_home(|home| home["waiting"] == Value::Array(Vec::new()));
+    let _ = served.devboot(["undo", "--yes"]).exits(0);
+    served.wait_for_home(|home| home["waiting"][0] == "~/.newrc");
+}
+
+#[test]
 fn drift_is_noticed_and_gone_when_it_is_gone() {
     let served = kept(&profile("one", "a"));
     served.world.write(".toolrc", "mine");

@@ -99,7 +99,7 @@ fn without_a_wish_no_shell_starts_it_but_for_a_project() {
         command.args(["-f", "-qq", "-e", "trace=execve", "-o"]).arg(&log).args(["bash", "-ic", ":"]);
         assert!(command.output().unwrap().status.success());
         assert!(!fs::read_to_string(&log).unwrap().contains("daemon"));
-        let _ = served.devboot(["project", "add"]).exits(0);
+        let _ = served.devboot(["project", "add", "--no-service"]).exits(0);
         start();
         let wants_projects = !profile.contains("service");
         if wants_projects {

@@ -101,7 +101,7 @@ fn it_ends_by_itself_with_nothing_to_do_and_stays_for_a_project() {
     drop(service);
     assert!(served.log().contains("ending: nothing to do"));
     fs::remove_file(served.world.outside().join("notify")).unwrap();
-    let _ = served.devboot(["project", "add"]).exits(0);
+    let _ = served.devboot(["project", "add", "--no-service"]).exits(0);
     let mut service = Foreground::start(&served.world, &["--idle-exit", "0"]);
     let _ = served.devboot(["daemon", "status"]).exits(0);
     let _ = served.devboot(["project", "remove"]).exits(0);
@@ -111,7 +111,7 @@ fn it_ends_by_itself_with_nothing_to_do_and_stays_for_a_project() {
 #[test]
 fn idle_it_does_nothing_at_all_and_nobody_may_look_into_it() {
     let served = Served::new();
-    let _ = served.devboot(["project", "add"]).exits(0);
+    let _ = served.devboot(["project", "add", "--no-service"]).exits(0);
     let trace = served.world.outside().join("trace");
     let mut command = served.world.command("strace");
     command.args(["-f", "-qq", "-o"]).arg(&trace).args([DEVBOOT, "daemon", "run"]);
@@ -142,7 +142,7 @@ fn a_newer_program_takes_over_and_an_older_one_does_not() {
     let served = Served::started();
     let _ = served.devboot(["project", "add"]).exits(0);
     let (pid, socket) = served.address();
-    let replace = || Request::Stop(Stop { replace: true });
+    let replace = || Request::Stop(Stop { replace: true, ..Stop::default() });
     let refused = Talk::open(&socket, "0.0.1").ask(replace());
     assert!(matches!(refused, Response::Failed(failure) if failure.kind == "refused"));
     assert!(lives(pid));
@@ -186,7 +186,10 @@ fn an_older_service_is_asked_to_make_place() {
     });
     let _ = served.devboot(["daemon", "status"]).exits(1).says("the service is of devboot 0.0.1");
     let _ = served.devboot(["daemon", "start"]).exits(0);
-    assert_eq!(receiver.recv_timeout(LONG).unwrap(), Request::Stop(Stop { replace: true }));
+    assert_eq!(
+        receiver.recv_timeout(LONG).unwrap(),
+        Request::Stop(Stop { replace: true, ..Stop::default() })
+    );
     let _ = served.devboot(["daemon", "status"]).exits(0);
 }
 

@@ -18,11 +18,12 @@ fn projects_are_kept_with_and_without_a_service() {
         rows.iter().map(|row| row["root"].as_str().unwrap().replace(home, "~")).collect()
     };
     let _ = served.devboot(["project", "list"]).exits(0).says("there are no projects");
-    let _ = served.devboot(["project", "add", "link"]).exits(0).says("does not run now");
+    let _ = served.devboot(["project", "add", "link", "--no-service"]).exits(0).says("does not run");
     assert_eq!(list(), ["~/one"]);
-    let _ = served.devboot(["daemon", "start"]).exits(0);
-    let _ = served.devboot(["project", "add", "two/../two"]).exits(0);
+    let _ = served.devboot(["daemon", "status"]).exits(1);
     let _ = served.devboot(["project", "add", "one"]).exits(0);
+    let _ = served.devboot(["daemon", "status"]).exits(0);
+    let _ = served.devboot(["project", "add", "two/../two"]).exits(0);
     assert_eq!(list(), ["~/one", "~/two"]);
     let _ = served.devboot(["daemon", "restart"]).exits(0);
     assert_eq!(list(), ["~/one", "~/two"]);

@@ -136,11 +136,19 @@ fn a_changed_file_of_its_own_waits_for_trust() {
     served.wait_for_project("red since run 2");
     let _ = served.devboot(["project", "trust", "--yes", "ml"]).exits(0).says("is trusted as it is now");
     served.wait_for_project("green since");
+    served.world.write("ml/devboot.toml", PIPELINE);
+    served.wait_for_project("has changed since it was trusted");
+    let _ = served.devboot(["project", "add", "ml"]).exits(0).says("trusted as it is now");
+    served.wait_for_project("red since");
+    served.rows("1\n2\n");
+    served.wait_for_project("green since");
     let _ = served.devboot(["project", "trust", "--revoke", "ml"]).exits(0);
     served.wait_for_project("blocked");
     let _ = served.run(&["--trust"]).exits(0);
     served.world.write("ml/devboot.toml", "[stage.count]\nrum = 'true'\n");
     served.wait_for_project("unknown key 'rum'");
+    let listed = served.devboot(["project", "list"]).exits(0).stdout;
+    assert!(!listed.contains("\\u{a}"), "{listed}");
     let _ = served.run(&[]).exits(64).says("unknown key 'rum'");
     let _ = served.devboot(["project", "add", "ml"]).exits(64).says("unknown key 'rum'");
 }
@@ -170,6 +178,36 @@ fn a_guest_is_watched_as_long_as_somebody_looks() {
 }
 
 #[test]
+fn who_quits_and_looks_again_before_all_has_ended_gets_the_verdict_of_what_was_saved_meanwhile() {
+    let served = Served::new();
+    let out = served.world.outside().join("marks");
+    fs::create_dir(&out).unwrap();
+    let (began, go) = (out.join("began"), out.join("go"));
+    // Told to end, it takes its time.
+    let run = format!(
+        "trap 'until test -e {go}; do sleep 0.02; done; exit 1' TERM; touch {began}; until test -e {go}; do sleep 0.02; done; \
+         test $(wc -l < rows.csv) -lt 3",
+        go = go.display(),
+        began = began.display()
+    );
+    let stage = format!("[stage.few]\nrun = \"{run}\"\ninputs = ['rows.csv']\n");
+    served.world.write("ml/devboot.toml", stage).write("ml/rows.csv", "1\n");
+    let mut one = Watching::start(&served, &["--trust"]);
+    until("run", || began.exists());
+    assert_eq!(one.ends("-INT"), Some(130));
+    until("end of looking", || {
+        served.devboot(["daemon", "status", "--json"]).stdout.contains("\"subscribers\": 0")
+    });
+    let two = Watching::start(&served, &[]);
+    until("second one", || {
+        served.devboot(["daemon", "status", "--json"]).stdout.contains("\"subscribers\": 1")
+    });
+    served.rows("1\n2\n3\n");
+    fs::write(go, "").unwrap();
+    two.says("RED in few");
+}
+
+#[test]
 fn who_looks_and_saves_devboot_toml_trusts_it_and_a_wrong_one_changes_nothing() {
     let served = Served::new();
     served.world.write("ml/devboot.toml", PIPELINE).write("ml/rows.csv", "1\n2\n3\n");
@@ -195,6 +233,10 @@ fn a_service_that_dies_or_is_replaced_is_there_again_and_one_that_is_stopped_is_
     one.says("GREEN");
     served.rows("1\n2\n3\n");
     one.says("RED in few");
+    let _ = served.devboot(["daemon", "restart"]).exits(0);
+    one.says("the service is restarted; connecting again");
+    served.rows("1\n");
+    one.says("GREEN");
     let _ = served.devboot(["daemon", "stop"]).exits(0);
     assert_eq!(one.child.wait().unwrap().code(), Some(1));
 }
@@ -203,12 +245,35 @@ fn a_service_that_dies_or_is_replaced_is_there_again_and_one_that_is_stopped_is_
 fn a_project_that_is_gone_is_said_and_taken_up_again() {
     let served = kept();
     fs::rename(served.world.path("ml"), served.world.path("elsewhere")).unwrap();
-    served.wait_for_project("the directory is gone");
+    served.wait_for_project("blocked  the directory is gone");
+    // Nothing else happens in it: that it is back is noticed by itself, and what was saved elsewhere is caught up with.
+    served.world.write("elsewhere/rows.csv", "1\n2\n3\n");
     fs::rename(served.world.path("elsewhere"), served.world.path("ml")).unwrap();
-    let _ = served.run(&[]).exits(1).says("is not being kept");
-    let _ = served.devboot(["daemon", "restart"]).exits(0);
-    served.rows("1\n2\n3\n");
     served.wait_for_project("red since");
+    served.rows("1\n");
+    served.wait_for_project("green since");
+    // Nor does it matter that it is not there when the service starts, and that it comes piece by piece, as a clone does.
+    let _ = served.devboot(["daemon", "stop"]).exits(0);
+    fs::remove_dir_all(served.world.path("ml")).unwrap();
+    let _ = served.devboot(["daemon", "start"]).exits(0);
+    served.wait_for_project("the directory is gone");
+    fs::create_dir(served.world.path("ml")).unwrap();
+    until("return", || !served.devboot(["project", "list"]).exits(0).stdout.contains("is gone"));
+    served.world.write("ml/rows.csv", "1\n2\n3\n").write("ml/devboot.toml", PIPELINE);
+    served.wait_for_project("red since");
+    let _ = served.run(&[]).exits(2).says("RED in few");
+    let runs = served.history();
+    assert!(runs.iter().all(|run| run["verdict"] != "interrupted"), "{runs:#?}");
+}
+
+#[test]
+fn a_project_that_is_gone_does_not_hold_up_the_end() {
+    let served = kept();
+    fs::remove_dir_all(served.world.path("ml")).unwrap();
+    served.wait_for_project("the directory is gone");
+    let began = std::time::Instant::now();
+    let _ = served.devboot(["daemon", "stop"]).exits(0);
+    assert!(began.elapsed() < std::time::Duration::from_secs(8));
 }
 
 #[test]

@@ -17,8 +17,9 @@ use crate::base::exit::Exit;
 use crate::cli::context::Context;
 use crate::daemon::home::Own;
 use crate::host::Capabilities;
-use crate::ipc::client::Client;
+use crate::ipc::client::{Client, Probe, probe};
 use crate::ipc::launch::{self, Launch};
+use crate::ipc::message::Request;
 use crate::ipc::place::Place;
 use crate::setup::service::{Starter, Wish};
 use crate::sys::env;
@@ -91,6 +92,13 @@ fn program() -> Result<PathBuf, Fault> {
 /// How this home's service would be installed.
 pub fn wish(context: &Context, can: &Capabilities) -> Result<Wish, Fault> {
     Ok(Wish { starter: Starter::of(can, context.global.home.is_some()), program: program()? })
+}
+
+/// A service that runs looks at the home again; one that does not run, or is of an older devboot, need not know.
+pub fn home_changed(context: &Context) {
+    if let Ok(Probe::Ready(mut client)) = probe(&place(context)) {
+        let _ = client.ask(Request::LookAtHome);
+    }
 }
 
 /// A connection to this home's service, which is started if it does not run.

@@ -8,6 +8,6 @@ use crate::ipc::launch;
 
 /// Ends the service, if it runs, and starts it.
 pub fn run(context: &Context) -> Result<Exit, Fault> {
-    launch::end(&super::place(context))?;
+    launch::end_for_another(&super::place(context))?;
     start::run(context, &start::Args::default())
 }

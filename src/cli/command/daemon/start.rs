@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::base::error::Fault;
 use crate::base::exit::Exit;
+use crate::cli::command::project::say_set_aside;
 use crate::cli::context::Context;
 use crate::cli::view;
 use crate::ipc::launch;
@@ -31,6 +32,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         context.printer.json(&json!({ "schema": view::SCHEMA, "running": true, "pid": pid }))?;
     } else {
         context.printer.say(&format!("the service runs (process {pid})"));
+        say_set_aside(context);
     }
     Ok(Exit::Done)
 }

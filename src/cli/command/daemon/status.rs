@@ -9,6 +9,7 @@ use crate::base::exit::Exit;
 use crate::base::path::display;
 use crate::base::text::{counted, printable, size};
 use crate::base::time::span;
+use crate::cli::command::project::say_set_aside;
 use crate::cli::context::Context;
 use crate::cli::view;
 use crate::ipc::client::{Client, Probe, probe};
@@ -41,6 +42,7 @@ pub fn run(context: &Context, _: &Args) -> Result<Exit, Fault> {
         return Ok(Exit::Done);
     }
     show(context, &status)?;
+    say_set_aside(context);
     if outdated {
         let ours = our_hello().version;
         context.printer.say(&format!("  it is of an older devboot; `devboot daemon restart` runs {ours}"));
@@ -53,20 +55,24 @@ fn absent(context: &Context) -> Result<Exit, Fault> {
         context.printer.json(&json!({ "schema": view::SCHEMA, "running": false }))?;
     } else {
         context.printer.say("the service does not run; `devboot daemon start` starts it");
+        say_set_aside(context);
     }
     Ok(Exit::Failed)
 }
 
 fn asked(mut client: Client) -> Result<Status, Fault> {
     match client.ask(Request::Status)? {
-        Response::Status(status) => Ok(status),
+        Response::Status(status) => Ok(*status),
         _ => Err(Fault::new(ErrorKind::Failed, "the service gave another answer than its status")),
     }
 }
 
 fn show(context: &Context, status: &Status) -> Result<(), Fault> {
-    let uptime = span(Duration::from_secs(status.uptime));
-    let mut first = format!("devboot {}, process {}, up {uptime}", printable(&status.version), status.pid);
+    let uptime = match status.uptime {
+        0 => "just started".to_owned(),
+        seconds => format!("up {}", span(Duration::from_secs(seconds))),
+    };
+    let mut first = format!("devboot {}, process {}, {uptime}", printable(&status.version), status.pid);
     if let Some(memory) = status.memory {
         first.push_str(&format!(", {} of memory", size(memory)));
     }
@@ -105,6 +111,8 @@ fn of_home(home: &Home) -> Vec<String> {
     if !home.postponed.is_empty() {
         lines.push(format!("postponed: {}", list(home.postponed.keys().collect())));
     }
+    let failed = |(name, why): (&String, &String)| format!("failed: {}: {}", printable(name), printable(why));
+    lines.extend(home.failed.iter().map(failed));
     if lines.is_empty() {
         lines.push("as it should be; a saved profile is followed".into());
     }

@@ -9,6 +9,7 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::path::display;
 use crate::base::text::printable;
+use crate::cli::command::daemon;
 use crate::cli::context::Context;
 use crate::cli::{project_dir, view};
 use crate::daemon::registry::Registered;
@@ -21,10 +22,14 @@ use crate::sys::{clock, env};
 /// Options.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  devboot project add\n  devboot project add ~/ml\n\n\
-                        Its devboot.toml is trusted as it is now. Its stages begin with PATH, HOME, the language and the proxies of this shell, and with nothing else of it.")]
+                        The service is started if it does not run. The project's devboot.toml is trusted as it is now.\n\
+                        Its stages begin with PATH, HOME, the language and the proxies of this shell, and with nothing else of it.")]
 pub struct Args {
     /// The project's directory, instead of this one
     dir: Option<PathBuf>,
+    /// Do not start the service: the next shell or command that needs it does
+    #[arg(long)]
+    no_service: bool,
 }
 
 /// Adds a project.
@@ -38,7 +43,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let root = name(&real)?;
     let trusted = consent(context, &real)?;
     let env = lasting(&env::vars());
-    let runs = match keeper(context)? {
+    let runs = match served(context, args)? {
         Keeper::Service(mut client) => {
             client.ask(Request::AddProject(AddProject { root: root.clone(), env }))?;
             true
@@ -63,11 +68,24 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
             .say("  its devboot.toml is trusted as it is now; `devboot project show` prints what it runs");
     }
     if !runs {
-        context
-            .printer
-            .say("  the service does not run now; the next shell or `devboot daemon start` starts it");
+        context.printer.say("  the service does not run; the next shell or `devboot daemon start` starts it");
     }
     Ok(Exit::Done)
+}
+
+/// The service, which is started for the project unless it is asked for otherwise or cannot be had.
+fn served(context: &Context, args: &Args) -> Result<Keeper, Fault> {
+    if args.no_service {
+        return keeper(context);
+    }
+    match daemon::ensure(context) {
+        Ok(client) => Ok(Keeper::Service(client)),
+        Err(fault) if fault.kind == ErrorKind::Refused => Err(fault),
+        Err(fault) => {
+            context.printer.warn(&format!("without the service: {}", fault.one_line()));
+            keeper(context)
+        }
+    }
 }
 
 /// Who adds a project by hand trusts it; says whether it has a `devboot.toml`. A wrong one is refused.

@@ -8,7 +8,7 @@ use crate::base::path::display;
 use crate::base::text::printable;
 use crate::cli::context::Context;
 use crate::cli::view;
-use crate::daemon::registry::Registry;
+use crate::daemon::registry::{Registry, set_aside};
 use crate::ipc::client::{Probe, probe};
 use crate::ipc::message::{ProjectPhase, ProjectStatus, Request, Response};
 use crate::ui::table;
@@ -36,9 +36,11 @@ pub fn run(context: &Context, _: &Args) -> Result<Exit, Fault> {
             "schema": view::SCHEMA,
             "running": running,
             "projects": projects,
+            "set_aside": set_aside(&context.system, &context.dirs.state),
         }))?;
         return Ok(Exit::Done);
     }
+    super::say_set_aside(context);
     if projects.is_empty() {
         context.printer.say("there are no projects; `devboot project add` adds this directory");
         return Ok(Exit::Done);

@@ -13,9 +13,10 @@ use clap::Subcommand;
 
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
+use crate::base::path::display;
 use crate::base::text::printable;
 use crate::cli::context::{Context, current_dir};
-use crate::daemon::registry::Registry;
+use crate::daemon::registry::{self, Registry};
 use crate::ipc::client::{Client, Probe, probe};
 use crate::ipc::listener::{ListenError, Seat};
 use crate::project::load::{LoadError, Loaded};
@@ -122,6 +123,17 @@ fn keeper(context: &Context) -> Result<Keeper, Fault> {
         }
     }
     Ok(Keeper::Service(super::daemon::ensure(context)?))
+}
+
+/// Says that a damaged list of projects was set aside, as long as it lies there.
+pub fn say_set_aside(context: &Context) {
+    for path in registry::set_aside(&context.system, &context.dirs.state) {
+        let shown = display(&path, &context.dirs.home);
+        context.printer.warn(&format!(
+            "the list of projects was damaged and is {shown} now: add its projects again (`devboot project add DIR`), \
+             then remove that file"
+        ));
+    }
 }
 
 /// Changes the registry while no service runs.

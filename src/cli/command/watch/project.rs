@@ -127,13 +127,13 @@ impl<'a> Desk<'a> {
         None
     }
 
-    /// A service that was replaced, or died, is there again at once.
+    /// A service that was replaced or restarted, or died, is there again at once.
     fn ended(&mut self, why: &str) -> Option<Result<Exit, Fault>> {
         let failed = |why: &str| {
             let shown = self.root.display();
             Some(Err(Fault::new(ErrorKind::Failed, format!("{shown} is not watched any more")).cause(why)))
         };
-        if !matches!(why, link::REPLACED | link::LOST) || self.lost >= TRIES {
+        if !matches!(why, link::REPLACED | link::RESTARTED | link::LOST) || self.lost >= TRIES {
             return failed(why);
         }
         self.lost += 1;
