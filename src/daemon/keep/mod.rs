@@ -37,6 +37,9 @@ use crate::watch::edge::Edge;
 /// How long what runs has to end once the project is kept no longer; less than the service itself has.
 const ENDING: Duration = Duration::from_secs(8);
 
+/// So many of the files that change at once are suspected of asking for runs.
+const SUSPECTS: usize = 16;
+
 /// Begins to keep a project. Orders go into what is returned; the last thing told is [`ProjectEvent::Ended`].
 pub fn start(begin: Begin, told: Told) -> UnboundedSender<ProjectOrder> {
     let (orders, mut receiver) = unbounded_channel();
@@ -283,25 +286,13 @@ impl Keep {
             self.held.extend::<BTreeSet<String>>(made);
             paths = session.foreign(others);
         }
-        // Nothing that runs can have done what happens during a rest.
-        let was_resting = self.end_rest();
         let affected = match &self.session {
             // Whoever asked gets a run of all that there is.
             Some(_) if asked_for_all => BTreeSet::new(),
             Some(session) => session.affected(&paths),
             None => BTreeSet::new(),
         };
-        let rest = match &self.running {
-            _ if affected.is_empty() || was_resting => None,
-            Some(_) => {
-                self.rounds.during(paths.iter().cloned());
-                None
-            }
-            None => {
-                let is_polled = self.edge.watcher.coverage().polled.is_some();
-                self.rounds.between(&paths, is_polled, Instant::now())
-            }
-        };
+        let rest = if affected.is_empty() { None } else { self.round(&paths) };
         let event = Event::Changed { generation, paths, affected };
         match rest {
             Some(rest) => {
@@ -385,6 +376,23 @@ impl Keep {
         if !affected.is_empty() {
             self.happened(Event::Changed { generation: self.turn.generation(), paths, affected });
         }
+    }
+
+    /// Counts a change that asks for a run; a rest, when it seems to go round.
+    fn round(&mut self, paths: &BTreeSet<String>) -> Option<Rest> {
+        // Nothing that runs can have done what happens during a rest.
+        if self.end_rest() {
+            return None;
+        }
+        let session = self.session.clone()?;
+        let asks = |path: &&String| !session.affected(&[(*path).clone()].into()).is_empty();
+        let asking: BTreeSet<String> = paths.iter().filter(asks).take(SUSPECTS).cloned().collect();
+        if self.running.is_some() {
+            self.rounds.during(asking);
+            return None;
+        }
+        let is_polled = self.edge.watcher.coverage().polled.is_some();
+        self.rounds.between(&asking, is_polled, Instant::now())
     }
 
     /// Puts off what would come next.
