@@ -61,11 +61,13 @@ pub struct Keep {
     pub runs: u64,
     /// For how long, in seconds; newer runs than [`Keep::runs`] go, too, when they are older than this.
     pub seconds: i64,
+    /// So many of each project stay however old they are: the clock that says it may be wrong.
+    pub least: u64,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { runs: 2_000, seconds: 90 * 86_400 }
+        Self { runs: 2_000, seconds: 90 * 86_400, least: 50 }
     }
 }
 
@@ -419,10 +421,20 @@ impl Store {
     }
 
     /// Removes the runs that are more or older than is kept; what is under way stays.
+    ///
+    /// Runs begin one after the other, which a clock that was set does not change: one is old when a later one is, and
+    /// young when an earlier one is. What is dated to the future says nothing of its age.
     pub fn prune(&self, keep: Keep, now: Timestamp) -> Result<u64, HistoryError> {
-        let sql = "DELETE FROM run WHERE verdict IS NOT NULL AND (started < ?1 OR number <=
-                   (SELECT MAX(number) FROM run AS other WHERE other.project = run.project) - ?2)";
-        let count = self.connection.execute(sql, params![now.0.saturating_sub(keep.seconds), keep.runs]);
+        let sql = "WITH newest AS (SELECT project, MAX(number) AS number FROM run GROUP BY project),
+                   young AS (SELECT MIN(id) AS id FROM run WHERE started BETWEEN ?1 AND ?2),
+                   old AS (SELECT MAX(id) AS id FROM run WHERE started < ?1
+                           AND id < COALESCE((SELECT id FROM young), id + 1))
+                   DELETE FROM run WHERE verdict IS NOT NULL
+                   AND (number <= (SELECT number FROM newest WHERE newest.project = run.project) - ?3
+                        OR id <= (SELECT id FROM old)
+                        AND number <= (SELECT number FROM newest WHERE newest.project = run.project) - ?4)";
+        let oldest = now.0.saturating_sub(keep.seconds);
+        let count = self.connection.execute(sql, params![oldest, now.0, keep.runs, keep.least]);
         // A test that has not run for so long is no longer there.
         let gone = "DELETE FROM test WHERE run <
                     (SELECT MAX(number) FROM run WHERE run.project = test.project) - ?1";

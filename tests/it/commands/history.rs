@@ -76,6 +76,22 @@ fn logs_are_what_a_stage_wrote() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_does_not_make_an_earlier_run_the_last() {
+    let demo = demo();
+    demo.run(&["one"]).exits(0);
+    let opened = rusqlite::Connection::open(demo.world.path(".local/state/devboot/history.db")).unwrap();
+    opened.execute("UPDATE run SET started = started + 3600", []).unwrap();
+    drop(opened);
+    demo.write("a.txt", "second\n");
+    demo.run(&["one"]).exits(0);
+    let numbers: Vec<u64> = demo.runs().iter().filter_map(|run| run["run"].as_u64()).collect();
+    assert_eq!(numbers, [2, 1]);
+    assert!(demo.logs(&["one"]).exits(0).says("one in run 2:").stdout.contains("second"));
+    let why = demo.why(&["one"]).exits(0).stdout;
+    assert!(why.contains("passed in run 2"), "{why}");
+}
+
+#[test]
 fn a_damaged_history_is_set_aside_and_the_run_goes_on() {
     let demo = demo();
     demo.run(&["one"]).exits(0);
