@@ -7,12 +7,10 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::rules::Rules;
 use crate::base::names::Pile;
+use crate::project::rules::Rules;
 use crate::sys::content::{self, Look};
 use crate::sys::events::Queue;
-use crate::sys::real::RealSystem;
-use crate::sys::system::ReadSystem;
 use crate::sys::walk::{self, Entry, Kind};
 use crate::sys::workers;
 
@@ -102,7 +100,7 @@ impl Ground {
 
     /// What matters of a directory's entries.
     fn sift(&mut self, dir: &str, entries: Vec<Entry>) -> Vec<(String, Kind)> {
-        let has_rules = entries.iter().any(|entry| entry.name.to_str().is_some_and(Rules::is_rule_file));
+        let has_rules = entries.iter().any(|entry| entry.name.to_str().is_some_and(Rules::is_source));
         self.rules.enter(dir, has_rules);
         let mut kept = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -222,19 +220,6 @@ impl Ground {
         stamp.hash(&mut hasher);
         Some(hasher.finish().max(1))
     }
-}
-
-/// Where git keeps its index for this work tree.
-pub(super) fn git_dir(root: &Path) -> Option<PathBuf> {
-    let git = root.join(".git");
-    if matches!(content::look(&git), Ok(Look::Dir)) {
-        return Some(git);
-    }
-    // A work tree of its own: the file says where.
-    let text = RealSystem.read(&git, 4096).ok()?;
-    let text = String::from_utf8(text).ok()?;
-    let dir = root.join(text.strip_prefix("gitdir:")?.trim());
-    matches!(content::look(&dir), Ok(Look::Dir)).then_some(dir)
 }
 
 /// What follows a name in a table, and the name itself.

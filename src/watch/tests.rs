@@ -179,6 +179,66 @@ fn git(dir: &Path, arguments: &[&str]) {
     assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
+/// The files of a project as the watcher knows them; a plain walk finds the same.
+fn files(root: &Path) -> Vec<String> {
+    let seen = Watcher::new(root, Options::default()).unwrap().listing();
+    assert_eq!(crate::project::files::list(root, &[], &[]), seen, "{}", root.display());
+    seen.files.iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_git_ignores_is_ignored_wherever_the_project_is_in_its_repository() {
+    let dir = tempfile::tempdir().unwrap();
+    let mono = dir.path().join("mono");
+    let write = |path: &str, text: &str| {
+        let path = mono.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    for sub in ["", "pkg/", "pkg/sub/", "pkg/sub/deep/"] {
+        for name in ["a.py", "b.log", "keep.log", "c.bin", "d.mine", "out/x", "e.tmp"] {
+            write(&format!("{sub}{name}"), "1");
+        }
+    }
+    write(".gitignore", "*.log\n/pkg/sub/out/\n/out/\n");
+    write("pkg/.gitignore", "!keep.log\n/sub/deep/c.bin\n");
+    write("pkg/sub/deep/.gitignore", "*.tmp\n!b.log\n");
+    git(&mono, &["init", "-q", "-b", "main"]);
+    git(&mono, &["add", "-A"]);
+    git(&mono, &["commit", "-qm", "one"]);
+    git(&mono, &["worktree", "add", "-q", "-b", "other", "../tree"]);
+    fs::create_dir_all(mono.join(".git/info")).unwrap();
+    write(".git/info/exclude", "*.mine\n/pkg/sub/a.py\n");
+    let tree = dir.path().join("tree");
+    for path in ["b.log", "pkg/sub/b.log", "pkg/sub/f.mine", "pkg/sub/a.py", "pkg/sub/out/x"] {
+        fs::create_dir_all(tree.join(path).parent().unwrap()).unwrap();
+        fs::write(tree.join(path), "2").unwrap();
+    }
+    for top in [&mono, &tree] {
+        // What is ignored is no longer in the index, so that git says what its rules say.
+        git(top, &["rm", "-rq", "--cached", "."]);
+        for root in ["", "pkg", "pkg/sub", "pkg/sub/deep"] {
+            let root = top.join(root);
+            let arguments = ["ls-files", "-o", "--exclude-standard"];
+            let said = Command::new("git").arg("-C").arg(&root).args(arguments).output().unwrap().stdout;
+            let said = String::from_utf8(said).unwrap();
+            let mut expected: Vec<&str> = said.lines().collect();
+            expected.sort_unstable();
+            assert!(expected.len() > 3, "{said}");
+            assert_eq!(files(&root), expected, "{}", root.display());
+        }
+    }
+    // Who makes a project of a directory that is ignored means its files.
+    assert_eq!(files(&mono.join("out")), ["x"]);
+    // A repository in another has its own rules, and none of the other's.
+    git(&mono.join("pkg"), &["init", "-q", "inner"]);
+    write("pkg/inner/b.log", "1");
+    write("pkg/inner/own", "1");
+    write("pkg/inner/.git/info/exclude", "own\n");
+    let inner: Vec<String> = files(&mono).into_iter().filter(|file| file.starts_with("pkg/inner")).collect();
+    assert_eq!(inner, ["pkg/inner/b.log"]);
+}
+
 #[test]
 fn a_checkout_a_stash_and_a_rebase_are_one_set_each() {
     let mut desk = Desk::new(|dir| {

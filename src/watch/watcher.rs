@@ -8,14 +8,15 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::change::{Cause, Change, ChangeKind, ChangeSet};
-use super::ground::{Ground, git_dir, inside, lead};
+use super::ground::{Ground, inside, lead};
 use super::known::Known;
 use super::poll::Rounds;
-use super::rules::Rules;
 use super::settle::{Mark, Settle, Settled};
 use crate::base::names::Names;
 use crate::project::contents::Contents;
 use crate::project::inputs::Listing;
+use crate::project::repository;
+use crate::project::rules::Rules;
 use crate::sys::events::{Event, Happened, Queue, Teller};
 use crate::sys::{content, disk, walk, workers};
 
@@ -101,7 +102,7 @@ impl Watcher {
             compared: false,
             gone: false,
         };
-        if let Some(dir) = git_dir(root) {
+        if let Some(dir) = repository::top(root).and_then(repository::git_dir) {
             this.git = this.ground.queue.add(&dir).ok();
         }
         let found = this.ground.enter("");
