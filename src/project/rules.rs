@@ -95,6 +95,17 @@ impl Rules {
         }
     }
 
+    /// The lists outside of the project at `root` that its rules are read from, there or not.
+    pub fn outside(root: &Path) -> Vec<PathBuf> {
+        let mut found: Vec<PathBuf> = gitconfig_excludes_path().into_iter().collect();
+        if let Some(top) = repository::top(root) {
+            found.extend(repository::git_dir(top).map(|dir| repository::exclude(&dir)));
+            let above = root.ancestors().skip(1).take_while(|dir| dir.starts_with(top));
+            found.extend(above.flat_map(|dir| RULE_FILES[..2].iter().map(|name| dir.join(name))));
+        }
+        found
+    }
+
     /// Whether a path (relative to the root) is left out. The directories above it are not.
     pub fn leave_out(&mut self, path: &str, is_dir: bool) -> bool {
         if self.droppings.matched(path, is_dir).is_ignore() || self.own.matched(path, is_dir).is_ignore() {

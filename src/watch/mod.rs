@@ -7,8 +7,10 @@ pub mod change;
 pub mod edge;
 mod ground;
 mod known;
+mod outside;
 pub mod poll;
 pub mod settle;
+pub mod spelling;
 pub mod watcher;
 
 #[cfg(all(test, target_os = "linux"))]

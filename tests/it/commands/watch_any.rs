@@ -63,6 +63,22 @@ fn it_runs_at_the_start_and_after_each_save_of_other_bytes() {
 }
 
 #[test]
+fn a_file_whose_name_is_no_utf_8_counts_and_the_users_own_list_is_read_again() {
+    use std::os::unix::ffi::OsStrExt;
+    let demo = demo();
+    demo.world.write(".config/git/ignore", "b.txt\n");
+    let mut live = watch(&demo, &[], READS);
+    live.until("done, ");
+    demo.write("b.txt", "ignored\n");
+    fs::write(demo.path("").join(std::ffi::OsStr::from_bytes(b"gr\xfcn.txt")), "1").unwrap();
+    assert_eq!(live.until("changed: "), "changed: gr\u{FFFD}n.txt");
+    live.until("done, ");
+    demo.world.write(".config/git/ignore", "");
+    assert_eq!(live.until("changed: "), "changed: b.txt");
+    live.until("done, ");
+}
+
+#[test]
 fn postponed_it_waits_for_the_first_save() {
     let demo = demo();
     let mut live = watch(&demo, &["--postpone"], READS);

@@ -20,6 +20,7 @@ use crate::sys::{env, signal};
 use crate::ui::Style;
 use crate::watch::change::ChangeSet;
 use crate::watch::edge::Edge;
+use crate::watch::spelling::shown;
 use crate::watch::watcher::{Options, Watcher};
 
 /// The time between the polite signal and the final one, as long as a server may want to close its connections.
@@ -35,7 +36,8 @@ pub(super) async fn watch(context: &Context, args: &Args) -> Result<Exit, Fault>
         None => env::current_dir().map_err(|error| unwatchable(Path::new("."), &error))?,
     };
     let root = real_path(&dir).map_err(|error| unwatchable(&dir, &error))?;
-    let options = Options { ignore: args.ignore.clone(), poll: args.poll, ..Options::default() };
+    let options =
+        Options { ignore: args.ignore.clone(), poll: args.poll, any_name: true, ..Options::default() };
     let watcher = Watcher::new(&root, options).map_err(|error| unwatchable(&root, &error))?;
     let mut edge = Edge::new(watcher).map_err(|error| unwatchable(&root, &error))?;
     if let Some(why) = edge.watcher.coverage().polled {
@@ -115,7 +117,7 @@ fn relevant(set: &ChangeSet, extensions: &[String]) -> Option<String> {
             })
     };
     let paths: Vec<String> =
-        set.changes.iter().map(|change| change.path.clone()).filter(|path| wanted(path)).collect();
+        set.changes.iter().map(|change| shown(&change.path)).filter(|path| wanted(path)).collect();
     (!paths.is_empty()).then(|| format!("changed: {}", run_view::changed(&paths, paths.len() as u64)))
 }
 
