@@ -18,7 +18,7 @@ use super::recorder::{Record, Recorder, locate};
 use super::service::Services;
 use super::unit::{Attempt, Executor, Prepared, Site, Stop, Unit};
 use crate::project::contents::Contents;
-use crate::project::model::{Action, Stage};
+use crate::project::model::{Action, PLACES, Stage};
 use crate::sys::process::Ending;
 
 /// What runs of a project work with; it outlives them.
@@ -176,7 +176,7 @@ impl Task {
     }
 
     fn executor(&self) -> Option<&Arc<dyn Executor>> {
-        let is_pytest = matches!(self.stage.action, Action::Pytest(_)) && self.stage.on == "local";
+        let is_pytest = matches!(self.stage.action, Action::Pytest(_)) && self.stage.on == PLACES[0];
         let named = || self.tools.executors.iter().find(|(name, _)| *name == self.stage.on);
         self.tools.pytest.as_ref().filter(|_| is_pytest).or_else(|| Some(&named()?.1))
     }

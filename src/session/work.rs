@@ -13,7 +13,7 @@ use super::turn;
 use crate::history::{Keep, Last, Store};
 use crate::project::contents::{Content, Contents};
 use crate::project::inputs::{Listing, Selector};
-use crate::project::model::{Pipeline, Stage, StageId};
+use crate::project::model::{PLACES, Pipeline, Stage, StageId};
 use crate::pytest::executor::{Pytest, PytestExecutor};
 use crate::pytest::explain::Explained;
 use crate::related::executor::RelatedExecutor;
@@ -108,7 +108,7 @@ impl Session {
         let tools = Arc::new(Tools {
             root: root.to_owned(),
             site: Arc::clone(&desk) as _,
-            executors: vec![("local", Arc::new(RelatedExecutor::new(Arc::clone(&desk) as _, &places.own)))],
+            executors: vec![(PLACES[0], Arc::new(RelatedExecutor::new(Arc::clone(&desk) as _, &places.own)))],
             pytest: Some(Arc::new(PytestExecutor(Arc::new(Pytest::new(
                 Arc::clone(&desk) as _,
                 &places.own,
