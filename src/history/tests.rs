@@ -70,7 +70,7 @@ fn red_run(store: &Store, number: u64, now: i64) {
     note(store, &RunEvent::StageFinished { run, stage: id("lint"), end: end(Verdict::Failed) }, now);
     let skipped = StageEnd { exit: None, tests: None, failures: Vec::new(), ..end(Verdict::Skipped) };
     note(store, &RunEvent::StageFinished { run, stage: id("test"), end: skipped }, now);
-    note(store, &RunEvent::RunFinished { run, verdict: Verdict::Failed, milliseconds: 30 }, now);
+    note(store, &RunEvent::RunFinished { run, verdict: Verdict::Failed, milliseconds: 30, note: None }, now);
 }
 
 fn numbers(store: &Store) -> Vec<u64> {
@@ -104,7 +104,11 @@ fn filters_leave_out_what_is_not_wanted() {
     let store = open(dir.path());
     red_run(&store, 1, 1000);
     note(&store, &started(2, &["lint"]), 2000);
-    note(&store, &RunEvent::RunFinished { run: RunId(2), verdict: Verdict::Passed, milliseconds: 3 }, 2000);
+    note(
+        &store,
+        &RunEvent::RunFinished { run: RunId(2), verdict: Verdict::Passed, milliseconds: 3, note: None },
+        2000,
+    );
     store.note(Path::new("/other"), &started(1, &["lint"]), Timestamp(3000)).unwrap();
     let numbers = |filter: &Filter| -> Vec<(String, u64)> {
         let runs = store.runs(filter).unwrap();

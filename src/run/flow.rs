@@ -130,7 +130,8 @@ impl Task {
             [one] => format!(", {one} is put back"),
             more => format!(", {} outputs are put back", more.len()),
         };
-        self.started(format!("nothing to do: it ran at the same bytes{restored}"));
+        let run = replay.from.map_or_else(String::new, |run| format!(" in run {}", run.0));
+        self.started(format!("nothing to do: it ran at the same bytes{run}{restored}"));
         let mut recorder = Recorder::begin(self.run, &self.stage.id, &self.feed, &self.tools.logs);
         recorder.wrote(Stream::Out, replay.text.as_bytes());
         recorder.finish();
@@ -212,7 +213,7 @@ impl Task {
             end.verdict = Verdict::Flaky;
         }
         let (tools, force_end) = (Arc::clone(&self.tools), end.clone());
-        let attempt = self.attempt;
+        let (run, attempt) = (self.run, self.attempt);
         let settled = spawn_blocking(move || {
             let stage = &unit.stage;
             tools.site.wrote(&stage.id, &outputs::present(stage, &tools.root));
@@ -233,8 +234,8 @@ impl Task {
             }
             if let Some(cache) = tools.cache.as_ref().filter(|_| stage.cache) {
                 let kept = StageEnd { attempts: attempt, ..end.clone() };
-                if let Err(why) = cache.keep(&key, (&kept, &record.text), stage, &tools.root, &tools.contents)
-                {
+                let kept = cache.keep(&key, (run, &kept, &record.text), stage, &tools.root, &tools.contents);
+                if let Err(why) = kept {
                     end.note = joined([end.note, Some(format!("its result is not kept: {why}"))]);
                 }
             }
