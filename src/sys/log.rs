@@ -22,11 +22,18 @@ pub const LOG: u64 = 16 << 20;
 /// How much of that is the end, where a summary stands.
 const TAIL: usize = 1 << 20;
 
-/// A log that stays within [`LOG`]: what does not fit is left out before its end, which is written when the log is closed.
+/// A log that is full keeps so much of the ends of those who write into it later.
+const MORE: u64 = 4 << 20;
+/// How long a line may be to be left out as a whole.
+const LINE: usize = 64 << 10;
+
+/// A log that stays within [`LOG`] and [`MORE`]: what does not fit is left out before its end, which is written when the log is closed.
 pub struct Log {
     file: File,
     /// How much of its beginning is still to come.
     left: u64,
+    /// How much of its end is kept.
+    most: usize,
     /// The last that came after it.
     tail: VecDeque<u8>,
     /// How much came between the two.
@@ -41,7 +48,7 @@ impl Log {
         self.left -= head.len() as u64;
         self.put(head);
         self.tail.extend(rest);
-        let over = self.tail.len().saturating_sub(TAIL);
+        let over = self.tail.len().saturating_sub(self.most);
         self.tail.drain(..over);
         self.skipped += over as u64;
     }
@@ -50,8 +57,8 @@ impl Log {
     pub fn close(&mut self) {
         let mut tail = Vec::from(std::mem::take(&mut self.tail));
         if self.skipped > 0 {
-            // Not from the middle of a line, or of a character.
-            let cut = tail.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            // Not from the middle of a line, unless it has no end for long.
+            let cut = tail.iter().take(LINE).position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             self.skipped += cut as u64;
             tail.drain(..cut);
             self.put(format!("\n[{} are left out here]\n", size(self.skipped)).as_bytes());
@@ -84,8 +91,10 @@ impl Log {
             .mode(0o600)
             .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
             .open(path)?;
-        let left = (LOG - TAIL as u64).saturating_sub(file.metadata()?.len());
-        Ok(Self { file, left, tail: VecDeque::new(), skipped: 0, trouble: None })
+        let there = file.metadata()?.len();
+        let left = (LOG - TAIL as u64).saturating_sub(there);
+        let most = if there < LOG + MORE { TAIL } else { 0 };
+        Ok(Self { file, left, most, tail: VecDeque::new(), skipped: 0, trouble: None })
     }
 }
 
@@ -126,6 +135,10 @@ mod tests {
         log.write(b"more");
         log.close();
         assert!(std::fs::read(&path).unwrap().ends_with(b"more") && log.trouble().is_none());
+        for _ in 0..10 {
+            Log::open(&path).unwrap().write(&bytes);
+        }
+        assert!(std::fs::metadata(&path).unwrap().len() < LOG + MORE + 2 * TAIL as u64);
     }
 
     #[test]
