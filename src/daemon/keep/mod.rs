@@ -139,7 +139,7 @@ impl Keep {
         let Coverage { polled, unnamed, .. } = edge.watcher.coverage();
         said.extend(polled.map(|why| format!("files are compared from time to time: {why}")));
         if unnamed > 0 {
-            said.push(format!("not watched, since its name is no UTF-8: {}", counted(unnamed, "file")));
+            said.push(format!("names that are no UTF-8 are not watched: {}", counted(unnamed, "file")));
         }
         Ok(Self {
             caller: begin.env.clone(),
