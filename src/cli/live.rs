@@ -269,7 +269,7 @@ mod tests {
                 self.started(stage);
                 self.event(RunEvent::StageFinished { run: RUN, stage: id(stage), end });
             }
-            self.event(RunEvent::RunFinished { run: RUN, verdict, milliseconds: 2 }).wishes
+            self.event(RunEvent::RunFinished { run: RUN, verdict, milliseconds: 2, note: None }).wishes
         }
     }
 

@@ -181,8 +181,9 @@ impl RunView {
                 vec![self.row(stage, Style::Bad, "ended", &printable(note))]
             }
             RunEvent::StageFinished { stage, end, .. } => self.finished(stage, end),
-            RunEvent::RunFinished { verdict, milliseconds, .. } => {
-                vec![self.verdict(*verdict, *milliseconds)]
+            RunEvent::RunFinished { verdict, milliseconds, note, .. } => {
+                let note = note.iter().map(|note| self.paint(Style::Warn, &format!("  {}", printable(note))));
+                note.chain([self.verdict(*verdict, *milliseconds)]).collect()
             }
         }
     }
@@ -494,7 +495,7 @@ mod tests {
                 output("test", "much output\n"),
                 finished("test", StageEnd { tests, failures, ..end(Verdict::Failed, false) }),
                 finished("smoke", StageEnd { note, ..end(Verdict::Skipped, false) }),
-                RunEvent::RunFinished { run: RUN, verdict: Verdict::Failed, milliseconds: 530 },
+                RunEvent::RunFinished { run: RUN, verdict: Verdict::Failed, milliseconds: 530, note: None },
             ],
         );
         let expected = [
@@ -553,8 +554,13 @@ mod tests {
                     ..end(Verdict::Passed, true)
                 },
             ),
-            RunEvent::RunFinished { run: RUN, verdict: Verdict::Passed, milliseconds: 2 },
+            RunEvent::RunFinished {
+                run: RUN,
+                verdict: Verdict::Passed,
+                milliseconds: 2,
+                note: Some("a loss".into()),
+            },
         ];
-        assert_eq!(all(&mut view, &events)[1..], ["GREEN 2 passed, nothing had to run, 2 ms"]);
+        assert_eq!(all(&mut view, &events)[1..], ["  a loss", "GREEN 2 passed, nothing had to run, 2 ms"]);
     }
 }

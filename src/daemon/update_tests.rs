@@ -194,7 +194,7 @@ fn started(run: u64) -> ProjectEvent {
 
 fn finished(run: u64) -> ProjectEvent {
     let verdict = Verdict::Passed;
-    ProjectEvent::Run(RunEvent::RunFinished { run: RunId(run), verdict, milliseconds: 1 })
+    ProjectEvent::Run(RunEvent::RunFinished { run: RunId(run), verdict, milliseconds: 1, note: None })
 }
 
 #[test]

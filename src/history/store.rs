@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::migrate;
@@ -49,7 +51,10 @@ impl Diagnose for HistoryError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Newer(_) => vec!["use that devboot, or move the file away to begin a new history".into()],
-            _ => Vec::new(),
+            Self::Io(path, _) | Self::Sqlite(path, _) => {
+                let dir = path.parent().unwrap_or(path).display();
+                vec![format!("is its disk full, or is it read-only? `df {dir}` says; what is in it stays")]
+            }
         }
     }
 }
@@ -61,11 +66,13 @@ pub struct Keep {
     pub runs: u64,
     /// For how long, in seconds; newer runs than [`Keep::runs`] go, too, when they are older than this.
     pub seconds: i64,
+    /// So many of each project stay however old they are: the clock that says it may be wrong.
+    pub least: u64,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { runs: 2_000, seconds: 90 * 86_400 }
+        Self { runs: 2_000, seconds: 90 * 86_400, least: 50 }
     }
 }
 
@@ -79,6 +86,11 @@ pub struct Last {
     /// The digest of its fingerprint.
     pub fingerprint: Digest,
 }
+
+/// How long another process may write.
+const BUSY: Duration = Duration::from_secs(5);
+/// So many pages are copied at once.
+const PAGES: i32 = 1000;
 
 /// The history.
 pub struct Store {
@@ -112,6 +124,22 @@ impl Store {
         }
     }
 
+    /// The history for one who only reads it: where it cannot be written, because the disk is full or read-only, it is
+    /// read as it stands. The rest is as [`Store::open`] says it.
+    pub fn open_to_read(
+        system: &dyn WriteSystem,
+        path: &Path,
+    ) -> Result<(Self, Option<String>), HistoryError> {
+        match Self::open(system, path) {
+            Err(error @ (HistoryError::Io(..) | HistoryError::Sqlite(..))) => {
+                // Why it cannot be opened says more than why it cannot be looked at.
+                let found = Self::look(system, path).ok().flatten();
+                found.map(|found| (found, None)).ok_or(error)
+            }
+            other => other,
+        }
+    }
+
     /// The history to read from; `None` when there is none yet. Nothing is written.
     pub fn look(system: &dyn ReadSystem, path: &Path) -> Result<Option<Self>, HistoryError> {
         let there = |path: &Path| matches!(system.meta(path), Ok(Some(_)));
@@ -122,11 +150,33 @@ impl Store {
         log.push("-wal");
         // Without its log nobody has it open, and it can be read as it stands. With it, SQLite reads both, and makes
         // no file that is not there.
-        let mode = if there(Path::new(&log)) { "mode=ro" } else { "immutable=1" };
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(uri(path, mode), flags)
-            .map_err(|error| HistoryError::Sqlite(path.into(), error))?;
+        let has_log = there(Path::new(&log));
+        let mode = if has_log { "mode=ro" } else { "immutable=1" };
+        let read = |uri, access| -> Result<Connection, rusqlite::Error> {
+            let flags = access | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(uri, flags)?;
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            Ok(connection)
+        };
+        let is_there = |connection: Connection| {
+            connection.query_row("PRAGMA schema_version", [], |_| Ok(())).map(|()| connection)
+        };
+        let shared = read(uri(path, mode), OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(is_there);
+        // A log that nobody has open needs memory that is shared through a file, and a full disk has no room for one.
+        // Who has the history alone shares nothing: so it is copied, and others need not wait.
+        let alone = || -> Result<Connection, rusqlite::Error> {
+            let source = read(uri(path, "mode=rw"), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            source.busy_timeout(BUSY)?;
+            source.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = ON;")?;
+            let mut copy = Connection::open_in_memory()?;
+            Backup::new(&source, &mut copy)?.run_to_completion(PAGES, Duration::ZERO, None)?;
+            Ok(copy)
+        };
+        let connection = match shared {
+            Err(error) if has_log => alone().map_err(|_| error),
+            other => other,
+        };
+        let connection = connection.map_err(|error| HistoryError::Sqlite(path.into(), error))?;
         Ok(Some(Self { connection, path: path.into(), owner: String::new() }))
     }
 
@@ -145,7 +195,7 @@ impl Store {
             _ => {}
         }
         let mut connection = Connection::open(path).map_err(failed)?;
-        connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+        connection.busy_timeout(BUSY).map_err(failed)?;
         // Where the file system cannot share memory, SQLite stays with its older journal by itself.
         connection
             .execute_batch(
@@ -206,13 +256,18 @@ impl Store {
     }
 
     /// Does some work as one change of the file: what is written in it costs as much as one thing.
-    pub fn together(&self, work: impl FnOnce()) {
+    ///
+    /// # Errors
+    /// The work is undone. One that ended the change before is the work's own.
+    pub fn together(&self, work: impl FnOnce()) -> Result<(), HistoryError> {
         // Without the bracket every statement is a change of its own, and nothing is lost but time.
         let begun = self.connection.execute_batch("BEGIN IMMEDIATE").is_ok();
         work();
-        if begun && self.connection.execute_batch("COMMIT").is_err() {
+        if begun && let Err(error) = self.connection.execute_batch("COMMIT") {
             let _ = self.connection.execute_batch("ROLLBACK");
+            return Err(self.failed()(error));
         }
+        Ok(())
     }
 
     /// The number for the next run of a project.
@@ -258,7 +313,7 @@ impl Store {
                     self.end_stage(id, stage, end)?;
                 }
             }
-            RunEvent::RunFinished { run, verdict, milliseconds } => {
+            RunEvent::RunFinished { run, verdict, milliseconds, .. } => {
                 if let Some(id) = find(run)? {
                     let sql = "UPDATE run SET verdict = ?2, milliseconds = ?3 WHERE id = ?1";
                     self.connection.execute(sql, params![id, word(verdict), milliseconds])?;
@@ -419,10 +474,20 @@ impl Store {
     }
 
     /// Removes the runs that are more or older than is kept; what is under way stays.
+    ///
+    /// Runs begin one after the other, which a clock that was set does not change: one is old when a later one is, and
+    /// young when an earlier one is. What is dated to the future says nothing of its age.
     pub fn prune(&self, keep: Keep, now: Timestamp) -> Result<u64, HistoryError> {
-        let sql = "DELETE FROM run WHERE verdict IS NOT NULL AND (started < ?1 OR number <=
-                   (SELECT MAX(number) FROM run AS other WHERE other.project = run.project) - ?2)";
-        let count = self.connection.execute(sql, params![now.0.saturating_sub(keep.seconds), keep.runs]);
+        let sql = "WITH newest AS (SELECT project, MAX(number) AS number FROM run GROUP BY project),
+                   young AS (SELECT MIN(id) AS id FROM run WHERE started BETWEEN ?1 AND ?2),
+                   old AS (SELECT MAX(id) AS id FROM run WHERE started < ?1
+                           AND id < COALESCE((SELECT id FROM young), id + 1))
+                   DELETE FROM run WHERE verdict IS NOT NULL
+                   AND (number <= (SELECT number FROM newest WHERE newest.project = run.project) - ?3
+                        OR id <= (SELECT id FROM old)
+                        AND number <= (SELECT number FROM newest WHERE newest.project = run.project) - ?4)";
+        let oldest = now.0.saturating_sub(keep.seconds);
+        let count = self.connection.execute(sql, params![oldest, now.0, keep.runs, keep.least]);
         // A test that has not run for so long is no longer there.
         let gone = "DELETE FROM test WHERE run <
                     (SELECT MAX(number) FROM run WHERE run.project = test.project) - ?1";

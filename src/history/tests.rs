@@ -70,7 +70,11 @@ fn red_run(store: &Store, number: u64, now: i64) {
     note(store, &RunEvent::StageFinished { run, stage: id("lint"), end: end(Verdict::Failed) }, now);
     let skipped = StageEnd { exit: None, tests: None, failures: Vec::new(), ..end(Verdict::Skipped) };
     note(store, &RunEvent::StageFinished { run, stage: id("test"), end: skipped }, now);
-    note(store, &RunEvent::RunFinished { run, verdict: Verdict::Failed, milliseconds: 30 }, now);
+    note(store, &RunEvent::RunFinished { run, verdict: Verdict::Failed, milliseconds: 30, note: None }, now);
+}
+
+fn numbers(store: &Store) -> Vec<u64> {
+    store.runs(&Filter::default()).unwrap().iter().map(|run| run.run.0).collect()
 }
 
 #[test]
@@ -100,7 +104,11 @@ fn filters_leave_out_what_is_not_wanted() {
     let store = open(dir.path());
     red_run(&store, 1, 1000);
     note(&store, &started(2, &["lint"]), 2000);
-    note(&store, &RunEvent::RunFinished { run: RunId(2), verdict: Verdict::Passed, milliseconds: 3 }, 2000);
+    note(
+        &store,
+        &RunEvent::RunFinished { run: RunId(2), verdict: Verdict::Passed, milliseconds: 3, note: None },
+        2000,
+    );
     store.note(Path::new("/other"), &started(1, &["lint"]), Timestamp(3000)).unwrap();
     let numbers = |filter: &Filter| -> Vec<(String, u64)> {
         let runs = store.runs(filter).unwrap();
@@ -183,13 +191,55 @@ fn old_runs_go_and_the_one_under_way_stays() {
     for number in 2..=10 {
         red_run(&store, number, number as i64);
     }
-    assert_eq!(store.prune(Keep { runs: 5, seconds: 1000 }, Timestamp(10)).unwrap(), 4);
-    assert_eq!(store.prune(Keep { runs: 5, seconds: 2 }, Timestamp(10)).unwrap(), 2);
-    let left: Vec<u64> = store.runs(&Filter::default()).unwrap().iter().map(|run| run.run.0).collect();
-    assert_eq!(left, [10, 9, 8, 1]);
+    assert_eq!(store.prune(Keep { runs: 5, seconds: 1000, least: 0 }, Timestamp(10)).unwrap(), 4);
+    assert_eq!(store.prune(Keep { runs: 5, seconds: 2, least: 0 }, Timestamp(10)).unwrap(), 2);
+    assert_eq!(numbers(&store), [10, 9, 8, 1]);
     let orphans: i64 = store
         .connection
         .query_row("SELECT COUNT(*) FROM stage WHERE run NOT IN (SELECT id FROM run)", [], |row| row.get(0))
         .unwrap();
     assert_eq!(orphans, 0);
+}
+
+const DAY: i64 = 86_400;
+
+#[test]
+fn the_last_run_is_the_one_that_began_last_whatever_the_clock_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for (number, when) in [(1, 1000), (2, 1100), (3, 200), (4, 300), (5, 90_000), (6, 1200)] {
+        red_run(&store, number, when);
+    }
+    assert_eq!(numbers(&store), [6, 5, 4, 3, 2, 1]);
+    let last = Filter { stage: Some(id("lint")), limit: 1, ..Filter::default() };
+    assert_eq!(store.runs(&last).unwrap()[0].run, RunId(6));
+}
+
+#[test]
+fn runs_of_a_clock_that_was_wrong_go_with_their_neighbours() {
+    let keep = Keep { runs: 100, seconds: 90 * DAY, least: 0 };
+    let today = 20_000 * DAY;
+    // One year back, and ten ahead, between runs of the right clock.
+    for wrong in [today - 365 * DAY, today + 3650 * DAY] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        for (number, when) in [(1, today), (2, wrong), (3, wrong), (4, today + DAY)] {
+            red_run(&store, number, when);
+        }
+        assert_eq!(store.prune(keep, Timestamp(today + DAY)).unwrap(), 0, "none of them is old");
+        red_run(&store, 5, today + 95 * DAY);
+        assert_eq!(store.prune(keep, Timestamp(today + 95 * DAY)).unwrap(), 4, "all of them are");
+        assert_eq!(numbers(&store), [5]);
+    }
+}
+
+#[test]
+fn the_runs_before_a_clock_that_is_ahead_do_not_all_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    (1..=9).for_each(|number| red_run(&store, number, 1000));
+    red_run(&store, 10, 10_000 * DAY);
+    let keep = Keep { runs: 100, seconds: 90 * DAY, least: 4 };
+    store.prune(keep, Timestamp(10_000 * DAY)).unwrap();
+    assert_eq!(numbers(&store), [10, 9, 8, 7]);
 }

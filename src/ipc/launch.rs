@@ -89,7 +89,8 @@ impl fmt::Display for LaunchError {
             Self::Conn(error) => error.fmt(f),
             Self::Replace(fault) => write!(f, "the older service does not make place: {}", fault.one_line()),
             Self::Stop(fault) => write!(f, "the service does not end: {}", fault.one_line()),
-            Self::Dir(path, _) => write!(f, "cannot use {}", path.display()),
+            Self::Dir(path, Unfit::Io(_)) => write!(f, "cannot use {}", path.display()),
+            Self::Dir(path, why) => write!(f, "cannot use {}: {why}", path.display()),
             Self::Start(_) => f.write_str("cannot start the service"),
             Self::Failed(failure) => f.write_str(&Fault::from(failure.clone()).one_line()),
             Self::TooSlow => write!(f, "the service was not ready within {} s", START.as_secs()),
@@ -126,6 +127,9 @@ impl Diagnose for LaunchError {
             Self::Failed(failure) => failure.hints.clone(),
             Self::TooSlow => vec!["its log says more: ~/.local/state/devboot/logs/daemon.log".into()],
             Self::Unreachable(Some(pid)) => vec![format!("end it: kill {pid}")],
+            Self::Dir(path, Unfit::NoDirectory | Unfit::Foreign(_)) => {
+                vec![format!("look at it, and take it out of the way: ls -ld {}", path.display())]
+            }
             _ => vec!["run it in the foreground to see more: devboot daemon run".into()],
         }
     }
@@ -280,6 +284,13 @@ fn start(place: &Place, launch: &Launch) -> Result<Client, LaunchError> {
 mod tests {
     use super::*;
     use crate::base::env_vars::ALL;
+
+    #[test]
+    fn a_directory_of_somebody_else_is_said_to_be_that() {
+        let error = LaunchError::Dir("/run/user/7/devboot".into(), Unfit::Foreign(7));
+        assert_eq!(error.to_string(), "cannot use /run/user/7/devboot: it belongs to another user (7)");
+        assert_eq!(error.hints(), ["look at it, and take it out of the way: ls -ld /run/user/7/devboot"]);
+    }
 
     #[test]
     fn what_the_service_keeps_is_listed_and_holds_no_secret() {

@@ -40,13 +40,16 @@ const DROPPINGS: &[&str] = &[
     ".*.sw?",
     ".*.sw?x",
     "*~",
-    "#*#",
+    // As it stands it would be a comment.
+    "\\#*#",
     ".#*",
     "4913",
     "*___jb_tmp___",
     "*___jb_old___",
     ".goutputstream-*",
     ".subl*.tmp",
+    // With the number of the process that writes: `page.tmp.html` is somebody's file.
+    "*.tmp.[0-9]*",
     ".*.kate-swp",
     ".devboot-*.new",
 ];
@@ -81,6 +84,66 @@ mod tests {
         let rules = rules(Path::new("/p"));
         let is_left = |path: &str, is_dir: bool| rules.matched(path, is_dir).is_ignore();
         assert!(is_left("a/__pycache__", true) && is_left(".git", false) && is_left("x/mod.pyc", false));
-        assert!(!is_left("target", true) && !is_left("venv.py", false) && !is_left("__pycache__", false));
+        for kept in
+            ["target", "venv.py", "__pycache__", "page.tmp.html", "a.tmp", "#notes", "notes#", ".gitignore"]
+        {
+            assert!(!is_left(kept, kept == "target"), "{kept}");
+        }
+    }
+
+    #[test]
+    fn each_pattern_means_something() {
+        let names = [
+            ".git",
+            ".hg",
+            ".svn",
+            ".jj",
+            "__pycache__/",
+            "a.pyc",
+            ".pytest_cache/",
+            "pytest-cache-files-x1y2/",
+            ".mypy_cache/",
+            ".ruff_cache/",
+            ".tox/",
+            ".nox/",
+            ".hypothesis/",
+            ".ipynb_checkpoints/",
+            ".coverage",
+            ".coverage.host.12.34",
+            "htmlcov/",
+            "demo.egg-info/",
+            "node_modules/",
+            ".venv",
+            "venv/",
+            ".direnv/",
+            ".turbo/",
+            "mlruns/",
+            "wandb/",
+            "lightning_logs/",
+            ".dvc/cache/",
+            ".dvc/tmp/",
+            ".DS_Store",
+            ".a.py.swp",
+            ".a.py.swpx",
+            "a.py~",
+            "#a.py#",
+            ".#a.py",
+            "4913",
+            "a.py___jb_tmp___",
+            "a.py___jb_old___",
+            ".goutputstream-7GXY5Z",
+            ".subl1a2.tmp",
+            "a.py.tmp.1234",
+            ".a.py.kate-swp",
+            ".devboot-a.new",
+        ];
+        assert_eq!(names.len(), DROPPINGS.len());
+        for (name, pattern) in names.iter().zip(DROPPINGS) {
+            let mut builder = GitignoreBuilder::new("/p");
+            builder.add_line(None, pattern).unwrap();
+            let rule = builder.build().unwrap();
+            let (path, is_dir) = (name.trim_end_matches('/'), name.ends_with('/'));
+            assert!(rule.matched(path, is_dir).is_ignore(), "{pattern} and {name}");
+        }
     }
 }

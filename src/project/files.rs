@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use ignore::WalkBuilder;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use ignore::gitignore::Gitignore;
 
-use super::droppings::{self, is_cache};
+use super::droppings;
 use super::inputs::Listing;
+use super::rules::Rules;
 use crate::base::names::Names;
-use crate::sys::real::RealSystem;
+use crate::sys::content::{self, Look};
+use crate::sys::walk::{self, Entry, Kind};
 
 /// Lists a project's files. `ignore`: the patterns of its pipeline; `places`: what its stages name, as
 /// [`super::inputs::Selector::places`] says it. Names that are not UTF-8 are left out.
 pub fn list(root: &Path, ignore: &[String], places: &[(&str, bool)]) -> Listing {
-    let own = own_rules(root, ignore);
-    let files = walk(root, root, &own, true);
+    let files = walk(root, "", Without::All(Box::new(Rules::new(root, ignore, &[]))));
     let mut ignored = Vec::new();
     for (place, whole) in places {
         let listed = files.binary_search_by(|file| file.as_str().cmp(place)).is_ok();
@@ -22,46 +22,63 @@ pub fn list(root: &Path, ignore: &[String], places: &[(&str, bool)]) -> Listing 
         let known = files.iter().any(|file| file.starts_with(&inside));
         let is_complete = listed || *whole && known;
         if !is_complete {
-            ignored.extend(walk(root, &root.join(place), &Gitignore::empty(), false));
+            ignored.extend(named(root, place));
         }
     }
     ignored.retain(|file| files.binary_search(file).is_err());
     Listing::of(Names::sorted(files), ignored.into_iter().collect())
 }
 
-fn own_rules(root: &Path, ignore: &[String]) -> Gitignore {
-    let mut builder = GitignoreBuilder::new(root);
-    for line in ignore {
-        // Lines were tested when the pipeline was read.
-        let _ = builder.add_line(None, line);
+/// What is at a place that a stage names, ignored or not.
+fn named(root: &Path, place: &str) -> Vec<String> {
+    match content::look(&root.join(place)) {
+        Ok(Look::Dir) => walk(root, place, Without::Droppings(droppings::rules(root))),
+        Ok(Look::File(_)) => vec![place.to_owned()],
+        _ => Vec::new(),
     }
-    builder.build().unwrap_or_else(|_| Gitignore::empty())
 }
 
-fn walk(root: &Path, from: &Path, own: &Gitignore, rules: bool) -> Vec<String> {
-    let own = own.clone();
-    let mut builder = WalkBuilder::new(from);
-    builder.hidden(false).standard_filters(false).follow_links(false);
-    builder
-        .git_ignore(rules)
-        .git_exclude(rules)
-        .git_global(rules)
-        .ignore(rules)
-        .parents(rules)
-        .require_git(false);
-    let (base, droppings) = (root.to_owned(), droppings::rules(root));
-    builder.filter_entry(move |entry| {
-        let (path, is_dir) = (entry.path(), entry.file_type().is_some_and(|kind| kind.is_dir()));
-        let is_left = || droppings.matched(path, is_dir).is_ignore() || own.matched(path, is_dir).is_ignore();
-        path == base || !(is_left() || rules && is_dir && is_cache(&RealSystem, path))
-    });
-    let mut files: Vec<String> = builder
-        .build()
-        .flatten()
-        .filter(|entry| entry.file_type().is_some_and(|kind| !kind.is_dir()))
-        .filter_map(|entry| Some(entry.path().strip_prefix(root).ok()?.to_str()?.to_owned()))
-        .filter(|path| !path.is_empty())
-        .collect();
+/// What a walk leaves out.
+enum Without {
+    /// All that does not matter.
+    All(Box<Rules>),
+    /// Only what editors and tools leave behind.
+    Droppings(Gitignore),
+}
+
+impl Without {
+    fn enter(&mut self, dir: &str, entries: &[Entry]) {
+        if let Self::All(rules) = self {
+            rules.enter(dir, entries.iter().any(|entry| entry.name.to_str().is_some_and(Rules::is_source)));
+        }
+    }
+
+    fn has(&mut self, path: &str, is_dir: bool) -> bool {
+        match self {
+            Self::All(rules) => rules.leave_out(path, is_dir),
+            Self::Droppings(rules) => rules.matched(path, is_dir).is_ignore(),
+        }
+    }
+}
+
+/// The files below a directory, sorted.
+fn walk(root: &Path, from: &str, mut without: Without) -> Vec<String> {
+    let (mut files, mut open) = (Vec::new(), vec![from.to_owned()]);
+    while let Some(dir) = open.pop() {
+        // A directory that is gone or closed to us has no files.
+        let entries = walk::list(&root.join(&dir)).unwrap_or_default();
+        without.enter(&dir, &entries);
+        for entry in entries {
+            let Some(name) = entry.name.to_str() else { continue };
+            let path = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
+            match entry.kind {
+                Kind::Other => {}
+                kind if without.has(&path, kind == Kind::Dir) => {}
+                Kind::Dir => open.push(path),
+                Kind::File | Kind::Link => files.push(path),
+            }
+        }
+    }
     files.sort_unstable();
     files
 }

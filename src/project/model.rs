@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// Where a stage can run; the first when it does not say.
+pub const PLACES: [&str; 1] = ["local"];
+
 /// The name of one stage, unique in its pipeline: `train`, or `train@0.01-adam` for one cell of a matrix.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -82,7 +85,7 @@ pub struct Stage {
     pub cache: bool,
     /// Whether it is given a lease of the project's credential profile.
     pub wants_cloud: bool,
-    /// Where it runs: `local`, or the name of another executor.
+    /// Where it runs: one of [`PLACES`].
     pub on: String,
     /// Which cell of its matrix it is: axis → value as written; empty without a matrix.
     pub cell: BTreeMap<String, String>,
@@ -207,7 +210,7 @@ pub(crate) mod fixture {
             retries: 0,
             cache: true,
             wants_cloud: false,
-            on: "local".into(),
+            on: PLACES[0].into(),
             cell: BTreeMap::new(),
         }
     }

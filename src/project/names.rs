@@ -1,5 +1,8 @@
 //! What a name, a path or an address in a pipeline must look like. Each test returns what is wrong, for a person.
 
+use super::model::PLACES;
+use crate::document::problem::did_you_mean;
+
 /// What is wrong with a text.
 pub type Wrong = String;
 
@@ -24,13 +27,25 @@ pub fn variable(text: &str) -> Result<(), Wrong> {
     }
 }
 
-/// The name of a credential profile or of an executor.
+/// The name of a credential profile, or of a place.
 pub fn plain(text: &str) -> Result<(), Wrong> {
     let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
     let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     match starts && text.len() <= 64 && text.chars().all(inside) {
         true => Ok(()),
         false => Err(format!("'{text}' cannot be a name: letters, digits, '_', '.' and '-', at most 64")),
+    }
+}
+
+/// Where a stage can run.
+pub fn place(text: &str) -> Result<(), Wrong> {
+    plain(text)?;
+    match PLACES.contains(&text) {
+        true => Ok(()),
+        false => {
+            let near = did_you_mean(text, PLACES);
+            Err(format!("no place is called '{text}'{near}; known: {}", PLACES.join(", ")))
+        }
     }
 }
 

@@ -42,7 +42,7 @@ outputs = ["model-{lr}.pkl"]
 metrics = ["metrics-{lr}.json"]
 params = { "params.yaml" = ["train.lr"] }
 matrix.lr = [0.01, 0.1]
-on = "ray"
+on = "local"
 cloud = true
 timeout = "10m"
 
@@ -75,7 +75,7 @@ fn the_pipeline_of_the_manual() {
         (&["model-0.01.pkl".into()][..], &["metrics-0.01.json".into()][..])
     );
     assert_eq!(train.timeout, Some(Duration::from_secs(600)));
-    assert_eq!((train.on.as_str(), train.wants_cloud, train.cache), ("ray", true, true));
+    assert_eq!((train.on.as_str(), train.wants_cloud, train.cache), ("local", true, true));
     assert_eq!(train.cell, BTreeMap::from([("lr".into(), "0.01".into())]));
     assert_eq!(train.params, BTreeMap::from([("params.yaml".into(), vec!["train.lr".into()])]));
     let best = stage("best");

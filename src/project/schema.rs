@@ -96,7 +96,7 @@ pub struct StagePart {
     /// Whether it is given credentials of the project's credential profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cloud: Option<bool>,
-    /// Where it runs: "local" when left out, or the name of another executor, such as "ray" or "slurm".
+    /// Where it runs: "local", and no other place is known yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<String>,
     /// Axes and their values; the stage is run once for each combination, as `NAME@VALUE-VALUE` in the order of the

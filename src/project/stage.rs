@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::action;
 use super::matrix::{self, Cell};
-use super::model::{Action, Stage};
+use super::model::{Action, PLACES, Stage};
 use super::names::{self, Wrong};
 use super::{duration, patterns};
 use crate::base::redact;
@@ -86,7 +86,7 @@ impl<'a> Reader<'a, '_> {
             retries: self.whole("retries").and_then(|retries| u32::try_from(retries).ok()).unwrap_or(0),
             cache: self.truth("cache").unwrap_or(!lasting),
             wants_cloud: self.truth("cloud").unwrap_or(false),
-            on: self.text(self.node.get("on"), names::plain).unwrap_or_else(|| "local".into()),
+            on: self.text(self.node.get("on"), names::place).unwrap_or_else(|| PLACES[0].into()),
             cell: self.cell.clone(),
         };
         let inputs = inputs.into_iter().chain(files).collect();

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::event::StageEnd;
+use super::event::{RunId, StageEnd};
 use super::outputs::{self, Content, Output, Problem};
 use crate::base::digest::Digest;
 use crate::base::text::size;
@@ -38,6 +38,9 @@ pub(super) struct Entry {
     /// The digest of what it printed.
     text: Digest,
     outputs: Vec<Output>,
+    /// In which project, and in which run of it.
+    #[serde(default)]
+    from: Option<(String, RunId)>,
 }
 
 /// A result that was taken out.
@@ -49,6 +52,8 @@ pub struct Replay {
     pub text: String,
     /// The files that were put back, relative to the root.
     pub restored: Vec<String>,
+    /// The run that it is of, when that was one of this project.
+    pub from: Option<RunId>,
 }
 
 /// What the store knows.
@@ -92,7 +97,9 @@ impl Cache {
         match self.restore(&entry, stage, root, contents) {
             Ok(restored) => {
                 let _ = blob::touch(&path);
-                Answer::Hit(Replay { end: entry.end, text, restored })
+                let here =
+                    |(project, run): (String, RunId)| (root.to_str() == Some(&*project)).then_some(run);
+                Answer::Hit(Replay { end: entry.end, text, restored, from: entry.from.and_then(here) })
             }
             Err(Trouble::Damaged) => {
                 let _ = RealSystem.remove_file(&path);
@@ -102,14 +109,14 @@ impl Cache {
         }
     }
 
-    /// Keeps a result.
+    /// Keeps a result, of this run.
     ///
     /// # Errors
     /// It is not kept; the sentence says why.
     pub fn keep(
         &self,
         key: &Digest,
-        (end, text): (&StageEnd, &str),
+        (run, end, text): (RunId, &StageEnd, &str),
         stage: &Stage,
         root: &Path,
         contents: &Arc<Mutex<Contents>>,
@@ -123,7 +130,7 @@ impl Cache {
             return Err(format!("its outputs are {}, more than {}", size(bytes), size(LARGEST)));
         }
         digest_all(&mut outputs, contents)?;
-        let stored = self.store(key, end, text, outputs, root).map_err(|error| error.to_string());
+        let stored = self.store(key, (run, end, text), outputs, root).map_err(|error| error.to_string());
         self.written.fetch_add(bytes + text.len() as u64, Ordering::Relaxed);
         self.prune_when_due();
         stored
@@ -132,8 +139,7 @@ impl Cache {
     fn store(
         &self,
         key: &Digest,
-        end: &StageEnd,
-        text: &str,
+        (run, end, text): (RunId, &StageEnd, &str),
         outputs: Vec<Output>,
         root: &Path,
     ) -> io::Result<()> {
@@ -143,7 +149,9 @@ impl Cache {
                 self.take_in(&root.join(&output.path), &digest)?;
             }
         }
-        let entry = Entry { version: VERSION, end: end.clone(), text: Digest::of(text.as_bytes()), outputs };
+        let from = root.to_str().map(|root| (root.to_owned(), run));
+        let text_digest = Digest::of(text.as_bytes());
+        let entry = Entry { version: VERSION, end: end.clone(), text: text_digest, outputs, from };
         self.put(&self.blob(&entry.text), text.as_bytes())?;
         self.put(&self.entry(key), &serde_json::to_vec(&entry).map_err(io::Error::other)?)
     }

@@ -104,7 +104,7 @@ pub async fn execute(
     let verdict = running.schedule.verdict();
     let mut ends = running.ends;
     let milliseconds = millis(clock.elapsed());
-    feed.send(RunEvent::RunFinished { run: job.run, verdict, milliseconds });
+    feed.send(RunEvent::RunFinished { run: job.run, verdict, milliseconds, note: None });
     if job.run.0.is_multiple_of(PRUNE) {
         let logs = tools.logs.clone();
         tokio::task::spawn_blocking(move || logs.prune());

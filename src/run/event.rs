@@ -337,6 +337,9 @@ pub enum RunEvent {
         verdict: Verdict,
         /// How long it took, in milliseconds.
         milliseconds: u64,
+        /// One sentence where not all of it could be remembered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
 }
 

@@ -19,7 +19,7 @@ use super::service::Services;
 use super::unit::{Attempt, Executor, Prepared, Site, Stop, Unit};
 use crate::project::contents::Contents;
 use crate::project::hollow::hollow;
-use crate::project::model::{Action, Stage};
+use crate::project::model::{Action, PLACES, Stage};
 use crate::sys::process::Ending;
 use crate::sys::real::RealSystem;
 
@@ -132,7 +132,8 @@ impl Task {
             [one] => format!(", {one} is put back"),
             more => format!(", {} outputs are put back", more.len()),
         };
-        self.started(format!("nothing to do: it ran at the same bytes{restored}"));
+        let run = replay.from.map_or_else(String::new, |run| format!(" in run {}", run.0));
+        self.started(format!("nothing to do: it ran at the same bytes{run}{restored}"));
         let mut recorder = Recorder::begin(self.run, &self.stage.id, &self.feed, &self.tools.logs);
         recorder.wrote(Stream::Out, replay.text.as_bytes());
         recorder.finish();
@@ -180,7 +181,7 @@ impl Task {
     }
 
     fn executor(&self) -> Option<&Arc<dyn Executor>> {
-        let is_pytest = matches!(self.stage.action, Action::Pytest(_)) && self.stage.on == "local";
+        let is_pytest = matches!(self.stage.action, Action::Pytest(_)) && self.stage.on == PLACES[0];
         let named = || self.tools.executors.iter().find(|(name, _)| *name == self.stage.on);
         self.tools.pytest.as_ref().filter(|_| is_pytest).or_else(|| Some(&named()?.1))
     }
@@ -222,7 +223,7 @@ impl Task {
             end.verdict = Verdict::Flaky;
         }
         let (tools, force_end) = (Arc::clone(&self.tools), end.clone());
-        let attempt = self.attempt;
+        let (run, attempt) = (self.run, self.attempt);
         let settled = spawn_blocking(move || {
             let stage = &unit.stage;
             tools.site.wrote(&stage.id, &outputs::present(stage, &tools.root));
@@ -243,8 +244,8 @@ impl Task {
             }
             if let Some(cache) = tools.cache.as_ref().filter(|_| stage.cache) {
                 let kept = StageEnd { attempts: attempt, ..end.clone() };
-                if let Err(why) = cache.keep(&key, (&kept, &record.text), stage, &tools.root, &tools.contents)
-                {
+                let kept = cache.keep(&key, (run, &kept, &record.text), stage, &tools.root, &tools.contents);
+                if let Err(why) = kept {
                     end.note = joined([end.note, Some(format!("its result is not kept: {why}"))]);
                 }
             }

@@ -148,6 +148,7 @@ impl Recorder {
     pub fn finish(mut self) -> Record {
         let pieces = self.speech.finish(Instant::now(), self.feed.has_room());
         self.tell(pieces);
+        self.log.as_mut().into_iter().for_each(Log::close);
         let broken = self.log.as_ref().and_then(Log::trouble);
         let trouble = broken.map(|error| format!("its log ends early: {error}")).or(self.trouble);
         let found = self.readers.finish(|unread| self.capture.last(unread));

@@ -10,10 +10,10 @@ use super::decide::{Asked, Decision};
 use super::desk::{Desk, State, lock, python};
 use super::places::Places;
 use super::turn;
-use crate::history::{Keep, Last, Store};
+use crate::history::{HistoryError, Keep, Last, Store};
 use crate::project::contents::{Content, Contents};
 use crate::project::inputs::{Listing, Selector};
-use crate::project::model::{Pipeline, Stage, StageId};
+use crate::project::model::{PLACES, Pipeline, Stage, StageId};
 use crate::pytest::executor::{Pytest, PytestExecutor};
 use crate::pytest::explain::Explained;
 use crate::related::executor::RelatedExecutor;
@@ -41,6 +41,8 @@ pub struct Session {
     desk: Arc<Desk>,
     tools: Arc<Tools>,
     numbers: Mutex<u64>,
+    /// Why the present run is not remembered as a whole.
+    lost: Mutex<Option<String>>,
 }
 
 /// What a session may do.
@@ -110,7 +112,7 @@ impl Session {
         let tools = Arc::new(Tools {
             root: root.to_owned(),
             site: Arc::clone(&desk) as _,
-            executors: vec![("local", Arc::new(RelatedExecutor::new(Arc::clone(&desk) as _, &places.own)))],
+            executors: vec![(PLACES[0], Arc::new(RelatedExecutor::new(Arc::clone(&desk) as _, &places.own)))],
             pytest: Some(Arc::new(PytestExecutor(Arc::new(Pytest::new(
                 Arc::clone(&desk) as _,
                 &places.own,
@@ -121,7 +123,7 @@ impl Session {
             services: Services::new(logs.clone()),
             logs,
         });
-        Ok((Self { places, desk, tools, numbers: Mutex::default() }, said))
+        Ok((Self { places, desk, tools, numbers: Mutex::default(), lost: Mutex::default() }, said))
     }
 
     /// The project's root.
@@ -254,23 +256,41 @@ impl Session {
         let is_output = |event: &RunEvent| matches!(event, RunEvent::Output { .. });
         if !events.iter().all(is_output) {
             let history = lock(&self.desk.history);
-            let note = || events.iter().for_each(|event| self.note(history.as_ref(), run, event));
-            match history.as_ref() {
+            let mut lost = None;
+            let mut note = || {
+                for event in &events {
+                    if let Err(error) = self.note(history.as_ref(), run, event) {
+                        lost.get_or_insert(error);
+                    }
+                }
+            };
+            let together = match history.as_ref() {
                 Some(store) => store.together(note),
-                None => note(),
+                None => {
+                    note();
+                    Ok(())
+                }
+            };
+            if let Some(error) = lost.or(together.err()) {
+                lock(&self.lost).get_or_insert(error.to_string());
             }
         }
-        events.into_iter().for_each(|event| out.send(event));
+        for mut event in events {
+            if let RunEvent::RunFinished { note, .. } = &mut event {
+                *note = lock(&self.lost).take().map(|why| format!("not all of it is remembered: {why}"));
+            }
+            out.send(event);
+        }
     }
 
-    fn note(&self, history: Option<&Store>, run: RunId, event: &RunEvent) {
+    /// Into the history, which never stops a run.
+    fn note(&self, history: Option<&Store>, run: RunId, event: &RunEvent) -> Result<(), HistoryError> {
         let now = match event {
             RunEvent::StageFinished { stage, .. } => lock(&self.desk.state).prepared.get(stage).cloned(),
             _ => None,
         };
         if let Some(store) = history {
-            // The history never stops a run.
-            let _ = store.note(self.root(), event, clock::now());
+            store.note(self.root(), event, clock::now())?;
             if let (RunEvent::StageFinished { stage, end, .. }, Some(now)) = (event, now)
                 && end.verdict != Verdict::Skipped
             {
@@ -280,10 +300,11 @@ impl Session {
                 if last.is_none_or(|last| last.fingerprint != fingerprint || last.verdict != end.verdict) {
                     let last = Last { run, verdict: end.verdict, fingerprint };
                     let items = now.items.map(|items| items.to_bytes());
-                    let _ = store.remember(self.root(), stage, &last, items.as_deref());
+                    store.remember(self.root(), stage, &last, items.as_deref())?;
                 }
             }
         }
+        Ok(())
     }
 
     fn next_run(&self) -> RunId {

@@ -1,16 +1,23 @@
 //! A command in front of the user: it writes on our terminal itself, has a group of its own, and is ended with all that is
 //! in it.
 
-use std::io;
+use std::io::{self, BufRead, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::process::{CommandSpec, Ending};
 use super::signal;
+
+/// A line that is longer comes in parts.
+const LINE: u64 = 64 * 1024;
+
+/// What a command writes, line by line; `true` for standard error.
+pub type Lines = UnboundedReceiver<(bool, Vec<u8>)>;
 
 /// A running command.
 #[derive(Debug)]
@@ -23,7 +30,10 @@ impl Child {
     /// Starts it, without input. Nothing of ours runs between fork and exec, so that the system may start it the fast
     /// way (posix_spawn).
     pub fn start(spec: &CommandSpec) -> io::Result<Self> {
-        let mut command = spec.command();
+        Self::spawn(spec.command())
+    }
+
+    fn spawn(mut command: std::process::Command) -> io::Result<Self> {
         let mut child = command.stdin(Stdio::null()).process_group(0).spawn()?;
         let group = Pid::from_child(&child);
         signal::register(group, false);
@@ -37,6 +47,32 @@ impl Child {
             let _ = sender.send(ending);
         })?;
         Ok(Self { group, ended })
+    }
+
+    /// The same, but what it writes comes to whoever holds the second value.
+    pub fn start_heard(spec: &CommandSpec) -> io::Result<(Self, Lines)> {
+        let (sender, lines) = unbounded_channel();
+        let mut ends = Vec::new();
+        for is_error in [false, true] {
+            let (reader, writer) = io::pipe()?;
+            let sender = sender.clone();
+            let hear = move || {
+                let mut reader = io::BufReader::new(reader);
+                let mut line = Vec::new();
+                while reader.by_ref().take(LINE).read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+                    if sender.send((is_error, std::mem::take(&mut line))).is_err() {
+                        return;
+                    }
+                }
+            };
+            std::thread::Builder::new().name("hear".into()).stack_size(64 * 1024).spawn(hear)?;
+            ends.push(writer);
+        }
+        let mut command = spec.command();
+        if let (Some(error), Some(out)) = (ends.pop(), ends.pop()) {
+            command.stdout(out).stderr(error);
+        }
+        Ok((Self::spawn(command)?, lines))
     }
 
     /// Waits for its end. Giving up the wait loses nothing.

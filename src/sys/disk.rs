@@ -47,18 +47,38 @@ fn noexec(_: rustix::fs::StatVfsMountFlags) -> bool {
 /// The type in the line of `/proc/self/mounts` whose mount point is the longest above `path`; of two equal ones
 /// the later line, which covers the earlier.
 fn mount_type(path: &Path) -> Option<String> {
-    let table = std::fs::read_to_string("/proc/self/mounts").ok()?;
-    let mut best: Option<(usize, &str)> = None;
-    for line in table.lines() {
+    let table = table()?;
+    let above = points(&table).filter(|(point, _)| path.starts_with(point));
+    above.max_by_key(|(point, _)| point.len()).map(|(_, kind)| kind.to_owned())
+}
+
+fn table() -> Option<String> {
+    std::fs::read_to_string("/proc/self/mounts").ok()
+}
+
+/// The mount points of a table, with their types.
+fn points(table: &str) -> impl Iterator<Item = (String, &str)> {
+    table.lines().filter_map(|line| {
         let mut words = line.split(' ');
-        let (Some(point), Some(kind)) = (words.nth(1), words.next()) else { continue };
+        let (point, kind) = (words.nth(1)?, words.next()?);
         // Blanks stand as octal escapes: proc(5), and getmntent(3) for the escapes.
-        let point = point.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\");
-        if path.starts_with(&point) && best.is_none_or(|(length, _)| point.len() >= length) {
-            best = Some((point.len(), kind));
-        }
-    }
-    best.map(|(_, kind)| kind.to_owned())
+        Some((point.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\"), kind))
+    })
+}
+
+/// The file systems that are mounted below a directory: where, as a path from there, and of which type.
+pub fn mounts_below(dir: &Path) -> Vec<(String, String)> {
+    let real = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    table().map_or_else(Vec::new, |table| below(&table, &real))
+}
+
+fn below(table: &str, dir: &Path) -> Vec<(String, String)> {
+    let inside = points(table).filter_map(|(point, kind)| {
+        let path = Path::new(&point).strip_prefix(dir).ok()?.to_str()?.to_owned();
+        (!path.is_empty()).then(|| (path, kind.to_owned()))
+    });
+    // Of two at one place the later covers the earlier.
+    inside.collect::<std::collections::BTreeMap<_, _>>().into_iter().collect()
 }
 
 /// The type of the file system that holds `path`, when nobody here is told of what is written on it.
@@ -86,6 +106,16 @@ pub fn writable(path: &Path) -> bool {
 mod tests {
     #![allow(clippy::disallowed_methods)]
     use super::*;
+
+    #[test]
+    fn what_is_mounted_below_a_directory() {
+        let table = "/dev/sda1 / ext4 rw 0 0\nsystemd-1 /p/far\\040data autofs rw 0 0\n\
+                     host:/x /p/far\\040data nfs4 rw 0 0\ntmpfs /p tmpfs rw 0 0\nproc /proc proc rw 0 0\n\
+                     host:/y /p2 nfs4 rw 0 0\ntmpfs /p/far\\040data/near tmpfs rw 0 0\n";
+        let pair = |path: &str, kind: &str| (path.to_owned(), kind.to_owned());
+        let expected = [pair("far data", "nfs4"), pair("far data/near", "tmpfs")];
+        assert_eq!(below(table, Path::new("/p")), expected);
+    }
 
     #[test]
     #[cfg(target_os = "linux")]

@@ -90,6 +90,16 @@ impl Queue {
         }
     }
 
+    /// Watches a directory for files that are written, come or go, and as little else as the system allows. One that is
+    /// watched already is told of as before.
+    pub fn add_for_saves(&mut self, dir: &Path) -> io::Result<i32> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Inotify(queue) => queue.add_for_saves(dir),
+            _ => self.add(dir),
+        }
+    }
+
     /// Ends a watch; fine when it has ended.
     pub fn remove(&mut self, watch: i32) {
         match self {

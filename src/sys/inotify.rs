@@ -45,6 +45,17 @@ impl Inotify {
         Ok(inotify::add_watch(&self.file, dir, flags)?)
     }
 
+    /// Watches a directory for files in it that are whole or gone. One that is watched already is told of as before.
+    pub fn add_for_saves(&self, dir: &Path) -> io::Result<i32> {
+        let flags = WatchFlags::CLOSE_WRITE
+            | WatchFlags::DELETE
+            | WatchFlags::MOVED_FROM
+            | WatchFlags::MOVED_TO
+            | WatchFlags::ONLYDIR
+            | WatchFlags::MASK_ADD;
+        Ok(inotify::add_watch(&self.file, dir, flags)?)
+    }
+
     /// Ends a watch; fine when it has ended.
     pub fn remove(&self, watch: i32) {
         let _ = inotify::remove_watch(&self.file, watch);

@@ -2,17 +2,18 @@
 //! them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::rules::Rules;
+use super::spelling;
 use crate::base::names::Pile;
+use crate::project::rules::Rules;
 use crate::sys::content::{self, Look};
+use crate::sys::disk;
 use crate::sys::events::Queue;
-use crate::sys::real::RealSystem;
-use crate::sys::system::ReadSystem;
 use crate::sys::walk::{self, Entry, Kind};
 use crate::sys::workers;
 
@@ -26,6 +27,12 @@ pub(super) struct Ground {
     dirs: HashMap<i32, Arc<str>>,
     /// Why nothing is watched.
     polled: Option<String>,
+    /// What is mounted below the root, and of which type.
+    pub mounts: Vec<(String, String)>,
+    /// Whether files matter whose names are no UTF-8.
+    any_name: bool,
+    /// How many names in a directory are left out because they are none, where there are such.
+    unnamed: BTreeMap<Arc<str>, usize>,
     /// The system allows no more watches.
     full: bool,
 }
@@ -48,9 +55,29 @@ pub(super) struct Entries {
 }
 
 impl Ground {
-    pub fn new(root: &Path, queue: Queue, rules: Rules, polled: Option<String>) -> Self {
-        let (watches, dirs) = (BTreeMap::new(), HashMap::new());
-        Self { root: root.to_owned(), queue, rules, watches, dirs, polled, full: false }
+    pub fn new(root: &Path, queue: Queue, rules: Rules, polled: Option<String>, any_name: bool) -> Self {
+        Self {
+            root: root.to_owned(),
+            queue,
+            rules,
+            watches: BTreeMap::new(),
+            dirs: HashMap::new(),
+            polled,
+            mounts: Vec::new(),
+            any_name,
+            unnamed: BTreeMap::new(),
+            full: false,
+        }
+    }
+
+    /// Where a path from the root is.
+    pub fn path(&self, path: &str) -> PathBuf {
+        spelling::path(&self.root, path)
+    }
+
+    /// The name of a file as text; `None` when it does not matter.
+    pub fn name(&self, name: &OsStr) -> Option<String> {
+        spelling::spelled(name, self.any_name)
     }
 
     /// Watches a directory and all below it that matter, and finds their files: first what is near, so that this is what
@@ -59,7 +86,7 @@ impl Ground {
         let mut open = VecDeque::from([Arc::<str>::from(dir)]);
         let mut found = Found::default();
         while let Some(dir) = open.pop_front() {
-            let full = self.root.join(&*dir);
+            let full = self.path(&dir);
             self.watch(&dir, &full);
             // A directory that is gone or closed to us has no files; its watch tells when that changes.
             let entries = walk::list(&full).unwrap_or_default();
@@ -78,7 +105,7 @@ impl Ground {
 
     /// Looks into a directory that is not watched; `None` when it is not there any more.
     pub fn look(&mut self, dir: &str) -> Option<Entries> {
-        let full = self.root.join(dir);
+        let full = self.path(dir);
         let entries = match walk::list(&full) {
             Ok(entries) => entries,
             Err(_) if matches!(content::look(&full), Ok(Look::Dir)) => Vec::new(),
@@ -102,22 +129,30 @@ impl Ground {
 
     /// What matters of a directory's entries.
     fn sift(&mut self, dir: &str, entries: Vec<Entry>) -> Vec<(String, Kind)> {
-        let has_rules = entries.iter().any(|entry| entry.name.to_str().is_some_and(Rules::is_rule_file));
+        let has_rules = entries.iter().any(|entry| entry.name.to_str().is_some_and(Rules::is_source));
         self.rules.enter(dir, has_rules);
         let mut kept = Vec::with_capacity(entries.len());
+        let mut unnamed = 0;
         for entry in entries {
             // A name that is no UTF-8 cannot be an input: no pattern can name it.
-            let Some(name) = entry.name.to_str() else { continue };
-            let path = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
+            let Some(name) = self.name(&entry.name) else {
+                unnamed += 1;
+                continue;
+            };
+            let path = if dir.is_empty() { name } else { format!("{dir}/{name}") };
             if entry.kind != Kind::Other && !self.rules.leave_out(&path, entry.kind == Kind::Dir) {
                 kept.push((path, entry.kind));
             }
+        }
+        match unnamed {
+            0 => drop(self.unnamed.remove(dir)),
+            _ => drop(self.unnamed.insert(dir.into(), unnamed)),
         }
         kept
     }
 
     fn watch(&mut self, dir: &Arc<str>, full: &Path) {
-        let watch = match self.polled.is_some() || self.full {
+        let watch = match self.polled.is_some() || self.full || self.far(dir).is_some() {
             true => None,
             false => match self.queue.add(full) {
                 Ok(watch) => Some(watch),
@@ -138,7 +173,17 @@ impl Ground {
         }
     }
 
+    /// The mount that a directory is on, when nobody here is told of what is written there.
+    fn far(&self, dir: &str) -> Option<&(String, String)> {
+        let is_in = |mount: &str| {
+            dir.strip_prefix(mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let mounts = self.mounts.iter().filter(|(place, _)| is_in(place));
+        mounts.max_by_key(|(place, _)| place.len()).filter(|(_, kind)| disk::tells_nothing(kind))
+    }
+
     fn unwatch(&mut self, dir: &str) {
+        self.unnamed.remove(dir);
         if let Some(Some(watch)) = self.watches.remove(dir) {
             self.queue.remove(watch);
             self.dirs.remove(&watch);
@@ -178,7 +223,7 @@ impl Ground {
     }
 
     pub fn is_dir(&self, dir: &str) -> bool {
-        matches!(content::look(&self.root.join(dir)), Ok(Look::Dir))
+        matches!(content::look(&self.path(dir)), Ok(Look::Dir))
     }
 
     /// The directories that are compared, in their order.
@@ -191,17 +236,34 @@ impl Ground {
         (self.dirs.len(), self.watches.len().saturating_sub(self.dirs.len()))
     }
 
+    /// How many files are not watched because their names are no UTF-8.
+    pub fn unnamed(&self) -> usize {
+        self.unnamed.values().sum()
+    }
+
     /// Why directories are compared.
     pub fn why_polled(&self) -> Option<String> {
-        let (watched, compared) = self.counts();
-        match &self.polled {
-            Some(why) => Some(why.clone()),
-            None if compared == 0 => None,
-            None => Some(format!(
-                "{compared} of the directories, since the system allows no more than the other {watched} to be watched \
-                 (fs.inotify.max_user_watches)"
-            )),
+        if let Some(why) = &self.polled {
+            return Some(why.clone());
         }
+        let (watched, compared) = self.counts();
+        let mut far: BTreeMap<&(String, String), usize> = BTreeMap::new();
+        if !self.mounts.is_empty() {
+            let dirs = self.watches.iter().filter(|(_, watch)| watch.is_none());
+            dirs.filter_map(|(dir, _)| self.far(dir)).for_each(|mount| *far.entry(mount).or_default() += 1);
+        }
+        let rest = compared - far.values().sum::<usize>();
+        let mut whys: Vec<String> = far
+            .keys()
+            .map(|(place, kind)| format!("those in {place}, since {kind} tells nothing of what others write"))
+            .collect();
+        if rest > 0 {
+            whys.push(format!(
+                "{rest} of the directories, since the system allows no more than the other {watched} to be watched \
+                 (fs.inotify.max_user_watches)"
+            ));
+        }
+        (!whys.is_empty()).then(|| whys.join("; "))
     }
 
     /// What [`Ground::stamp`] says of each of these files.
@@ -217,24 +279,11 @@ impl Ground {
 
     /// What the file system says of a file, as one number that is not 0; `None` when there is none.
     pub fn stamp(&self, file: &str) -> Option<u64> {
-        let Ok(Look::File(stamp)) = content::look(&self.root.join(file)) else { return None };
+        let Ok(Look::File(stamp)) = content::look(&self.path(file)) else { return None };
         let mut hasher = DefaultHasher::new();
         stamp.hash(&mut hasher);
         Some(hasher.finish().max(1))
     }
-}
-
-/// Where git keeps its index for this work tree.
-pub(super) fn git_dir(root: &Path) -> Option<PathBuf> {
-    let git = root.join(".git");
-    if matches!(content::look(&git), Ok(Look::Dir)) {
-        return Some(git);
-    }
-    // A work tree of its own: the file says where.
-    let text = RealSystem.read(&git, 4096).ok()?;
-    let text = String::from_utf8(text).ok()?;
-    let dir = root.join(text.strip_prefix("gitdir:")?.trim());
-    matches!(content::look(&dir), Ok(Look::Dir)).then_some(dir)
 }
 
 /// What follows a name in a table, and the name itself.

@@ -1,15 +1,16 @@
 //! What changes in a project, and when it is at rest.
 //!
 //! The kernel's events are only hints that a path may have changed ([`watcher`]); what is left out is not even watched
-//! ([`rules`]); when files are at rest is a decision of its own ([`settle`]), and what really changed is seen by looking.
+//! ([`crate::project::rules`]); when files are at rest is a decision of its own ([`settle`]), and what really changed is seen by looking.
 
 pub mod change;
 pub mod edge;
 mod ground;
 mod known;
+mod outside;
 pub mod poll;
-pub mod rules;
 pub mod settle;
+pub mod spelling;
 pub mod watcher;
 
 #[cfg(all(test, target_os = "linux"))]

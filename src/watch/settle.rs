@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::rules::above;
+use crate::project::rules::above;
 
 /// What is known of a path that was touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::change::{Cause, ChangeKind, ChangeSet};
+use super::spelling;
 use super::watcher::{Options, Watcher};
 use crate::project::contents::Contents;
 use crate::sys::events::Teller;
@@ -179,6 +180,66 @@ fn git(dir: &Path, arguments: &[&str]) {
     assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
+/// The files of a project as the watcher knows them; a plain walk finds the same.
+fn files(root: &Path) -> Vec<String> {
+    let seen = Watcher::new(root, Options::default()).unwrap().listing();
+    assert_eq!(crate::project::files::list(root, &[], &[]), seen, "{}", root.display());
+    seen.files.iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_git_ignores_is_ignored_wherever_the_project_is_in_its_repository() {
+    let dir = tempfile::tempdir().unwrap();
+    let mono = dir.path().join("mono");
+    let write = |path: &str, text: &str| {
+        let path = mono.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    for sub in ["", "pkg/", "pkg/sub/", "pkg/sub/deep/"] {
+        for name in ["a.py", "b.log", "keep.log", "c.bin", "d.mine", "out/x", "e.tmp"] {
+            write(&format!("{sub}{name}"), "1");
+        }
+    }
+    write(".gitignore", "*.log\n/pkg/sub/out/\n/out/\n");
+    write("pkg/.gitignore", "!keep.log\n/sub/deep/c.bin\n");
+    write("pkg/sub/deep/.gitignore", "*.tmp\n!b.log\n");
+    git(&mono, &["init", "-q", "-b", "main"]);
+    git(&mono, &["add", "-A"]);
+    git(&mono, &["commit", "-qm", "one"]);
+    git(&mono, &["worktree", "add", "-q", "-b", "other", "../tree"]);
+    fs::create_dir_all(mono.join(".git/info")).unwrap();
+    write(".git/info/exclude", "*.mine\n/pkg/sub/a.py\n");
+    let tree = dir.path().join("tree");
+    for path in ["b.log", "pkg/sub/b.log", "pkg/sub/f.mine", "pkg/sub/a.py", "pkg/sub/out/x"] {
+        fs::create_dir_all(tree.join(path).parent().unwrap()).unwrap();
+        fs::write(tree.join(path), "2").unwrap();
+    }
+    for top in [&mono, &tree] {
+        // What is ignored is no longer in the index, so that git says what its rules say.
+        git(top, &["rm", "-rq", "--cached", "."]);
+        for root in ["", "pkg", "pkg/sub", "pkg/sub/deep"] {
+            let root = top.join(root);
+            let arguments = ["ls-files", "-o", "--exclude-standard"];
+            let said = Command::new("git").arg("-C").arg(&root).args(arguments).output().unwrap().stdout;
+            let said = String::from_utf8(said).unwrap();
+            let mut expected: Vec<&str> = said.lines().collect();
+            expected.sort_unstable();
+            assert!(expected.len() > 3, "{said}");
+            assert_eq!(files(&root), expected, "{}", root.display());
+        }
+    }
+    // Who makes a project of a directory that is ignored means its files.
+    assert_eq!(files(&mono.join("out")), ["x"]);
+    // A repository in another has its own rules, and none of the other's.
+    git(&mono.join("pkg"), &["init", "-q", "inner"]);
+    write("pkg/inner/b.log", "1");
+    write("pkg/inner/own", "1");
+    write("pkg/inner/.git/info/exclude", "own\n");
+    let inner: Vec<String> = files(&mono).into_iter().filter(|file| file.starts_with("pkg/inner")).collect();
+    assert_eq!(inner, ["pkg/inner/b.log"]);
+}
+
 #[test]
 fn a_checkout_a_stash_and_a_rebase_are_one_set_each() {
     let mut desk = Desk::new(|dir| {
@@ -330,6 +391,83 @@ fn networks_are_compared_and_memory_is_not() {
     let desk = Desk::at(shared, Options::default(), |_| {});
     let coverage = desk.watcher.coverage();
     assert_eq!((coverage.watched, coverage.polled), (1, None));
+}
+
+#[test]
+fn lists_outside_of_the_project_are_read_again_when_they_are_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        fs::create_dir_all(dir.path().join(path).parent().unwrap()).unwrap();
+        fs::write(dir.path().join(path), text).unwrap();
+    };
+    fs::create_dir_all(dir.path().join(".git/info")).unwrap();
+    write(".gitignore", "a/\n");
+    write(".git/info/exclude", "b/\n");
+    ["a", "b", "c"].into_iter().for_each(|name| write(&format!("sub/{name}/x"), "1"));
+    let watcher = Watcher::new(&dir.path().join("sub"), Options::default()).unwrap();
+    assert_eq!(watcher.coverage().files, 1);
+    let mut desk = Desk { dir, watcher };
+    desk.write(".gitignore", "c/\n");
+    assert_eq!(desk.gather(1), ["+a/x"]);
+    desk.write("sub/a/x", "2");
+    assert_eq!(desk.gather(1), ["~a/x"], "it is watched, too");
+    desk.write(".git/info/exclude", "");
+    assert_eq!(desk.gather(1), ["+b/x"]);
+    // Where the directory was not there to be watched, a save in the project brings it to light.
+    fs::remove_dir_all(desk.dir.path().join(".git/info")).unwrap();
+    assert_eq!(desk.all(), [[""; 0]; 0]);
+    desk.write(".git/info/exclude", "a/\n");
+    desk.write("sub/a/x", "3");
+    desk.write("sub/b/x", "2");
+    assert_eq!(desk.gather(1), ["~b/x"]);
+    assert_eq!(desk.watcher.coverage().files, 1);
+}
+
+#[test]
+fn a_network_below_the_root_is_compared_and_the_rest_is_watched() {
+    let mounts = [("far", "nfs4"), ("far/near", "tmpfs"), ("disk", "ext4")];
+    let mounts = mounts.map(|(place, kind)| (place.to_owned(), kind.to_owned()));
+    let mut desk = Desk::with(Options { mounts: Some(mounts.into()), ..Options::default() }, |dir| {
+        for name in ["a", "far/b", "far/deep/c", "far/near/d", "farther/e", "disk/f"] {
+            fs::create_dir_all(dir.join(name).parent().unwrap()).unwrap();
+            fs::write(dir.join(name), "1").unwrap();
+        }
+    });
+    let coverage = desk.watcher.coverage();
+    assert_eq!((coverage.watched, coverage.compared, coverage.files), (4, 2, 6));
+    assert_eq!(coverage.polled.unwrap(), "those in far, since nfs4 tells nothing of what others write");
+    desk.write("far/deep/c", "22");
+    desk.write("far/new/g", "1");
+    assert_eq!(desk.gather(2), ["+far/new/g", "~far/deep/c"]);
+    desk.write("a", "22");
+    assert_eq!(desk.gather(1), ["~a"]);
+}
+
+#[test]
+fn a_name_that_is_no_utf_8_is_counted_or_watched() {
+    use std::os::unix::ffi::OsStrExt;
+    let latin =
+        |end: &[u8]| std::path::PathBuf::from(std::ffi::OsStr::from_bytes(&[b"gr\xfcn", end].concat()));
+    let prepare = |dir: &Path| {
+        fs::create_dir(dir.join(latin(b""))).unwrap();
+        fs::write(dir.join(latin(b".py")), "1").unwrap();
+        fs::write(dir.join(latin(b".pyc")), "1").unwrap();
+    };
+    let mut desk = Desk::new(prepare);
+    assert_eq!((desk.watcher.coverage().files, desk.watcher.coverage().unnamed), (0, 3));
+    fs::write(desk.dir.path().join(latin(b".py")), "2").unwrap();
+    assert_eq!(desk.all(), [[""; 0]; 0]);
+    let mut desk = Desk::with(Options { any_name: true, ..Options::default() }, prepare);
+    assert_eq!((desk.watcher.coverage().files, desk.watcher.coverage().unnamed), (1, 0));
+    for (name, shown) in [(latin(b".py"), "~gr\u{FFFD}n.py"), (latin(b"").join("a"), "+gr\u{FFFD}n/a")] {
+        fs::write(desk.dir.path().join(&name), "2").unwrap();
+        assert_eq!(desk.gather(1).iter().map(|path| spelling::shown(path)).collect::<Vec<_>>(), [shown]);
+    }
+    fs::write(desk.dir.path().join(latin(b".pyc")), "2").unwrap();
+    fs::write(desk.dir.path().join(latin(b".py")), "2").unwrap();
+    assert_eq!(desk.all(), [[""; 0]; 0], "the same bytes, and what a tool leaves behind");
+    fs::remove_dir_all(desk.dir.path().join(latin(b""))).unwrap();
+    assert_eq!(spelling::shown(&desk.gather(1)[0]), "-gr\u{FFFD}n/a");
 }
 
 #[test]

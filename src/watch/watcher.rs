@@ -2,20 +2,23 @@
 //! thread and no clock of its own: whoever holds it waits for its file or its moment, and asks.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Instant;
 
 use super::change::{Cause, Change, ChangeKind, ChangeSet};
-use super::ground::{Ground, git_dir, inside, lead};
+use super::ground::{Ground, inside, lead};
 use super::known::Known;
+use super::outside::Outside;
 use super::poll::Rounds;
-use super::rules::Rules;
 use super::settle::{Mark, Settle, Settled};
 use crate::base::names::Names;
 use crate::project::contents::Contents;
 use crate::project::inputs::Listing;
+use crate::project::repository;
+use crate::project::rules::Rules;
 use crate::sys::events::{Event, Happened, Queue, Teller};
 use crate::sys::{content, disk, walk, workers};
 
@@ -30,6 +33,8 @@ pub struct Coverage {
     pub compared: usize,
     /// Why that is; `None`: the kernel tells about all of them.
     pub polled: Option<String>,
+    /// Files that are not watched, since their names are no UTF-8.
+    pub unnamed: usize,
 }
 
 /// Options.
@@ -43,6 +48,11 @@ pub struct Options {
     pub poll: bool,
     /// The type of the file system, as the mount table has it, instead of the one that is found there.
     pub disk: Option<String>,
+    /// What is mounted below the root, as paths with types, instead of what is found there.
+    pub mounts: Option<Vec<(String, String)>>,
+    /// Whether files matter whose names are no UTF-8; no stage can name one. Their paths are spelled as
+    /// [`super::spelling`] says it.
+    pub any_name: bool,
     /// Who tells of changes.
     pub teller: Teller,
 }
@@ -52,6 +62,7 @@ pub struct Watcher {
     ground: Ground,
     options: Options,
     git: Option<i32>,
+    outside: Outside,
     known: Known,
     /// What [`Watcher::listing`] said last, while it is still so.
     listing: Option<Listing>,
@@ -81,17 +92,19 @@ impl Watcher {
             };
             kind.map(|kind| format!("{kind} tells nothing of what others write"))
         };
-        let (queue, polled) = match Queue::new(options.teller, root) {
+        let (mut queue, polled) = match Queue::new(options.teller, root) {
             // Where no file can be opened any more, this fails, too.
             Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
                 (Queue::silent()?, polled.or(Some(NO_QUEUE.to_owned())))
             }
             queue => (queue?, polled),
         };
+        let outside = Outside::of(root, &mut queue);
         let mut this = Self {
-            ground: Ground::new(root, queue, rules(root, &options), polled),
+            ground: Ground::new(root, queue, rules(root, &options), polled, options.any_name),
             options,
             git: None,
+            outside,
             known: Known::default(),
             listing: None,
             settle: Settle::default(),
@@ -101,9 +114,10 @@ impl Watcher {
             compared: false,
             gone: false,
         };
-        if let Some(dir) = git_dir(root) {
+        if let Some(dir) = repository::top(root).and_then(repository::git_dir) {
             this.git = this.ground.queue.add(&dir).ok();
         }
+        this.ground.mounts = this.mounts();
         let found = this.ground.enter("");
         // The watches stand; only now are the files looked at, so that nothing falls between the two.
         this.known = Known::of(&found.files, &this.ground.stamps(&found.files));
@@ -135,7 +149,17 @@ impl Watcher {
     /// How the project is watched.
     pub fn coverage(&self) -> Coverage {
         let (watched, compared) = self.ground.counts();
-        Coverage { watched, files: self.known.len(), compared, polled: self.ground.why_polled() }
+        Coverage {
+            watched,
+            files: self.known.len(),
+            compared,
+            polled: self.ground.why_polled(),
+            unnamed: self.ground.unnamed(),
+        }
+    }
+
+    fn mounts(&self) -> Vec<(String, String)> {
+        self.options.mounts.clone().unwrap_or_else(|| disk::mounts_below(&self.ground.root))
     }
 
     /// Whether the root is gone, or another directory has taken its place.
@@ -150,17 +174,17 @@ impl Watcher {
 
     /// Takes every event that is there; never waits.
     pub fn drain(&mut self, now: Instant) {
-        let mut events: Vec<(i32, Option<String>, Happened, bool)> = Vec::new();
+        let mut events: Vec<(i32, OsString, Happened, bool)> = Vec::new();
         let mut overflow = false;
         let drained = self.ground.queue.drain(|event| match event {
             Event::Overflow => overflow = true,
-            // A name that is no UTF-8 cannot be an input: no pattern can name it.
             Event::In { watch, name, what, is_dir } => {
-                events.push((watch, name.to_str().map(str::to_owned), what, is_dir));
+                events.push((watch, name.to_owned(), what, is_dir));
             }
         });
         self.rescan |= overflow || drained.is_err();
         for (watch, name, what, is_dir) in events {
+            let name = self.ground.name(&name);
             self.event(watch, name.as_deref(), what, is_dir, now);
         }
     }
@@ -203,7 +227,7 @@ impl Watcher {
     }
 
     fn rescan_if_due(&mut self, now: Instant) -> bool {
-        let rescan = std::mem::take(&mut self.rescan);
+        let rescan = std::mem::take(&mut self.rescan) || self.outside.has_changed();
         if rescan {
             self.compare(now);
         } else if self.rounds.due().is_some_and(|due| due <= now) {
@@ -214,7 +238,9 @@ impl Watcher {
 
     /// Compares the whole tree with what is known, watches included.
     fn compare(&mut self, now: Instant) {
+        self.outside = Outside::of(&self.ground.root, &mut self.ground.queue);
         self.ground.rules = rules(&self.ground.root, &self.options);
+        self.ground.mounts = self.mounts();
         self.listing = None;
         let found = self.ground.enter("");
         let dirs: BTreeSet<&str> = found.dirs.iter().map(|dir| &**dir).collect();
@@ -300,6 +326,7 @@ impl Watcher {
             }
             return;
         }
+        self.rescan |= name.is_some_and(|name| self.outside.is_one(watch, name));
         let Some(dir) = self.ground.dir(watch) else { return };
         match (what, name) {
             (Happened::Dropped, _) => self.ground.forget(watch),
@@ -328,7 +355,7 @@ impl Watcher {
             Happened::Gone => Mark::Gone,
             Happened::Created | Happened::Written if !self.ground.queue.says_when_closed() => Mark::Perhaps,
             // A link is whole when it is there, and so is another name of a file that is not new.
-            Happened::Created if walk::is_new_and_open(&self.ground.root.join(path)) => Mark::Begun,
+            Happened::Created if walk::is_new_and_open(&self.ground.path(path)) => Mark::Begun,
             _ => Mark::Whole,
         }
     }
@@ -400,9 +427,8 @@ impl Watcher {
         let is_modified = |change: &&Change| change.kind == ChangeKind::Modified;
         let modified: Vec<&str> =
             changes.iter().filter(is_modified).map(|change| change.path.as_str()).collect();
-        let read = |path: &&str| {
-            content::digest(&self.ground.root.join(path)).ok().map(|(_, digest)| digest.number())
-        };
+        let read =
+            |path: &&str| content::digest(&self.ground.path(path)).ok().map(|(_, digest)| digest.number());
         // Threads cost more than reading a few files does.
         let jobs = if modified.len() < FEW { 1 } else { workers::cores() };
         let found = workers::each(&modified, jobs, |path| Some(read(path)));

@@ -27,6 +27,12 @@ impl Disk {
         &self.0
     }
 
+    /// Mounts it again as `ro` or `rw`.
+    pub fn remount(&self, how: &str) {
+        let option = format!("remount,{how}");
+        assert!(mount().args(["-o", &option]).arg(&self.0).status().unwrap().success());
+    }
+
     /// Fills the disk but for `left` bytes, rounded up to a page.
     pub fn fill(&self, left: usize) {
         let filler = self.0.join("filler");

@@ -82,6 +82,17 @@ fn what_is_understood_beyond_the_text_stands_in_comments() {
 }
 
 #[test]
+fn a_place_that_nobody_knows_is_a_problem() {
+    let world = World::new();
+    world.write(
+        "demo/devboot.toml",
+        "[stage.a]\nrun = 'x'\non = 'mars'\n[stage.b]\nrun = 'y'\non = 'local'\n",
+    );
+    let said = "devboot.toml:3:6: no place is called 'mars'; known: local";
+    let _ = world.devboot(["project", "check", "demo"]).exits(1).says(said).says("1 problem");
+}
+
+#[test]
 fn odd_places_are_said() {
     let world = World::new();
     world.devboot(["project", "show", "nowhere"]).exits(64).says("cannot use");

@@ -90,7 +90,7 @@ pub fn open(context: &Context) -> Result<Option<Store>, Fault> {
     if crate::sys::system::ReadSystem::meta(&context.system, &path).ok().flatten().is_none() {
         return Ok(None);
     }
-    let (store, said) = Store::open(&context.system, &path)?;
+    let (store, said) = Store::open_to_read(&context.system, &path)?;
     said.iter().for_each(|said| context.printer.warn(said));
     Ok(Some(store))
 }

@@ -9,6 +9,7 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::text::{nearest, printable};
 use crate::cli::command::history;
+use crate::cli::command::run::json_line;
 use crate::cli::context::Context;
 use crate::cli::link::Link;
 use crate::cli::{project_dir, run_view, view};
@@ -53,14 +54,26 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let Some(store) = history::open(context)? else { return Err(nothing("nothing has run yet")) };
     let logs = Logs::new(&Places::of(&context.dirs, &root).logs);
     let runs = store.runs(&Filter { root: Some(root.clone()), ..Filter::default() })?;
-    let wanted = |run: &&Run| args.run.is_none_or(|number| run.run == RunId(number));
-    let mut known = Vec::new();
+    let wanted = |run: &&Run| args.run.is_none_or(|number| run.run <= RunId(number));
+    let (mut name, mut known) = (args.stage.clone(), Vec::new());
+    // The run in which nothing had to be done, as long as what it says is looked for in those before.
+    let mut replayed = None;
     for run in runs.iter().filter(wanted) {
+        if replayed.is_none() && args.run.is_some_and(|number| run.run != RunId(number)) {
+            break;
+        }
         let stages = store.stages(&root, run.run)?;
-        if let Some(stage) = pick(&stages, args.stage.as_deref())
-            && let Some(text) = logs.read(run.run, &stage)
-        {
-            return print(context, run.run, &stage, &text);
+        if let Some(stage) = pick(&stages, name.as_deref()) {
+            if let Some(text) = logs.read(run.run, &stage.stage) {
+                let later = replayed.filter(|_| args.run.is_some());
+                return print(context, (run.run, stage), later, &text);
+            }
+            if is_replayed(stage) {
+                replayed.get_or_insert(run.run);
+                name = Some(stage.stage.0.clone());
+            } else if args.run.is_some() {
+                break;
+            }
         }
         known.extend(stages.into_iter().map(|stage| stage.stage.0));
     }
@@ -75,26 +88,44 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     }
 }
 
-/// The stage whose log is wanted: the named one, or the first that failed, or the last that ran.
-fn pick(stages: &[Stage], name: Option<&str>) -> Option<StageId> {
-    let ran = |stage: &&Stage| {
-        stage.end.as_ref().is_none_or(|end| !end.replayed && end.verdict != Verdict::Skipped)
-    };
+/// The stage whose log is wanted: the named one, or the first that failed, or the last that ran, or the last of those for
+/// which nothing had to be done.
+fn pick<'a>(stages: &'a [Stage], name: Option<&str>) -> Option<&'a Stage> {
+    let said = |stage: &&Stage| stage.end.as_ref().is_none_or(|end| end.verdict != Verdict::Skipped);
+    let ran = |stage: &&Stage| said(stage) && !is_replayed(stage);
     let failed =
-        |stage: &&Stage| stage.end.as_ref().is_some_and(|end| !end.verdict.is_success() && ran(stage));
+        |stage: &&Stage| said(stage) && stage.end.as_ref().is_some_and(|end| !end.verdict.is_success());
     match name {
-        Some(name) => stages.iter().filter(ran).find(|stage| stage.stage.0 == name),
-        None => stages.iter().find(failed).or_else(|| stages.iter().rfind(ran)),
+        Some(name) => stages.iter().filter(said).find(|stage| stage.stage.0 == name),
+        None => {
+            let last = || stages.iter().rfind(ran).or_else(|| stages.iter().rfind(said));
+            stages.iter().find(failed).or_else(last)
+        }
     }
-    .map(|stage| stage.stage.clone())
 }
 
-fn print(context: &Context, run: RunId, stage: &StageId, text: &str) -> Result<Exit, Fault> {
+fn is_replayed(stage: &Stage) -> bool {
+    stage.end.as_ref().is_some_and(|end| end.replayed)
+}
+
+/// The log of a stage of a run; `later` is the run that was asked for, when nothing had to be done in it.
+fn print(
+    context: &Context,
+    (run, stage): (RunId, &Stage),
+    later: Option<RunId>,
+    text: &str,
+) -> Result<Exit, Fault> {
     if context.global.json {
-        context.printer.json(&json!({ "schema": view::SCHEMA, "run": run, "stage": stage, "text": text }))?;
+        context.printer.json(&json!({
+            "schema": view::SCHEMA, "run": run, "stage": stage.stage, "text": text,
+            "replayed": is_replayed(stage), "why": stage.why, "replayed_in": later,
+        }))?;
         return Ok(Exit::Done);
     }
-    context.printer.say(&format!("{} in run {}:", printable(&stage.0), run.0));
+    let why = stage.why.as_deref().filter(|_| is_replayed(stage));
+    let why = why.map_or_else(String::new, |why| format!(" ({})", printable(why)));
+    let later = later.map_or_else(String::new, |later| format!(", which holds in run {}", later.0));
+    context.printer.say(&format!("{} in run {}{why}{later}:", printable(&stage.stage.0), run.0));
     let colours = context.printer.out_colours();
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
@@ -125,12 +156,17 @@ fn follow(context: &Context, args: &Args, root: &Path) -> Result<Exit, Fault> {
                 () = signal::wait() => return Ok(Exit::Interrupted),
             };
             match event {
-                ProjectEvent::Run(RunEvent::Output { run, stage, .. })
+                ProjectEvent::Run(RunEvent::Output { run, stage, stream, text })
                     if args
                         .stage
                         .as_ref()
                         .is_none_or(|wanted| stage.0 == *wanted || stage.group() == wanted) =>
                 {
+                    if context.global.json {
+                        let line = json_line(&RunEvent::Output { run, stage, stream, text });
+                        context.printer.data(&format!("{line}\n"))?;
+                        continue;
+                    }
                     tail.more(context, run, stage)?;
                 }
                 ProjectEvent::Ended(why) => {
@@ -196,10 +232,12 @@ mod tests {
             stage("docs", Verdict::Passed, false),
             stage("smoke", Verdict::Skipped, false),
         ];
-        let name = |stages: &[Stage], wanted| pick(stages, wanted).map(|id| id.0);
+        let name = |stages: &[Stage], wanted| pick(stages, wanted).map(|stage| stage.stage.0.clone());
         assert_eq!(name(&stages, None).as_deref(), Some("test"));
         assert_eq!(name(&stages[2..], None).as_deref(), Some("docs"));
-        assert_eq!(name(&stages, Some("lint")), None, "it was replayed: its log is in the run before");
+        assert_eq!(name(&stages, Some("lint")).as_deref(), Some("lint"));
+        assert_eq!(name(&stages[..1], None).as_deref(), Some("lint"), "nothing else had to be done");
+        assert_eq!(name(&stages, Some("smoke")), None, "it wrote nothing");
         assert_eq!(name(&[], None), None);
     }
 }

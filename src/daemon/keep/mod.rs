@@ -33,6 +33,7 @@ use crate::sys::heap;
 use crate::sys::real::RealSystem;
 use crate::watch::change::{Cause, Change, ChangeKind, ChangeSet};
 use crate::watch::edge::Edge;
+use crate::watch::watcher::Coverage;
 
 /// How long what runs has to end once the project is kept no longer; less than the service itself has.
 const ENDING: Duration = Duration::from_secs(8);
@@ -163,8 +164,11 @@ impl Keep {
         said.extend(problem.iter().flat_map(words::lines));
         // To find and to sort the files has needed more than they do now.
         heap::give_back();
-        let polled = edge.watcher.coverage().polled;
+        let Coverage { polled, unnamed, .. } = edge.watcher.coverage();
         said.extend(polled.map(|why| format!("files are compared from time to time: {why}")));
+        if unnamed > 0 {
+            said.push(format!("names that are no UTF-8 are not watched: {}", counted(unnamed, "file")));
+        }
         Ok(Self {
             caller: begin.env.clone(),
             attached: begin.attached,
@@ -255,6 +259,9 @@ impl Keep {
         let mut note = format!("watching {}", counted(coverage.files, "file"));
         if let Some(why) = coverage.polled {
             note.push_str(&format!(" by comparing them ({why})"));
+        }
+        if coverage.unnamed > 0 {
+            note.push_str(&format!(", and not {}, whose names are no UTF-8", coverage.unnamed));
         }
         if let Some((run, verdict)) = self.last {
             let word = if verdict.is_success() { "green" } else { "red" };

@@ -62,7 +62,8 @@ fn logs_are_what_a_stage_wrote() {
     demo.write("a.txt", "second\n");
     demo.run(&["one"]).exits(0);
     demo.run(&["one"]).exits(0).says("unchanged");
-    let last = demo.logs(&["one"]).exits(0).says("one in run 2:");
+    let last =
+        demo.logs(&["one"]).exits(0).says("one in run 3 (nothing to do: it ran at the same bytes in run 2):");
     assert!(last.stdout.contains("second"), "{}", last.stdout);
     assert!(demo.logs(&["one", "--run", "1"]).exits(0).stdout.contains("first"));
     let value = json(&demo.logs(&["two", "--json"]).exits(0).stdout);
@@ -73,6 +74,56 @@ fn logs_are_what_a_stage_wrote() {
     assert_eq!(value["text"], "out of two\n");
     demo.logs(&["tow"]).exits(64).says("there is no log of a stage 'tow'").says("did you mean 'two'?");
     demo.logs(&["one", "--run", "77"]).exits(64);
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_make_an_earlier_run_the_last() {
+    let demo = demo();
+    demo.run(&["one"]).exits(0);
+    let opened = rusqlite::Connection::open(demo.world.path(".local/state/devboot/history.db")).unwrap();
+    opened.execute("UPDATE run SET started = started + 3600", []).unwrap();
+    drop(opened);
+    demo.write("a.txt", "second\n");
+    demo.run(&["one"]).exits(0);
+    let numbers: Vec<u64> = demo.runs().iter().filter_map(|run| run["run"].as_u64()).collect();
+    assert_eq!(numbers, [2, 1]);
+    assert!(demo.logs(&["one"]).exits(0).says("one in run 2:").stdout.contains("second"));
+    let why = demo.why(&["one"]).exits(0).stdout;
+    assert!(why.contains("passed in run 2"), "{why}");
+}
+
+#[test]
+fn the_log_of_a_stage_for_which_nothing_had_to_be_done_is_what_it_wrote_at_these_bytes() {
+    let demo = demo();
+    for text in ["first\n", "second\n", "first\n"] {
+        demo.write("a.txt", text);
+        demo.run(&["one"]).exits(0);
+    }
+    for args in [&[][..], &["one"], &["--run", "3"]] {
+        let shown =
+            demo.logs(args).exits(0).says("one in run 3 (nothing to do: it ran at the same bytes in run 1):");
+        assert!(
+            shown.stdout.contains("first") && !shown.stdout.contains("second"),
+            "{args:?}: {}",
+            shown.stdout
+        );
+    }
+    assert!(demo.logs(&["--run", "2"]).exits(0).says("one in run 2:").stdout.contains("second"));
+    let value = json(&demo.logs(&["--json"]).exits(0).stdout);
+    assert_eq!((value["run"].as_u64(), &value["replayed"]), (Some(3), &true.into()));
+    // Where it is known without a look at the store it writes no log.
+    demo.write("b.txt", "1\n");
+    demo.write("devboot.toml", &format!("{ONE}inputs = ['b.txt']\n"));
+    demo.run(&[]).exits(2);
+    let mut live = demo.watch(&[]);
+    live.until("RED in two");
+    demo.logs(&["one", "--run", "5"])
+        .exits(0)
+        .says("one in run 4")
+        .says(", which holds in run 5:")
+        .says("first");
+    let value = json(&demo.logs(&["one", "--run", "5", "--json"]).exits(0).stdout);
+    assert_eq!((value["run"].as_u64(), value["replayed_in"].as_u64()), (Some(4), Some(5)));
 }
 
 #[test]
@@ -123,6 +174,63 @@ fn a_full_disk_takes_the_memory_and_not_the_verdict() {
     run(&["one"]).exits(0);
     let numbers: Vec<u64> = demo.runs().iter().filter_map(|run| run["run"].as_u64()).collect();
     assert!(numbers.len() >= 2, "what was remembered before is still there: {numbers:?}");
+}
+
+/// A demo whose state is on a disk of its own.
+fn on(disk: &Disk) -> Demo {
+    let demo = demo();
+    let state = demo.world.path(".local/state");
+    fs::create_dir_all(state.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(disk.path(), &state).unwrap();
+    demo
+}
+
+#[test]
+fn what_a_full_or_read_only_disk_holds_can_be_read() {
+    let world = World::new();
+    let disk = Disk::new(&world, 4096);
+    let demo = on(&disk);
+    demo.run(&["one"]).exits(0);
+    demo.run(&[]).exits(2);
+    let file = |end: &str| disk.path().join(format!("devboot/history.db{end}"));
+    let readable = |when: &str| {
+        let numbers: Vec<u64> = demo.runs().iter().filter_map(|run| run["run"].as_u64()).collect();
+        assert_eq!(numbers, [2, 1], "{when}");
+        demo.logs(&["one", "--run", "1"]).exits(0).says("out of one");
+        assert!(demo.why(&["two"]).exits(0).stdout.contains("failed in run 2"), "{when}");
+    };
+    disk.fill(0);
+    readable("a full disk");
+    disk.remount("ro");
+    readable("a disk that is full and read-only");
+    disk.remount("rw");
+    // What a service that was killed leaves: a log that is not in the file yet, and is all that says of the second run.
+    disk.fill(2 << 20);
+    let opened = rusqlite::Connection::open(file("")).unwrap();
+    opened.execute_batch("PRAGMA wal_autocheckpoint = 0; UPDATE run SET changes = 7").unwrap();
+    let left = ["", "-wal"].map(|end| (end, fs::read(file(end)).unwrap()));
+    drop(opened);
+    left.iter().for_each(|(end, bytes)| fs::write(file(end), bytes).unwrap());
+    disk.fill(0);
+    readable("a full disk and the log of a killed service");
+    assert_eq!(demo.runs()[0]["changes"], 7);
+    assert_eq!(fs::read(file("-wal")).unwrap(), left[1].1, "nothing is written");
+}
+
+#[test]
+fn a_run_that_the_history_has_no_room_for_says_so() {
+    let world = World::new();
+    let disk = Disk::new(&world, 4096);
+    let demo = on(&disk);
+    let fill = format!("cat /dev/zero >'{}' 2>/dev/null; echo full", disk.path().join("filler").display());
+    demo.write("devboot.toml", &format!("[stage.fill]\nrun = \"{fill}\"\n"));
+    let said = "not all of it is remembered: cannot use the history";
+    demo.run(&["fill"]).exits(0).says(said).says("GREEN");
+    disk.fill(2 << 20);
+    let told = demo.run(&["fill", "--force", "--json"]).exits(0).stdout;
+    let last = json(told.lines().last().unwrap());
+    assert_eq!(last["event"], "run-finished");
+    assert!(last["note"].as_str().is_some_and(|note| note.starts_with(said)), "{last}");
 }
 
 #[test]

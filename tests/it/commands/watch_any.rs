@@ -63,6 +63,62 @@ fn it_runs_at_the_start_and_after_each_save_of_other_bytes() {
 }
 
 #[test]
+fn a_file_whose_name_is_no_utf_8_counts_and_the_users_own_list_is_read_again() {
+    use std::os::unix::ffi::OsStrExt;
+    let demo = demo();
+    demo.world.write(".config/git/ignore", "b.txt\n");
+    let mut live = watch(&demo, &[], READS);
+    live.until("done, ");
+    demo.write("b.txt", "ignored\n");
+    fs::write(demo.path("").join(std::ffi::OsStr::from_bytes(b"gr\xfcn.txt")), "1").unwrap();
+    assert_eq!(live.until("changed: "), "changed: gr\u{FFFD}n.txt");
+    live.until("done, ");
+    demo.world.write(".config/git/ignore", "");
+    assert_eq!(live.until("changed: "), "changed: b.txt");
+    live.until("done, ");
+}
+
+#[test]
+fn as_json_each_run_is_the_events_of_one_stage() {
+    let demo = demo();
+    let script = "cat a.txt; echo red >&2; grep -q one a.txt";
+    let mut live = watch(&demo, &["--json"], script);
+    let mut event = |wanted: &str| -> serde_json::Value {
+        let line = live.until(&format!("\"event\":\"{wanted}\""));
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["schema"], 1);
+        value
+    };
+    let began = event("run-started");
+    assert_eq!(
+        (&began["run"], &began["trigger"], &began["stages"][0]),
+        (&1.into(), &"start".into(), &"command".into())
+    );
+    let mut written = [event("output"), event("output")]
+        .map(|output| (output["stream"].to_string(), output["text"].to_string()));
+    written.sort();
+    assert_eq!(
+        written,
+        [("err", "red\\n"), ("out", "one\\n")].map(|(s, t)| (format!("\"{s}\""), format!("\"{t}\"")))
+    );
+    assert_eq!(event("stage-finished")["end"]["verdict"], "passed");
+    assert_eq!(event("run-finished")["verdict"], "passed");
+    demo.write("a.txt", "two\n");
+    let began = event("run-started");
+    assert_eq!(
+        (&began["run"], &began["trigger"], &began["changed"][0]),
+        (&2.into(), &"change".into(), &"a.txt".into())
+    );
+    let end = event("stage-finished");
+    assert_eq!((&end["end"]["verdict"], &end["end"]["exit"]), (&"failed".into(), &1.into()));
+    event("run-finished");
+    live.signal("INT");
+    for line in live.ends().exits(130).stdout.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+}
+
+#[test]
 fn postponed_it_waits_for_the_first_save() {
     let demo = demo();
     let mut live = watch(&demo, &["--postpone"], READS);

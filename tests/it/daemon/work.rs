@@ -283,15 +283,23 @@ fn logs_are_followed_across_runs() {
     command.args(["logs", "-f", "-C", "ml"]).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
-    until("follower", || {
-        served.devboot(["daemon", "status", "--json"]).stdout.contains("\"subscribers\": 1")
+    let mut other = command.arg("--json").spawn().unwrap();
+    let mut events = std::io::BufReader::new(other.stdout.take().unwrap()).lines();
+    until("followers", || {
+        served.devboot(["daemon", "status", "--json"]).stdout.contains("\"subscribers\": 2")
     });
     for rows in ["1\n", "1\n2\n3\n4\n"] {
         served.rows(rows);
-        assert_eq!(lines.next().unwrap().unwrap().trim(), rows.lines().count().to_string());
+        let count = rows.lines().count().to_string();
+        assert_eq!(lines.next().unwrap().unwrap().trim(), count);
+        let event: serde_json::Value = serde_json::from_str(&events.next().unwrap().unwrap()).unwrap();
+        assert_eq!((&event["event"], &event["schema"]), (&"output".into(), &1.into()));
+        assert_eq!(event["text"].as_str().map(str::trim), Some(&*count));
     }
-    kill(child.id(), "-INT");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    for child in [&mut child, &mut other] {
+        kill(child.id(), "-INT");
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+    }
     let _ = served.devboot(["project", "remove", "ml"]).exits(0);
     let _ = served.devboot(["logs", "-f", "-C", "ml"]).exits(1).says("does not keep");
 }

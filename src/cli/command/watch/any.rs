@@ -5,21 +5,21 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::told::{About, Told};
 use super::{Args, unwatchable};
 use crate::base::error::Fault;
 use crate::base::exit::Exit;
 use crate::base::text::printable;
-use crate::base::time::span;
 use crate::cli::context::Context;
-use crate::cli::run_view;
 use crate::project::contents::Contents;
-use crate::sys::child::Child;
+use crate::sys::child::{Child, Lines};
+use crate::sys::offspring::DRAIN;
 use crate::sys::process::{CommandSpec, Ending};
 use crate::sys::real::real_path;
 use crate::sys::{env, signal};
-use crate::ui::Style;
 use crate::watch::change::ChangeSet;
 use crate::watch::edge::Edge;
+use crate::watch::spelling::shown;
 use crate::watch::watcher::{Options, Watcher};
 
 /// The time between the polite signal and the final one, as long as a server may want to close its connections.
@@ -35,27 +35,32 @@ pub(super) async fn watch(context: &Context, args: &Args) -> Result<Exit, Fault>
         None => env::current_dir().map_err(|error| unwatchable(Path::new("."), &error))?,
     };
     let root = real_path(&dir).map_err(|error| unwatchable(&dir, &error))?;
-    let options = Options { ignore: args.ignore.clone(), poll: args.poll, ..Options::default() };
+    let options =
+        Options { ignore: args.ignore.clone(), poll: args.poll, any_name: true, ..Options::default() };
     let watcher = Watcher::new(&root, options).map_err(|error| unwatchable(&root, &error))?;
     let mut edge = Edge::new(watcher).map_err(|error| unwatchable(&root, &error))?;
+    let told = Told::new(context);
     if let Some(why) = edge.watcher.coverage().polled {
-        context.printer.say(&format!("files are compared from time to time: {why}"));
+        told.say(&format!("files are compared from time to time: {why}"));
     }
     let mut ahead = read_ahead(&mut edge, &root);
     let spec = CommandSpec::new(&args.command[0]).args(&args.command[1..]);
-    let mut desk = Desk { context, spec, running: None, queued: !(args.once || args.postpone) };
+    let queued = (!(args.once || args.postpone)).then(About::default);
+    let mut desk = Desk { told, spec, running: None, queued };
     loop {
-        if desk.queued && desk.running.is_none() {
-            desk.queued = false;
-            desk.start()?;
+        if desk.running.is_none()
+            && let Some(about) = desk.queued.take()
+        {
+            desk.start(about)?;
         }
         tokio::select! {
             () = signal::wait() => {
                 desk.stop().await;
                 return Ok(Exit::Interrupted);
             }
-            ending = desk.ended() => {
-                let code = desk.report(ending);
+            happened = desk.next() => {
+                let Some(ending) = happened else { continue };
+                let code = desk.report(ending).await;
                 if args.once {
                     return Ok(code);
                 }
@@ -66,9 +71,10 @@ pub(super) async fn watch(context: &Context, args: &Args) -> Result<Exit, Fault>
             }
             set = edge.next() => {
                 let set = set.map_err(|error| unwatchable(&root, &error))?;
-                if let Some(line) = relevant(&set, &args.extensions) {
-                    context.printer.say(&context.printer.paint(Style::Faint, &line));
-                    desk.queued = true;
+                let changed = relevant(&set, &args.extensions);
+                if !changed.is_empty() {
+                    desk.told.changed(&changed);
+                    desk.queue(changed, &set);
                     if args.restart {
                         desk.stop().await;
                     }
@@ -105,62 +111,109 @@ async fn read(ahead: &mut Option<oneshot::Receiver<Contents>>) -> Option<Content
     }
 }
 
-/// The line that says what changed; `None` when nothing of it is asked for.
-fn relevant(set: &ChangeSet, extensions: &[String]) -> Option<String> {
-    let wanted = |path: &str| {
+/// What changed of that which is asked for.
+fn relevant(set: &ChangeSet, extensions: &[String]) -> Vec<String> {
+    let wanted = |path: &String| {
         extensions.is_empty()
             || extensions.iter().any(|end| {
                 let end = end.trim_start_matches('.');
                 path.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'))
             })
     };
-    let paths: Vec<String> =
-        set.changes.iter().map(|change| change.path.clone()).filter(|path| wanted(path)).collect();
-    (!paths.is_empty()).then(|| format!("changed: {}", run_view::changed(&paths, paths.len() as u64)))
+    set.changes.iter().map(|change| shown(&change.path)).filter(wanted).collect()
 }
 
 struct Desk<'a> {
-    context: &'a Context,
+    told: Told<'a>,
     spec: CommandSpec,
-    running: Option<(Child, Instant)>,
-    queued: bool,
+    running: Option<Running>,
+    /// What the next run is about.
+    queued: Option<About>,
+}
+
+struct Running {
+    child: Child,
+    since: Instant,
+    /// What it writes, where that is told and not written on our terminal.
+    lines: Option<Lines>,
 }
 
 impl Desk<'_> {
-    fn start(&mut self) -> Result<(), Fault> {
-        let child = Child::start(&self.spec).map_err(|error| {
+    fn queue(&mut self, changed: Vec<String>, set: &ChangeSet) {
+        let about = self.queued.get_or_insert_default();
+        about.changed.extend(changed);
+        about.changed.sort();
+        about.changed.dedup();
+        about.generation = set.generation;
+        about.waited = about.waited.max(set.waited);
+    }
+
+    fn start(&mut self, about: About) -> Result<(), Fault> {
+        let started = match self.told.is_json() {
+            true => Child::start_heard(&self.spec).map(|(child, lines)| (child, Some(lines))),
+            false => Child::start(&self.spec).map(|child| (child, None)),
+        };
+        let (child, lines) = started.map_err(|error| {
             let program = printable(&self.spec.program.to_string_lossy());
             Fault::new(crate::base::error::ErrorKind::Usage, format!("cannot start {program}")).cause(error)
         })?;
-        self.running = Some((child, Instant::now()));
+        self.told.began(about);
+        self.running = Some(Running { child, since: Instant::now(), lines });
         Ok(())
     }
 
-    async fn ended(&mut self) -> Ending {
-        match &mut self.running {
-            Some((child, _)) => child.ended().await,
-            None => std::future::pending().await,
+    /// How the run ended; `None`: it wrote something, which is told.
+    async fn next(&mut self) -> Option<Ending> {
+        let Some(running) = &mut self.running else { return std::future::pending().await };
+        tokio::select! {
+            biased;
+            Some((is_error, bytes)) = line(&mut running.lines) => {
+                self.told.wrote(is_error, &bytes);
+                None
+            }
+            ending = running.child.ended() => Some(ending),
         }
     }
 
     async fn stop(&mut self) {
-        if let Some((mut child, _)) = self.running.take() {
-            child.end(GRACE).await;
+        if let Some(running) = &mut self.running {
+            let ending = running.child.end(GRACE).await;
+            self.rest().await;
+            let took = self.running.take().map_or(Duration::ZERO, |running| running.since.elapsed());
+            if self.told.is_json() {
+                self.told.ended(ending, took, true);
+            }
         }
     }
 
-    fn report(&mut self, ending: Ending) -> Exit {
-        let took = self.running.take().map_or(Duration::ZERO, |(_, since)| since.elapsed());
-        let (style, word, exit) = match ending {
-            Ending::Exited(0) => (Style::Good, "done".to_owned(), Exit::Done),
-            Ending::Exited(code) => (Style::Bad, format!("exit {code}"), Exit::Failed),
-            Ending::Signalled(number) => (Style::Bad, format!("ended by signal {number}"), Exit::Failed),
-            Ending::TimedOut | Ending::Interrupted => {
-                (Style::Warn, "interrupted".to_owned(), Exit::Interrupted)
+    /// What the run wrote last; who has its output in hand may live on.
+    async fn rest(&mut self) {
+        let Some(lines) = self.running.as_mut().and_then(|running| running.lines.as_mut()) else { return };
+        let told = &self.told;
+        let all = async {
+            while let Some((is_error, bytes)) = lines.recv().await {
+                told.wrote(is_error, &bytes);
             }
         };
-        let printer = &self.context.printer;
-        printer.say(&format!("{}, {}", printer.paint(style, &word), span(took)));
-        exit
+        let _ = tokio::time::timeout(DRAIN, all).await;
+    }
+
+    async fn report(&mut self, ending: Ending) -> Exit {
+        self.rest().await;
+        let took = self.running.take().map_or(Duration::ZERO, |running| running.since.elapsed());
+        self.told.ended(ending, took, false);
+        match ending {
+            Ending::Exited(0) => Exit::Done,
+            Ending::Exited(_) | Ending::Signalled(_) => Exit::Failed,
+            Ending::TimedOut | Ending::Interrupted => Exit::Interrupted,
+        }
+    }
+}
+
+/// The next line that is told; for ever when none is.
+async fn line(lines: &mut Option<Lines>) -> Option<(bool, Vec<u8>)> {
+    match lines {
+        Some(lines) => lines.recv().await,
+        None => std::future::pending().await,
     }
 }

@@ -2,6 +2,7 @@
 
 mod any;
 mod project;
+mod told;
 
 use std::path::PathBuf;
 

@@ -1,13 +1,15 @@
-//! Which paths of a project matter: what git ignores (nested files, `.git/info/exclude`, the user's own list), `.ignore`, what
-//! the project ignores, and what editors and tools leave behind. Asked for single paths, so that an event needs no walk.
+//! Which paths of a project matter: what git ignores (nested files, those above the project in its repository, `info/exclude`,
+//! the user's own list), `.ignore`, what the project ignores, and what editors and tools leave behind. Asked for single
+//! paths, so that an event needs no walk.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use ignore::gitignore::{Gitignore, GitignoreBuilder, gitconfig_excludes_path};
 
-use crate::project::droppings::{self, CACHE_TAG, is_cache};
+use super::droppings::{self, CACHE_TAG, is_cache};
+use super::repository;
 use crate::sys::real::RealSystem;
 use crate::sys::system::{FileKind, ReadSystem};
 
@@ -20,8 +22,10 @@ pub struct Rules {
     root: PathBuf,
     droppings: Gitignore,
     own: Gitignore,
-    /// `.git/info/exclude` and the user's own list.
-    outer: [Gitignore; 2],
+    /// What holds in the root from above it, the nearest first.
+    above: Arc<[Arc<List>]>,
+    /// The user's own list.
+    user: Gitignore,
     /// What holds in directories, read when they are entered or first asked for.
     dirs: HashMap<Box<str>, Here>,
     /// Paths that matter though a rule ignores them: stages name them.
@@ -40,9 +44,31 @@ struct Here {
 /// The rules that one directory's files make.
 #[derive(Debug)]
 struct List {
-    /// How many bytes of a path lead to the directory.
-    lead: usize,
+    from: From,
     rules: Gitignore,
+}
+
+/// Where the paths are seen from that a list is asked for.
+#[derive(Debug)]
+enum From {
+    /// From a directory to which so many bytes of a path lead.
+    Inside(usize),
+    /// From a directory above this root.
+    Above(PathBuf),
+}
+
+impl List {
+    fn says(&self, path: &str, is_dir: bool) -> Option<bool> {
+        said(match &self.from {
+            From::Inside(lead) => self.rules.matched(&path[*lead..], is_dir),
+            From::Above(root) => self.rules.matched(root.join(path), is_dir),
+        })
+    }
+}
+
+/// Whether a path is ignored; `None` when nothing is said of it.
+fn said<T>(found: ignore::Match<T>) -> Option<bool> {
+    if found.is_none() { None } else { Some(found.is_ignore()) }
 }
 
 fn list(root: &Path, patterns: impl IntoIterator<Item = impl AsRef<str>>) -> Gitignore {
@@ -57,15 +83,27 @@ fn list(root: &Path, patterns: impl IntoIterator<Item = impl AsRef<str>>) -> Git
 impl Rules {
     /// The rules of the project at `root`, which ignores `ignore` besides and names `places`.
     pub fn new(root: &Path, ignore: &[String], places: &[(&str, bool)]) -> Self {
-        let exclude = list(root, read(&root.join(".git/info/exclude")).lines());
+        let user = gitconfig_excludes_path().map_or_else(String::new, |path| read(&path));
         Self {
             root: root.to_owned(),
             droppings: droppings::rules(root),
             own: list(root, ignore),
-            outer: [exclude, GitignoreBuilder::new(root).build_global().0],
+            above: above_root(root),
+            user: list(root, user.lines()),
             dirs: HashMap::new(),
             places: places.iter().map(|(place, _)| (*place).to_owned()).collect(),
         }
+    }
+
+    /// The lists outside of the project at `root` that its rules are read from, there or not.
+    pub fn outside(root: &Path) -> Vec<PathBuf> {
+        let mut found: Vec<PathBuf> = gitconfig_excludes_path().into_iter().collect();
+        if let Some(top) = repository::top(root) {
+            found.extend(repository::git_dir(top).map(|dir| repository::exclude(&dir)));
+            let above = root.ancestors().skip(1).take_while(|dir| dir.starts_with(top));
+            found.extend(above.flat_map(|dir| RULE_FILES[..2].iter().map(|name| dir.join(name))));
+        }
+        found
     }
 
     /// Whether a path (relative to the root) is left out. The directories above it are not.
@@ -82,7 +120,7 @@ impl Rules {
         here.ignored || self.matched(&here.lists, path, is_dir)
     }
 
-    /// A directory is looked at, and its rules as they are now; `has_rules` says whether it has files of them.
+    /// A directory is looked at, and its rules as they are now; `has_rules` says whether it has a [`Rules::is_source`].
     pub fn enter(&mut self, dir: &str, has_rules: bool) {
         let here = self.found(dir, has_rules);
         self.dirs.insert(dir.into(), here);
@@ -94,9 +132,9 @@ impl Rules {
     }
 
     fn matched(&self, lists: &[Arc<List>], path: &str, is_dir: bool) -> bool {
-        let near = lists.iter().map(|list| list.rules.matched(&path[list.lead..], is_dir));
-        let outer = self.outer.iter().map(|rules| rules.matched(path, is_dir));
-        near.chain(outer).find(|found| !found.is_none()).is_some_and(|found| found.is_ignore())
+        let near = lists.iter().map(|list| list.says(path, is_dir));
+        let user = std::iter::once_with(|| said(self.user.matched(path, is_dir)));
+        near.chain(user).flatten().next().unwrap_or(false)
     }
 
     fn here(&mut self, dir: &str) -> Here {
@@ -109,22 +147,27 @@ impl Rules {
     }
 
     fn found(&mut self, dir: &str, has_rules: bool) -> Here {
+        let full = self.root.join(dir);
         let (ignored, lists) = match dir {
-            "" => (false, Arc::default()),
+            "" => (false, Arc::clone(&self.above)),
             _ => (self.is_ignored(dir, true), self.here(above(dir)).lists),
         };
-        let full = self.root.join(dir);
-        let texts: Vec<String> = match has_rules {
-            true => RULE_FILES[..2].iter().map(|name| read(&full.join(name))).collect(),
-            false => Vec::new(),
-        };
-        let ignored = ignored || has_rules && !dir.is_empty() && is_cache(&RealSystem, &full);
-        if texts.iter().all(String::is_empty) {
+        if !has_rules {
             return Here { ignored, lists };
         }
-        let lead = if dir.is_empty() { 0 } else { dir.len() + 1 };
-        let own = List { lead, rules: list(&full, texts.iter().flat_map(|text| text.lines())) };
-        Here { ignored, lists: [Arc::new(own)].into_iter().chain(lists.iter().cloned()).collect() }
+        let ignored = ignored || !dir.is_empty() && is_cache(&RealSystem, &full);
+        let lead = || From::Inside(if dir.is_empty() { 0 } else { dir.len() + 1 });
+        // A repository in another has rules of its own.
+        let lists = match !dir.is_empty() && repository::is_top(&full) {
+            true => exclude(&full, lead()).map(Arc::new).into_iter().collect(),
+            false => lists,
+        };
+        match listed(&full, lead()) {
+            None => Here { ignored, lists },
+            Some(own) => {
+                Here { ignored, lists: [Arc::new(own)].into_iter().chain(lists.iter().cloned()).collect() }
+            }
+        }
     }
 
     fn is_named(&self, path: &str, is_dir: bool) -> bool {
@@ -134,25 +177,61 @@ impl Rules {
         self.places.iter().any(|place| below(path, place) || is_dir && below(place, path))
     }
 
+    /// Whether a directory in which this name is has rules of its own.
+    pub fn is_source(name: &str) -> bool {
+        name == ".git" || Self::is_rule_file(name)
+    }
+
     /// Whether a change of this file changes the rules.
     pub fn is_rule_file(path: &str) -> bool {
         RULE_FILES.contains(&path.rsplit('/').next().unwrap_or(path))
     }
 }
 
+/// What holds in a project's root from above it, the nearest first: the lists of the directories up to the one where the
+/// repository begins, and that of the repository. Nothing of it in a directory that they ignore: who makes a project of it
+/// means its files.
+fn above_root(root: &Path) -> Arc<[Arc<List>]> {
+    let Some(top) = repository::top(root) else { return Arc::default() };
+    let above = || From::Above(root.to_owned());
+    let mut lists: Vec<Arc<List>> = exclude(top, above()).map(Arc::new).into_iter().collect();
+    let dirs: Vec<&Path> = root.ancestors().take_while(|dir| dir.starts_with(top)).collect();
+    for step in dirs.windows(2).rev() {
+        lists.splice(0..0, listed(step[1], above()).map(Arc::new));
+        let is_ignored = lists.iter().find_map(|list| said(list.rules.matched(step[0], true)));
+        if is_ignored == Some(true) {
+            return Arc::default();
+        }
+    }
+    lists.into()
+}
+
+/// The rules of a directory's own files; `None` when they say nothing.
+fn listed(dir: &Path, from: From) -> Option<List> {
+    // git follows no link here.
+    let is_file =
+        |path: &PathBuf| matches!(RealSystem.meta(path), Ok(Some(meta)) if meta.kind == FileKind::File);
+    let paths = RULE_FILES[..2].iter().map(|name| dir.join(name)).filter(is_file);
+    let texts: Vec<String> = paths.map(|path| read(&path)).collect();
+    let rules = list(dir, texts.iter().flat_map(|text| text.lines()));
+    (!rules.is_empty()).then_some(List { from, rules })
+}
+
+/// The rules that are kept for the repository that begins in a directory.
+fn exclude(top: &Path, from: From) -> Option<List> {
+    let rules = list(top, read(&repository::exclude(&repository::git_dir(top)?)).lines());
+    (!rules.is_empty()).then_some(List { from, rules })
+}
+
 /// The directory that a path is in.
-pub(super) fn above(path: &str) -> &str {
+pub fn above(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(dir, _)| dir)
 }
 
 /// A small text; empty when it cannot be read.
 fn read(path: &Path) -> String {
-    if !matches!(RealSystem.meta(path), Ok(Some(meta)) if meta.kind == FileKind::File) {
-        return String::new();
-    }
-    RealSystem
-        .read(path, 1 << 20)
-        .map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+    let bytes = RealSystem.read(path, 1 << 20);
+    bytes.map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
