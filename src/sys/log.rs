@@ -27,7 +27,7 @@ const MORE: u64 = 4 << 20;
 /// How long a line may be to be left out as a whole.
 const LINE: usize = 64 << 10;
 
-/// A log that stays within [`LOG`] and [`MORE`]: what does not fit is left out before its end, which is written when the log is closed.
+/// A log that stays within [`LOG`] and `MORE`: what does not fit is left out before its end, which is written when the log is closed.
 pub struct Log {
     file: File,
     /// How much of its beginning is still to come.
