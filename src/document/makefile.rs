@@ -70,7 +70,10 @@ fn rules(makefile: &str) -> Vec<Rule<'_>> {
             continue;
         }
         let line = line.split('#').next().unwrap_or_default().trim_end();
-        if line.is_empty() {
+        // A condition may stand in the middle of a recipe.
+        let first = line.split_whitespace().next().unwrap_or_default();
+        let is_condition = matches!(first, "ifdef" | "ifndef" | "ifeq" | "ifneq" | "else" | "endif");
+        if line.is_empty() || is_condition || first.starts_with("ifeq(") || first.starts_with("ifneq(") {
             continue;
         }
         inside = false;
@@ -108,6 +111,13 @@ fn does_something(recipe: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_condition_ends_no_recipe() {
+        let text = "test:\nifdef CI\n\t./run.sh --ci\nelse\n\t./run.sh\nendif\n";
+        assert_eq!(target(text, "test"), Target::Real);
+        assert_eq!(recipe(text, "test").len(), 2);
+    }
 
     #[test]
     fn comments_are_no_test() {

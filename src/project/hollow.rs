@@ -18,9 +18,14 @@ pub fn hollow(system: &dyn ReadSystem, cwd: &Path, action: &Action) -> Option<St
         Command::Words(words) => words.iter().map(String::as_str).collect(),
     };
     let ["make", name @ ("test" | "tests" | "check")] = words[..] else { return None };
-    let text = MAKEFILES.iter().find_map(|file| system.read(&cwd.join(file), LIMIT).ok())?;
-    let is_empty = target(&String::from_utf8_lossy(&text), name) == Target::Empty;
-    is_empty.then(|| format!("`make {name}` does nothing: its recipe has no command that can fail"))
+    // make reads the first that is there; where that cannot be read, nothing is known.
+    let there = |file: &&&str| matches!(system.meta(&cwd.join(file)), Ok(Some(_)));
+    let text = system.read(&cwd.join(MAKEFILES.iter().find(there)?), LIMIT).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    // What these bring is not read here.
+    let is_plain = !["include", "define", ".RECIPEPREFIX", "$(eval"].iter().any(|word| text.contains(word));
+    (is_plain && target(&text, name) == Target::Empty)
+        .then(|| format!("`make {name}` does nothing: its recipe has no command that can fail"))
 }
 
 #[cfg(test)]

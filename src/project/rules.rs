@@ -231,7 +231,9 @@ pub fn above(path: &str) -> &str {
 /// A small text; empty when it cannot be read.
 fn read(path: &Path) -> String {
     let bytes = RealSystem.read(path, 1 << 20);
-    bytes.map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+    let text = bytes.map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned());
+    // git leaves the mark out that some editors write first.
+    text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::event::{Lines, Told};
 use super::graph::Extracted;
@@ -27,6 +27,9 @@ const START: Duration = Duration::from_secs(60);
 
 /// How long the reading of imports may take.
 const IMPORTS: Duration = Duration::from_secs(20);
+
+/// How long a run that has said that it goes may take to.
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// How often a run that says nothing is looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -53,6 +56,8 @@ pub struct Server {
     /// How long its imports took, in milliseconds.
     pub milliseconds: u64,
     number: u64,
+    /// The runs that said that they go, and were not seen to have gone.
+    leaving: Vec<u64>,
     /// A run was begun and not seen to its end.
     busy: bool,
     ending: watch::Receiver<Option<Ending>>,
@@ -61,8 +66,18 @@ pub struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Its process and all that it started end with the task.
-        self.tended.abort();
+        // Its process and all that it started end with the task. One that is idle ends by itself when its socket is closed, and lets
+        // what tidies up behind its last run come to an end.
+        let task = self.tended.abort_handle();
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if !self.busy => {
+                drop(runtime.spawn(async move {
+                    tokio::time::sleep(LEAVE).await;
+                    task.abort();
+                }));
+            }
+            _ => task.abort(),
+        }
     }
 }
 
@@ -95,8 +110,16 @@ impl Server {
         let last = Arc::<Mutex<Vec<u8>>>::default();
         let (sender, ending) = watch::channel(None);
         let tended = tokio::spawn(tend(offspring, Arc::clone(&last), sender));
-        let mut server =
-            Self { control, unfit: None, milliseconds: 0, number: 0, busy: false, ending, tended };
+        let mut server = Self {
+            control,
+            unfit: None,
+            milliseconds: 0,
+            number: 0,
+            leaving: Vec::new(),
+            busy: false,
+            ending,
+            tended,
+        };
         let said = match server.greet(hello).await {
             Ok(said) => said,
             Err(why) => {
@@ -153,6 +176,18 @@ impl Server {
         Ok(super::graph::read_extracted(&text, root))
     }
 
+    /// Waits until the runs of before have really ended: till then they hold what their tests left open, a port or a lock.
+    async fn see_off(&mut self) {
+        let until = Instant::now() + LEAVE;
+        while !self.leaving.is_empty() {
+            let Ok(Some(packet)) = timeout_at(until, self.control.next()).await else { break };
+            if let Ok(Packet::Exited { exited, .. }) = serde_json::from_slice(&packet) {
+                self.leaving.retain(|number| *number != exited);
+            }
+        }
+        self.leaving.clear();
+    }
+
     /// Has jobs run, side by side. When the future is dropped before its end, it is no longer good.
     ///
     /// # Errors
@@ -165,6 +200,7 @@ impl Server {
         deadline: Option<Instant>,
     ) -> Result<Vec<Ended>, String> {
         self.busy = true;
+        self.see_off().await;
         let (mut incoming, ends) = forked::incoming(jobs.len() * PIPES).map_err(|error| error.to_string())?;
         let (mut runs, mut ends) = (Vec::new(), ends.into_iter());
         for job in jobs {
@@ -233,7 +269,15 @@ impl Server {
                 }
             }
         }
-        runs.iter_mut().for_each(Running::kill);
+        let (gone, left): (Vec<&mut Running>, Vec<&mut Running>) = runs.iter_mut().partition(|run| run.goes);
+        left.into_iter().for_each(Running::kill);
+        self.leaving.extend(gone.iter().map(|run| run.number));
+        let leaders: Vec<u32> = gone.iter().filter_map(|run| run.pid).collect();
+        tokio::spawn(async move {
+            // What tidies up behind a run, as multiprocessing has it, gets a moment to end by itself.
+            tokio::time::sleep(LEAVE).await;
+            leaders.into_iter().for_each(|leader| forked::signal(leader, true));
+        });
         self.busy = !is_connected;
         let came = |run: &Running| {
             run.given.unwrap_or_else(|| Ended::Itself(run.ended.unwrap_or(Ending::Signalled(0))))

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, channel};
 use tokio::sync::oneshot;
 
 use super::process::{CommandSpec, Ending};
@@ -16,8 +16,11 @@ use super::signal;
 /// A line that is longer comes in parts.
 const LINE: u64 = 64 * 1024;
 
+/// So many lines wait to be taken.
+const WAITING: usize = 64;
+
 /// What a command writes, line by line; `true` for standard error.
-pub type Lines = UnboundedReceiver<(bool, Vec<u8>)>;
+pub type Lines = Receiver<(bool, Vec<u8>)>;
 
 /// A running command.
 #[derive(Debug)]
@@ -51,7 +54,8 @@ impl Child {
 
     /// The same, but what it writes comes to whoever holds the second value.
     pub fn start_heard(spec: &CommandSpec) -> io::Result<(Self, Lines)> {
-        let (sender, lines) = unbounded_channel();
+        // Who writes faster than it is taken waits.
+        let (sender, lines) = channel(WAITING);
         let mut ends = Vec::new();
         for is_error in [false, true] {
             let (reader, writer) = io::pipe()?;
@@ -60,7 +64,7 @@ impl Child {
                 let mut reader = io::BufReader::new(reader);
                 let mut line = Vec::new();
                 while reader.by_ref().take(LINE).read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
-                    if sender.send((is_error, std::mem::take(&mut line))).is_err() {
+                    if sender.blocking_send((is_error, std::mem::take(&mut line))).is_err() {
                         return;
                     }
                 }

@@ -370,6 +370,18 @@ pub fn interactive(spec: &CommandSpec) -> io::Result<i32> {
     Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
 }
 
+/// Runs a command that may ask whoever sits at our terminal, and takes what it writes on its output; what it says goes to ours. It stays
+/// in our group: one of its own could not read the terminal.
+pub fn asked(spec: &CommandSpec) -> io::Result<(Ending, Vec<u8>)> {
+    let mut command = spec.command();
+    let output = command.stdin(Stdio::inherit()).stdout(Stdio::piped()).stderr(Stdio::inherit()).output()?;
+    let ending = match output.status.code() {
+        Some(code) => Ending::Exited(code),
+        None => Ending::Signalled(output.status.signal().unwrap_or(0)),
+    };
+    Ok((ending, output.stdout))
+}
+
 /// Becomes the command: it takes our place, with our process id and terminal. Comes back only with the reason why it cannot.
 pub fn replace_us(spec: &CommandSpec) -> io::Error {
     let mut command = spec.command();

@@ -50,7 +50,11 @@ pub fn start(begin: Begin, told: Told) -> UnboundedSender<ProjectOrder> {
         // Whoever ordered something while it ended by itself is not left waiting.
         receiver.close();
         while let Ok(order) = receiver.try_recv() {
-            order.undelivered().into_iter().for_each(|answer| told.tell_last(answer));
+            let answer = match &ended {
+                Err(why) => order.refused(Fault::new(ErrorKind::Failed, why.clone())),
+                Ok(()) => order.undelivered(),
+            };
+            answer.into_iter().for_each(|answer| told.tell_last(answer));
         }
         told.tell_last(ProjectEvent::Ended(ended.err()));
     });
@@ -500,16 +504,17 @@ impl Keep {
             heap::give_back();
         }
         self.hold_no_more();
-        let meddled = |end: &StageEnd| end.note.as_deref().is_some_and(|note| note.contains(MEDDLED));
-        let meddled = record.stages.iter().find(|(_, end)| meddled(end));
-        let (name, is_next) = (meddled.map(|(stage, _)| stage.0.as_str()), self.turn.is_queued());
-        if let Some(rest) = self.rounds.over(name, is_next, Instant::now()) {
-            return self.rest(rest, meddled.and_then(|(_, end)| end.note.as_deref())).await;
-        }
         // Who saves again while the rest of the tests runs has had a verdict.
         let is_rest = |end: &StageEnd| end.note.as_deref().is_some_and(|note| note.starts_with(REST_LEFT));
         let cancelled =
             record.stages.iter().any(|(_, end)| end.verdict == Verdict::Cancelled && !is_rest(end));
+        let meddled = |end: &StageEnd| end.note.as_deref().is_some_and(|note| note.contains(MEDDLED));
+        let meddled = record.stages.iter().find(|(_, end)| meddled(end));
+        let (name, is_next) = (meddled.map(|(stage, _)| stage.0.as_str()), self.turn.is_queued());
+        if let Some(rest) = self.rounds.over(name, is_next, Instant::now()) {
+            self.postponed = Some(Event::Over { cancelled });
+            return self.rest(rest, meddled.and_then(|(_, end)| end.note.as_deref())).await;
+        }
         self.happened(Event::Over { cancelled });
         self.reload_if_idle().await;
     }

@@ -237,10 +237,13 @@ class Reporter:
         """The modules that were not there before the run, in the order of their import. To look at the others would copy the memory that
         they share with other processes."""
         new = []
-        for name in reversed(sys.modules):
-            if name == self.last:
-                break
-            new.append(name)
+        try:
+            for name in reversed(sys.modules):
+                if name == self.last:
+                    break
+                new.append(name)
+        except RuntimeError:  # a thread imports something just now
+            new = list(reversed(list(sys.modules)))
         return [name for name in reversed(new) if name not in self.warm]
 
     def foreign(self, name):

@@ -19,6 +19,7 @@ THREADS = ("jemalloc_bg_thd", "polars-ooc")
 BLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PACKET = 1 << 16
 SECONDS = 3
+GRACE, LONG = 0.1, 1
 PROG = "python -m pytest"
 # Of what pytest is made, and what it uses of the standard library in each run.
 PYTEST = """_pytest pytest pluggy iniconfig packaging pygments argparse ast builtins codecs collections contextlib dataclasses enum fnmatch functools
@@ -300,19 +301,28 @@ def know_names(plugins):
     not change, so it is known which of their names can be neither: it is given the others alone."""
     from _pytest import config, fixtures
     from pluggy import _manager
-    from types import FunctionType, ModuleType
+    from types import FunctionType, MethodType, ModuleType
 
     def kinds(name, value):
-        """Whether it may be a hook, and whether it may be a fixture."""
-        value = getattr(value, "__func__", value)
-        own = getattr(value, "__dict__", ())
-        is_marked = any(mark in own for mark in ("_pytestfixturefunction", "__wrapped__"))
-        if isinstance(value, (type, ModuleType)):
+        """Whether it may be a hook, and whether it may be a fixture. It is looked at from outside alone: a thing that makes itself when it is
+        asked for must not do so here."""
+        of = type(value)
+        if of in (staticmethod, classmethod, MethodType):
+            value = value.__func__
+            of = type(value)
+        if issubclass(of, (type, ModuleType)):
             return name.startswith("pytest_"), False
-        strange = ("__getattr__", "__wrapped__", "_get_wrapped_function")
-        if type(value) is not FunctionType and type(value).__module__ != "typing" and any(hasattr(type(value), each) for each in strange):
+        if of is FunctionType:
+            own = vars(value)
+            return name.startswith("pytest_") or bool(own), any(mark in own for mark in ("_pytestfixturefunction", "__wrapped__"))
+        strange = ("__getattr__", "__getattribute__", "__wrapped__", "_get_wrapped_function")
+        if of.__module__ != "typing" and any(mark in vars(base) for base in of.__mro__[:-1] for mark in strange):
             return True, True
-        return name.startswith("pytest_") or type(value) is FunctionType and bool(own), is_marked
+        try:
+            own = object.__getattribute__(value, "__dict__")
+        except AttributeError:
+            own = ()
+        return name.startswith("pytest_"), any(mark in own for mark in ("_pytestfixturefunction", "__wrapped__"))
 
     class Names:
         """Those of a module or a class."""
@@ -341,7 +351,10 @@ def know_names(plugins):
             known = modules.get(id(of[0])) if len(of) == 1 else None
             if known is not None and known.of is of[0]:
                 return known.asked(kind, of[0], ())
-            known = classes.get(type(of[0])) if len(of) == 1 else None
+            try:
+                known = classes.get(type(of[0])) if len(of) == 1 else None
+            except TypeError:  # its class says that it cannot be looked up
+                known = None
             return dir(*of) if known is None else known.asked(kind, of[0], vars(of[0]))
 
         return names
@@ -357,15 +370,24 @@ def know_names(plugins):
                 found[name] = None if type(value) is property and base.__module__.startswith("_pytest.") else value
         classes[each] = Names(each, found)
 
+    def know_module(module, name):
+        own = vars(module)
+        # One that makes its names when they are asked for is asked each time.
+        if "__getattr__" not in own and "__dir__" not in own:
+            modules[id(module)] = Names(module, {each: own[each] for each in dir(module) if each in own})
+        for each in list(own.values()):
+            if type(each) is type and each.__module__ == name:
+                know_class(each)
+
     _manager.dir, fixtures.dir = names(0), names(1)
     know_class(Reporter)
     for name in ["_pytest." + each for each in config.default_plugins] + ["_pytest.config"] + plugins:
         module = sys.modules.get(name)
         if type(module) is ModuleType:
-            modules[id(module)] = Names(module, {each: vars(module).get(each) for each in dir(module)})
-            for each in list(vars(module).values()):
-                if type(each) is type and each.__module__ == name:
-                    know_class(each)
+            try:
+                know_module(module, name)
+            except Exception:
+                modules.pop(id(module), None)
 
 
 def written(names):
@@ -386,8 +408,8 @@ def written(names):
             seen.add(id(value))
             found.append(value)
             # Not on to the modules that they import.
-            name = value.get("__name__") if type(value) is dict else value.__module__ if isinstance(value, type) else None
-            if isinstance(value, holders) and (name is None or is_ours(name)):
+            name = value.get("__name__") if type(value) is dict else vars(value).get("__module__") if issubclass(type(value), type) else None
+            if issubclass(type(value), holders) and (name is None or is_ours(name)):
                 todo.append(value)
     return found
 
@@ -395,12 +417,15 @@ def written(names):
 class Spare:
     """A child that waits for its job, so that nobody waits for its fork."""
 
-    def __init__(self, control, serve, known):
+    def __init__(self, control, serve, known, others=()):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid = os.fork()
         if self.pid == 0:
             ours.close()
             control.close()
+            # Whoever holds them keeps the others waiting for ever.
+            for other in others:
+                other.put_away()
             begin_anew()
             made = ahead()
             # Who is asked already has no time for it.
@@ -444,7 +469,10 @@ def serve():
     why = unfit(control) if hello["fork"] else "it may not fork"
     known = Known(loaded, distributions)
     if why is None:
-        known.written = written({name.split(".")[0] for name in [*PYTEST, *plugins]})
+        try:
+            known.written = written({name.split(".")[0] for name in [*PYTEST, *plugins]})
+        except Exception:
+            known.written = []
     gc.collect()
     gc.freeze()
     send(control, ready={"loaded": len(loaded), "ms": round((time.monotonic() - begun) * 1000), "unfit": why})
@@ -481,9 +509,19 @@ def take_orphans():
         pass
 
 
-def end_orphans(ours):
-    """Ends all children but these, and what becomes our child by that."""
-    for _ in range(100):
+def is_asked(control):
+    """Whether a request waits. That nobody will ask any more is none."""
+    try:
+        return bool(control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except OSError:
+        return False
+
+
+def end_orphans(ours, control):
+    """Ends all children but these, and what becomes our child by that. What tidies up after a run, as multiprocessing has it, gets time to
+    end by itself: less when a run is asked for."""
+    begun = time.monotonic()
+    for _ in range(2000):
         try:
             with open("/proc/self/task/%d/children" % os.getpid()) as children:
                 left = {int(pid) for pid in children.read().split()} - ours
@@ -491,12 +529,17 @@ def end_orphans(ours):
             return
         if not left:
             return
+        took = time.monotonic() - begun
+        is_over = took >= LONG or took >= GRACE and is_asked(control)
         for pid in left:
             try:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
+                if is_over:
+                    os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0 if is_over else os.WNOHANG)
             except OSError:
                 pass
+        if not is_over:
+            time.sleep(GRACE / 100)
 
 
 def fork(control, be, known):
@@ -505,8 +548,9 @@ def fork(control, be, known):
     poll.register(control, select.POLLIN)
     running, spares = {}, [Spare(control, be, known)]
     taken, spared, most = 0, 1, 1 + (os.cpu_count() or 1)
+    waits = None
     while True:
-        for file, _ in poll.poll():
+        for file, _ in poll.poll(waits):
             if file != control.fileno():
                 number, pid = running.pop(file)
                 poll.unregister(file)
@@ -516,19 +560,27 @@ def fork(control, be, known):
                 continue
             request, files = receive(control)
             if request is None:
-                for _, pid in running.values():
+                for file, (_, pid) in running.items():
+                    # One that is about to go leaves to its helpers what they have to tidy up.
+                    last = select.poll()
+                    last.register(file, select.POLLIN)
                     try:
-                        os.killpg(pid, signal.SIGKILL)
+                        if not last.poll(GRACE * 1000):
+                            os.killpg(pid, signal.SIGKILL)
+                        os.waitpid(pid, 0)
                     except OSError:
                         pass
-                return
+                for spare in spares:
+                    os.kill(spare.pid, signal.SIGKILL)
+                    os.waitpid(spare.pid, 0)
+                return end_orphans(set(), control)
             if "imports" in request:
                 answer_imports(files)
                 continue
             # One that has died meanwhile is no help.
             while spares and os.waitpid(spares[-1].pid, os.WNOHANG) != (0, 0):
                 spares.pop().put_away()
-            spare = spares.pop() if spares else Spare(control, be, known)
+            spare = spares.pop() if spares else Spare(control, be, known, spares)
             spare.give(files)
             for given in files:
                 os.close(given)
@@ -536,12 +588,21 @@ def fork(control, be, known):
             poll.register(spare.file, select.POLLIN)
             send(control, forked=request["run"], pid=spare.pid)
             taken += 1
+        waits = None
         if not running:
-            end_orphans({spare.pid for spare in spares})
-            # As many as were asked for until there was time for this.
-            spared, taken = min(max(spared, taken), most), 0
-            while len(spares) < spared:
-                spares.append(Spare(control, be, known))
+            if taken:
+                end_orphans({spare.pid for spare in spares}, control)
+                # As many as were asked for until there was time for this, and one less each time that fewer were.
+                spared, taken = min(max(taken, spared - 1), most), 0
+            while len(spares) > spared:
+                spare = spares.pop(0)
+                os.kill(spare.pid, signal.SIGKILL)
+                os.waitpid(spare.pid, 0)
+                spare.put_away()
+            # One at a time: who asks meanwhile does not wait for all of them.
+            if len(spares) < spared:
+                spares.append(Spare(control, be, known, spares))
+                waits = 0 if len(spares) < spared else None
 
 
 def cold():

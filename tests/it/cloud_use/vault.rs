@@ -63,7 +63,7 @@ fn a_command_opens_it() {
     let open = |command: &str| home.devboot(&["cloud", "unlock", "--passphrase-command", command]);
     let _ = home.devboot(&["cloud", "lock"]).exits(0);
     let _ = open("echo wrong").exits(3).says("passphrase");
-    let _ = open("echo no key >&2; exit 2").exits(1).says("gave none").says("no key");
+    let _ = open("echo no key >&2; exit 2").exits(1).says("gave none").says("no key").says("exit code 2");
     let _ = open("true").exits(1).says("it printed nothing");
     let _ = open(&format!("printf '%s\\nuser: me\\n' '{PASSPHRASE}'")).exits(0);
     let _ = home.devboot(&["cloud", "check", "dev"]).exits(0);

@@ -51,6 +51,32 @@ fn what_cannot_be_imported_is_red_with_pytests_words() {
 }
 
 #[test]
+fn what_tidies_up_behind_a_run_gets_to_do_so_and_a_port_is_free_for_the_next() {
+    let text = "import socket\nfrom multiprocessing import shared_memory\n\n\
+                def test_leaves():\n    made = shared_memory.SharedMemory(create=True, size=64)\n    \
+                open('left', 'a').write(made.name + '\\n')\n    global held\n    held = socket.socket()\n    \
+                held.bind(('127.0.0.1', PORT))\n    held.listen()\n";
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = text.replace("PORT", &port.to_string());
+    let project = Project::new(&[("test_shm.py", text.as_str())]);
+    project.warm();
+    for round in 0..3 {
+        project.write("test_shm.py", format!("{text}# {round}\n"));
+        let came = project.run();
+        assert_eq!((came.tests().passed, came.note()), (1, "warm"), "{}", came.record.text);
+    }
+    // The tracker of multiprocessing unlinks what the tests have not.
+    let left = fs::read_to_string(project.root().join("left")).unwrap();
+    let is_left = |name: &&str| Path::new("/dev/shm").join(name).exists();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while left.lines().any(|name| is_left(&name)) {
+        let names: Vec<_> = left.lines().enumerate().filter(|(_, name)| is_left(name)).collect();
+        assert!(std::time::Instant::now() < deadline, "{names:?}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn a_test_that_ends_its_process_is_no_result_and_runs_again_cold() {
     for (name, text) in [
         ("_exit", "import os\ndef test_x():\n    os._exit(0)\n"),

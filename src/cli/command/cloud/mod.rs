@@ -23,21 +23,18 @@ mod show;
 mod status;
 mod unlock;
 
-use std::time::Duration;
-
 use clap::Subcommand;
 
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
-use crate::base::redact;
 use crate::base::secret::Secret;
-use crate::base::text::printable;
 use crate::cli::context::Context;
 use crate::cloud::aws::config::{self, AwsConfig};
 use crate::cloud::profiles::{CredentialProfile, Guard};
 use crate::cloud::vault::Key;
 use crate::host::HostKind;
 use crate::ipc::cloud::VaultStatus;
+use crate::run::outcome;
 use crate::sys::browser::Browser;
 use crate::sys::env::var;
 use crate::sys::process::{CommandSpec, Ending};
@@ -47,9 +44,6 @@ use crate::ui::prompt as ask;
 
 /// The longest secret that is read, in bytes.
 const LONGEST: u64 = 64 << 10;
-
-/// How long a command may take to give a passphrase: a person may have to answer it.
-const COMMAND: Duration = Duration::from_secs(120);
 
 /// Options.
 #[derive(clap::Args, Debug)]
@@ -211,13 +205,11 @@ fn passphrase_of_command(command: &str) -> Result<Secret<String>, Fault> {
             .cause(cause)
             .hint("run it by hand: it must print the passphrase and end with 0")
     };
-    let spec = CommandSpec::new("/bin/sh").args(["-c", command]).timeout(COMMAND);
-    let done = process::run(&spec).map_err(|error| failed(error.to_string()))?;
-    let text = Secret::new(done.stdout);
-    if done.ending != Ending::Exited(0) {
-        let said = String::from_utf8_lossy(&done.stderr);
-        let said = printable(said.trim().lines().next_back().unwrap_or_default());
-        return Err(failed(if said.is_empty() { "it failed".into() } else { redact::line(&said) }));
+    let (ending, out) = process::asked(&CommandSpec::new("/bin/sh").args(["-c", command]))
+        .map_err(|error| failed(error.to_string()))?;
+    let text = Secret::new(out);
+    if ending != Ending::Exited(0) {
+        return Err(failed(outcome::ending(ending)));
     }
     let text = std::str::from_utf8(text.expose()).map_err(|_| failed("it is not UTF-8 text".into()))?;
     // As `pass` has it: what stands below the first line is for people.
