@@ -271,7 +271,7 @@ impl Server {
         }
         let (gone, left): (Vec<&mut Running>, Vec<&mut Running>) = runs.iter_mut().partition(|run| run.goes);
         left.into_iter().for_each(Running::kill);
-        self.leaving.extend(gone.iter().map(|run| run.number));
+        self.leaving.extend(gone.iter().filter(|run| !run.has_left).map(|run| run.number));
         let leaders: Vec<u32> = gone.iter().filter_map(|run| run.pid).collect();
         tokio::spawn(async move {
             // What tidies up behind a run, as multiprocessing has it, gets a moment to end by itself.
@@ -301,6 +301,8 @@ struct Running {
     ended: Option<Ending>,
     /// Whether it said itself that all is done.
     goes: bool,
+    /// Whether its process has ended.
+    has_left: bool,
     given: Option<Ended>,
     /// When it is ended for good.
     kill: Option<Instant>,
@@ -317,6 +319,7 @@ impl Running {
             pid: None,
             ended: None,
             goes: false,
+            has_left: false,
             given: None,
             kill: None,
             drained: None,
@@ -349,6 +352,7 @@ impl Running {
     }
 
     fn exited(&mut self, ending: Ending) {
+        self.has_left = true;
         if self.goes {
             return;
         }
@@ -434,4 +438,24 @@ async fn tend(mut offspring: Offspring, last: Arc<Mutex<Vec<u8>>>, ending: watch
 
 async fn ended(ending: &mut watch::Receiver<Option<Ending>>) -> Ending {
     ending.wait_for(Option::is_some).await.ok().and_then(|ending| *ending).unwrap_or(Ending::Signalled(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_run_that_has_left() {
+        let mut run = Running::new(3, Duration::ZERO);
+        run.goes(0);
+        assert!(run.goes && !run.has_left);
+        run.heard(br#"{"exited":3,"status":-9}"#);
+        assert!(run.has_left);
+        assert_eq!(run.ended, Some(Ending::Exited(0)), "what it said counts");
+        // One that says it after it was stopped has been stopped.
+        let mut run = Running::new(4, Duration::ZERO);
+        run.given = Some(Ended::Hung);
+        run.goes(0);
+        assert!(!run.goes && run.ended.is_none());
+    }
 }
