@@ -20,6 +20,7 @@ BLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PACKET = 1 << 16
 SECONDS = 3
 GRACE, LONG = 0.1, 1
+REST = 20
 PROG = "python -m pytest"
 # Of what pytest is made, and what it uses of the standard library in each run.
 PYTEST = """_pytest pytest pluggy iniconfig packaging pygments argparse ast builtins codecs collections contextlib dataclasses enum fnmatch functools
@@ -550,7 +551,8 @@ def fork(control, be, known):
     taken, spared, most = 0, 1, 1 + (os.cpu_count() or 1)
     waits = None
     while True:
-        for file, _ in poll.poll(waits):
+        happened = poll.poll(waits)
+        for file, _ in happened:
             if file != control.fileno():
                 number, pid = running.pop(file)
                 poll.unregister(file)
@@ -599,10 +601,11 @@ def fork(control, be, known):
                 os.kill(spare.pid, signal.SIGKILL)
                 os.waitpid(spare.pid, 0)
                 spare.put_away()
-            # One at a time: who asks meanwhile does not wait for all of them.
-            if len(spares) < spared:
+            # When nobody has asked for a while, and one at a time: a run that is asked for meanwhile has the processors.
+            if len(spares) < spared and not happened:
                 spares.append(Spare(control, be, known, spares))
-                waits = 0 if len(spares) < spared else None
+            if len(spares) < spared:
+                waits = REST
 
 
 def cold():
