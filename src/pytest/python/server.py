@@ -172,6 +172,14 @@ class Known:
         self.prefixes = tuple({os.path.realpath(path) + os.sep for path in (sys.prefix, os.path.dirname(os.__file__))})
 
 
+def know_files():
+    """The first failure in a process looks for the file of each module, to find the source that it shows; inspect keeps what it has found."""
+    try:
+        inspect.getmodule(compile("", "<none>", "exec"))
+    except Exception:
+        pass
+
+
 def begin_anew():
     """A process that was forked takes random numbers of its own, and looks for modules by itself."""
     random.seed()
@@ -467,6 +475,7 @@ def serve():
     plugins = [point.value.split(":")[0] for point in plugins]
     loaded += preload(plugins, hello["root"])
     know_names(plugins)
+    know_files()
     why = unfit(control) if hello["fork"] else "it may not fork"
     known = Known(loaded, distributions)
     if why is None:
