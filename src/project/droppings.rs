@@ -6,56 +6,59 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::sys::system::ReadSystem;
 
-/// What no project means, ignored by git or not.
-const DROPPINGS: &[&str] = &[
-    ".git",
-    ".hg",
-    ".svn",
-    ".jj",
-    "__pycache__/",
-    "*.py[co]",
-    ".pytest_cache/",
-    "pytest-cache-files-*/",
-    ".mypy_cache/",
-    ".ruff_cache/",
-    ".tox/",
-    ".nox/",
-    ".hypothesis/",
-    ".ipynb_checkpoints/",
-    ".coverage",
-    ".coverage.*",
-    "htmlcov/",
-    "*.egg-info/",
-    "node_modules/",
-    ".venv",
-    "venv/",
-    ".direnv/",
-    ".turbo/",
-    "mlruns/",
-    "**/wandb/run-*/",
-    "**/wandb/offline-run-*/",
-    "**/wandb/latest-run",
-    "**/wandb/debug*.log",
-    "**/wandb/settings",
-    "lightning_logs/",
-    ".dvc/cache/",
-    ".dvc/tmp/",
-    ".DS_Store",
-    ".*.sw?",
-    ".*.sw?x",
-    "*~",
-    // As it stands it would be a comment.
-    "\\#*#",
-    ".#*",
-    "4913",
-    "*___jb_tmp___",
-    "*___jb_old___",
-    ".goutputstream-*",
-    ".subl*.tmp",
-    // With the number of the process that writes: `page.tmp.html` is somebody's file.
-    "*.tmp.[0-9]*",
-    ".*.kate-swp",
-    ".devboot-*.new",
+/// What no project means, ignored by git or not: a pattern, and a name that it is for (a directory's with its slash), so that none can stand
+/// here that means nothing.
+const DROPPINGS: &[(&str, &str)] = &[
+    (".git", ".git"),
+    (".hg", ".hg"),
+    (".svn", ".svn"),
+    (".jj", ".jj"),
+    ("__pycache__/", "__pycache__/"),
+    ("*.py[co]", "a.pyc"),
+    (".pytest_cache/", ".pytest_cache/"),
+    ("pytest-cache-files-*/", "pytest-cache-files-x1y2/"),
+    (".mypy_cache/", ".mypy_cache/"),
+    (".ruff_cache/", ".ruff_cache/"),
+    (".tox/", ".tox/"),
+    (".nox/", ".nox/"),
+    (".hypothesis/", ".hypothesis/"),
+    (".ipynb_checkpoints/", ".ipynb_checkpoints/"),
+    (".coverage", ".coverage"),
+    (".coverage.*", ".coverage.host.12.34"),
+    ("htmlcov/", "htmlcov/"),
+    ("*.egg-info/", "demo.egg-info/"),
+    ("node_modules/", "node_modules/"),
+    (".venv", ".venv"),
+    ("venv/", "venv/"),
+    (".direnv/", ".direnv/"),
+    (".turbo/", ".turbo/"),
+    ("mlruns/", "mlruns/"),
+    ("**/wandb/run-*/", "wandb/run-1/"),
+    ("**/wandb/offline-run-*/", "a/wandb/offline-run-1/"),
+    ("**/wandb/latest-run", "wandb/latest-run"),
+    ("**/wandb/debug*.log", "wandb/debug-internal.log"),
+    ("**/wandb/settings", "wandb/settings"),
+    ("lightning_logs/", "lightning_logs/"),
+    (".dvc/cache/", ".dvc/cache/"),
+    (".dvc/tmp/", ".dvc/tmp/"),
+    (".DS_Store", ".DS_Store"),
+    (".*.sw?", ".a.py.swp"),
+    (".*.sw?x", ".a.py.swpx"),
+    ("*~", "a.py~"),
+    ("\\#*#", "#a.py#"),
+    (".#*", ".#a.py"),
+    ("4913", "4913"),
+    ("*___jb_tmp___", "a.py___jb_tmp___"),
+    ("*___jb_old___", "a.py___jb_old___"),
+    (".goutputstream-*", ".goutputstream-7GXY5Z"),
+    (".subl*.tmp", ".subl1a2.tmp"),
+    ("*.tmp.[0-9]*", "a.py.tmp.1234"),
+    (".*.kate-swp", ".a.py.kate-swp"),
+    (".devboot-*.new", ".devboot-a.new"),
+    // Where the home is the project: what is written down of a run would ask for the next one.
+    ("**/.local/state/devboot/", ".local/state/devboot/"),
+    ("**/.local/share/devboot/", "home/.local/share/devboot/"),
+    ("**/.cache/devboot/", ".cache/devboot/"),
 ];
 
 /// The file by which a directory says that it is a cache: cargo's `target`, pytest's and mypy's; <https://bford.info/cachedir/>.
@@ -67,7 +70,7 @@ const SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 /// The rules for it, of paths in the project at `root`.
 pub fn rules(root: &Path) -> Gitignore {
     let mut builder = GitignoreBuilder::new(root);
-    for pattern in DROPPINGS {
+    for (pattern, _) in DROPPINGS {
         // The patterns are ours, and right.
         let _ = builder.add_line(None, pattern);
     }
@@ -97,56 +100,7 @@ mod tests {
 
     #[test]
     fn each_pattern_means_something() {
-        let names = [
-            ".git",
-            ".hg",
-            ".svn",
-            ".jj",
-            "__pycache__/",
-            "a.pyc",
-            ".pytest_cache/",
-            "pytest-cache-files-x1y2/",
-            ".mypy_cache/",
-            ".ruff_cache/",
-            ".tox/",
-            ".nox/",
-            ".hypothesis/",
-            ".ipynb_checkpoints/",
-            ".coverage",
-            ".coverage.host.12.34",
-            "htmlcov/",
-            "demo.egg-info/",
-            "node_modules/",
-            ".venv",
-            "venv/",
-            ".direnv/",
-            ".turbo/",
-            "mlruns/",
-            "wandb/run-1/",
-            "a/wandb/offline-run-1/",
-            "wandb/latest-run",
-            "wandb/debug-internal.log",
-            "wandb/settings",
-            "lightning_logs/",
-            ".dvc/cache/",
-            ".dvc/tmp/",
-            ".DS_Store",
-            ".a.py.swp",
-            ".a.py.swpx",
-            "a.py~",
-            "#a.py#",
-            ".#a.py",
-            "4913",
-            "a.py___jb_tmp___",
-            "a.py___jb_old___",
-            ".goutputstream-7GXY5Z",
-            ".subl1a2.tmp",
-            "a.py.tmp.1234",
-            ".a.py.kate-swp",
-            ".devboot-a.new",
-        ];
-        assert_eq!(names.len(), DROPPINGS.len());
-        for (name, pattern) in names.iter().zip(DROPPINGS) {
+        for (pattern, name) in DROPPINGS {
             let mut builder = GitignoreBuilder::new("/p");
             builder.add_line(None, pattern).unwrap();
             let rule = builder.build().unwrap();

@@ -148,9 +148,7 @@ impl Incoming {
             }
         }
     }
-}
 
-impl Incoming {
     /// What is there already, and on which pipe; `None` when nothing is, and after `MOST` bytes of one pipe.
     pub fn there(&mut self) -> Option<(usize, &[u8])> {
         for at in 0..self.pipes.len() {

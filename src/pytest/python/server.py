@@ -19,7 +19,9 @@ THREADS = ("jemalloc_bg_thd", "polars-ooc")
 BLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PACKET = 1 << 16
 SECONDS = 3
+# So many seconds has what a run leaves behind to end by itself: when the next run is asked for, and when none is.
 GRACE, LONG = 0.1, 1
+# After so many milliseconds in which nobody asks for anything a child is made that waits for the next run.
 REST = 20
 PROG = "python -m pytest"
 # Of what pytest is made, and what it uses of the standard library in each run.
@@ -312,6 +314,11 @@ def know_names(plugins):
     from pluggy import _manager
     from types import FunctionType, MethodType, ModuleType
 
+    def is_strange(of_class):
+        """Whether its instances may stand for something else, or have names that nobody sees."""
+        asked = (of_class.get("__getattr__"), of_class.get("__getattribute__"))
+        return "__wrapped__" in of_class or "_get_wrapped_function" in of_class or FunctionType in map(type, asked)
+
     def kinds(name, value):
         """Whether it may be a hook, and whether it may be a fixture. It is looked at from outside alone: a thing that makes itself when it is
         asked for must not do so here."""
@@ -324,8 +331,7 @@ def know_names(plugins):
         if of is FunctionType:
             own = vars(value)
             return name.startswith("pytest_") or bool(own), any(mark in own for mark in ("_pytestfixturefunction", "__wrapped__"))
-        strange = ("__getattr__", "__getattribute__", "__wrapped__", "_get_wrapped_function")
-        if of.__module__ != "typing" and any(mark in vars(base) for base in of.__mro__[:-1] for mark in strange):
+        if of.__module__ != "typing" and any(is_strange(vars(base)) for base in of.__mro__[:-1]):
             return True, True
         try:
             own = object.__getattribute__(value, "__dict__")
