@@ -26,7 +26,13 @@ use crate::sys::{clock, env, process};
 const SECONDS: i64 = 2;
 
 /// Why a stage runs that is what it was.
-const UNCACHED: &str = "it is never answered from the cache";
+fn unheld(stage: &Stage) -> String {
+    let why = match stage.action {
+        Action::Service(_) => "a service runs for as long as somebody needs it",
+        _ => "it is never answered from the cache",
+    };
+    why.to_owned()
+}
 
 /// So many items are much.
 const MUCH: usize = 1000;
@@ -238,7 +244,7 @@ impl Desk {
     pub(super) fn would(&self, stage: &Stage, now: &Stood, asked: Asked) -> Decision {
         match self.decided(stage, now, asked) {
             Decision::Holds(_, verdict) if !stage.cache && !self.is_known(stage, verdict, asked.trigger) => {
-                Decision::Run(UNCACHED.into())
+                Decision::Run(unheld(stage))
             }
             decision => decision,
         }
@@ -345,7 +351,7 @@ impl Site for Desk {
                 (Some(self.end_of(&stage.id, run, verdict)), why)
             }
             Decision::Holds(..) if stage.cache => (None, "its kept result is gone".into()),
-            Decision::Holds(..) => (None, UNCACHED.into()),
+            Decision::Holds(..) => (None, unheld(stage)),
             Decision::Run(why) => (None, why),
         };
         Ok(Prepared {
