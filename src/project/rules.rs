@@ -24,8 +24,8 @@ pub struct Rules {
     own: Gitignore,
     /// What holds in the root from above it, the nearest first.
     above: Arc<[Arc<List>]>,
-    /// The user's own list.
-    user: Gitignore,
+    /// The user's own list, which git reads as if it stood where the repository begins.
+    user: List,
     /// What holds in directories, read when they are entered or first asked for.
     dirs: HashMap<Box<str>, Here>,
     /// Paths that matter though a rule ignores them: stages name them.
@@ -53,7 +53,7 @@ struct List {
 enum From {
     /// From a directory to which so many bytes of a path lead.
     Inside(usize),
-    /// From a directory above this root.
+    /// From a directory at or above this root.
     Above(PathBuf),
 }
 
@@ -83,13 +83,18 @@ fn list(root: &Path, patterns: impl IntoIterator<Item = impl AsRef<str>>) -> Git
 impl Rules {
     /// The rules of the project at `root`, which ignores `ignore` besides and names `places`.
     pub fn new(root: &Path, ignore: &[String], places: &[(&str, bool)]) -> Self {
-        let user = gitconfig_excludes_path().map_or_else(String::new, |path| read(&path));
+        Self::with_user(root, ignore, places, gitconfig_excludes_path().as_deref())
+    }
+
+    fn with_user(root: &Path, ignore: &[String], places: &[(&str, bool)], user: Option<&Path>) -> Self {
+        let top = repository::top(root).unwrap_or(root);
+        let user = list(top, user.map_or_else(String::new, read).lines());
         Self {
             root: root.to_owned(),
             droppings: droppings::rules(root),
             own: list(root, ignore),
             above: above_root(root),
-            user: list(root, user.lines()),
+            user: List { from: From::Above(root.to_owned()), rules: user },
             dirs: HashMap::new(),
             places: places.iter().map(|(place, _)| (*place).to_owned()).collect(),
         }
@@ -133,7 +138,7 @@ impl Rules {
 
     fn matched(&self, lists: &[Arc<List>], path: &str, is_dir: bool) -> bool {
         let near = lists.iter().map(|list| list.says(path, is_dir));
-        let user = std::iter::once_with(|| said(self.user.matched(path, is_dir)));
+        let user = std::iter::once_with(|| self.user.says(path, is_dir));
         near.chain(user).flatten().next().unwrap_or(false)
     }
 
@@ -262,6 +267,19 @@ mod tests {
         assert!(rules.leave_out("target/x", false) && rules.leave_out("target/debug/y", false));
         assert!(rules.leave_out("target/CACHEDIR.TAG", false) && !rules.leave_out("target/keep/z", false));
         assert!(!rules.leave_out("plain/x", false) && Rules::is_rule_file("target/CACHEDIR.TAG"));
+    }
+
+    #[test]
+    fn the_users_list_begins_where_the_repository_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("sub");
+        fs::create_dir_all(dir.path().join(".git")).unwrap();
+        fs::create_dir_all(root.join("out")).unwrap();
+        let user = dir.path().join("ignore");
+        fs::write(&user, "/sub/out\n/top\n*.orig\n").unwrap();
+        let mut rules = Rules::with_user(&root, &[], &[], Some(&user));
+        assert!(rules.leave_out("out", true) && rules.leave_out("a/b.orig", false));
+        assert!(!rules.leave_out("top", false), "that is another directory's");
     }
 
     #[test]
