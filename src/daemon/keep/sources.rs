@@ -19,6 +19,7 @@ pub(super) const MARKS: &[&str] = &[
     "package.json",
     "go.mod",
     "dvc.yaml",
+    "params.yaml",
 ];
 
 /// As it stands there now.

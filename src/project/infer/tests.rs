@@ -176,6 +176,14 @@ stages:
     cmd: x
   templated:
     cmd: python x.py ${train.lr}
+    outs: [big.pkl]
+  after:
+    cmd: python y.py
+    deps: [big.pkl]
+    outs: [small.pkl]
+  later:
+    cmd: python z.py
+    deps: [small.pkl, y.py]
   remote:
     cmd: x
     deps: ['s3://b/x']
@@ -233,6 +241,8 @@ fn the_stages_of_dvc() {
     for remark in [
         "stage old of dvc.yaml is left out: it is frozen",
         "stage templated of dvc.yaml is left out: it uses ${train.lr}, which only DVC fills in",
+        "stage after of dvc.yaml is left out: it takes big.pkl, which stage templated makes",
+        "stage later of dvc.yaml is left out: it takes small.pkl, which stage after makes",
         "stage remote of dvc.yaml is left out: s3://b/x is not a file of the project",
         "stage up of dvc.yaml is left out: '../x' leads out of the project",
         "stage params of dvc.yaml is left out: 'p.py' is no file of parameters",
@@ -245,6 +255,53 @@ fn the_stages_of_dvc() {
     let text = explained(&file, &pipeline);
     let again = resolve(&text, "devboot.toml", "demo").unwrap();
     assert_eq!(Pipeline { origin: pipeline.origin.clone(), ..again.pipeline }, pipeline, "{text}");
+}
+
+const TEMPLATES: &str = r"
+vars: [{model: m.pkl, train: {tries: 3}}, other.yaml]
+stages:
+  train:
+    cmd: python train.py --lr ${train.lr} --eps ${train.eps} --big ${train.big} --tries ${train.tries} --dry ${dry} ${layers[1]} $HOME \${HOME} '${name}'
+    deps: [train.py]
+    outs: ['models/${model}']
+  each:
+    foreach: ${kinds}
+    do:
+      cmd: python x.py ${item} ${train.lr}
+      deps: ['models/${model}']
+  whole:
+    cmd: x ${train}
+  elsewhere:
+    cmd: x ${of.other}
+  open:
+    cmd: x ${train
+  braces:
+    matrix: {a: [1]}
+    cmd: x ${item.a} ${brace}
+";
+const PARAMS: &str = "train: {lr: 0.10, eps: 1e-7, big: 1e16, tries: 9}\ndry: true\nlayers: [4, 2]\nkinds: [a, b]\nname: n x\nbrace: '{a}'\n";
+
+#[test]
+fn templates_of_dvc_are_filled_from_its_parameters_as_dvc_does() {
+    let (pipeline, _) = inferred(&[("dvc.yaml", TEMPLATES), ("params.yaml", PARAMS)], &[]);
+    let mut found: Vec<String> = pipeline.stages.iter().map(in_short).collect();
+    found.sort();
+    let expected = [
+        "each@a = python x.py a 0.1",
+        "each@b = python x.py b 0.1",
+        "open = x ${train",
+        "train = python train.py --lr 0.1 --eps 1e-07 --big 1e+16 --tries 9 --dry true 2 $HOME ${HOME} 'n x'",
+    ];
+    assert_eq!(found, expected, "{}", told(&pipeline));
+    let each = pipeline.stages.iter().find(|stage| stage.id.0 == "each@a").unwrap();
+    assert_eq!(each.needs.iter().map(|need| need.0.as_str()).collect::<Vec<_>>(), ["train"]);
+    for remark in [
+        "stage whole of dvc.yaml is left out: it uses ${train}, which is no single value",
+        "stage elsewhere of dvc.yaml is left out: it uses ${of.other}, which only DVC fills in",
+        "stage braces of dvc.yaml is left out: it uses ${brace} beside a matrix, and it has braces",
+    ] {
+        assert!(told(&pipeline).contains(remark), "{remark}: {}", told(&pipeline));
+    }
 }
 
 #[test]
