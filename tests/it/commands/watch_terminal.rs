@@ -94,6 +94,28 @@ fn only_a_turn_of_the_colour_rings_and_notifies() {
 }
 
 #[test]
+fn a_file_that_is_wrong_at_the_start_is_waited_for() {
+    let demo = Demo::new("[stage.a]\nrun = 'echo ran >> ../ran'\nneeds = ['b']\n");
+    let mut live = demo.watch_on_terminal(&["--trust"]);
+    live.until("devboot.toml:3");
+    live.until("waiting for devboot.toml to be saved");
+    demo.replace("devboot.toml", "[stage.a]\nrun = \n");
+    live.until("devboot.toml:2");
+    live.until("waiting for devboot.toml to be saved");
+    demo.replace("devboot.toml", "[stage.a]\nrun = 'echo ran >> ../ran'\n");
+    live.until("GREEN");
+    assert_eq!(demo.times("ran"), 1);
+    live.types("q");
+    live.ends().exits(0);
+    demo.replace("devboot.toml", "x");
+    let mut live = demo.watch_on_terminal(&["--trust"]);
+    live.until("waiting for devboot.toml to be saved");
+    live.types("\u{3}");
+    live.ends().exits(130);
+    demo.watch(&[]).ends().exits(64).says("devboot.toml:1");
+}
+
+#[test]
 fn an_interrupt_from_the_keyboard_ends_it_and_gives_the_terminal_back() {
     let demo = Demo::new("[stage.a]\nrun = 'echo ran >> ../ran; sleep 600'\n");
     let home = demo.world.home().display().to_string();

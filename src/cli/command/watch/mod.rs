@@ -1,6 +1,7 @@
 //! `devboot watch`: the project's pipeline on every save, or any command.
 
 mod any;
+mod mended;
 mod project;
 mod told;
 

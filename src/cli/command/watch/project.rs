@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::Args;
+use super::{Args, mended};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::text::plain_json;
@@ -15,7 +15,6 @@ use crate::cli::command::run::json_line;
 use crate::cli::context::Context;
 use crate::cli::link::{self, Link, Wanted};
 use crate::cli::live::{Incoming, Live, Wish};
-use crate::cli::project_load;
 use crate::cli::run_view::{self, Options as ViewOptions};
 use crate::cli::view;
 use crate::daemon::begin::Options;
@@ -34,7 +33,9 @@ const TRIES: u32 = 3;
 
 /// Watches until it is interrupted or told to quit.
 pub(super) fn watch(context: &Context, args: &Args, runtime: &Runtime) -> Result<Exit, Fault> {
-    let project = project_load::project(context, args.dir.as_deref())?;
+    let Some(project) = mended::project(context, args.dir.as_deref(), runtime)? else {
+        return Ok(Exit::Interrupted);
+    };
     project.trusted(context, args.trust, "--trust")?;
     context.prepare_state()?;
     runtime.block_on(async {
