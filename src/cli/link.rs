@@ -172,7 +172,7 @@ impl Link {
     pub fn reload(&mut self) -> Result<(), Fault> {
         match &mut self.keeper {
             Keeper::Own(orders) => {
-                let _ = orders.send(ProjectOrder::Reload { by: Some(ALONE) });
+                let _ = orders.send(ProjectOrder::Reload { by: Some(ALONE), env: None });
                 Ok(())
             }
             Keeper::Service(asker, root) => {

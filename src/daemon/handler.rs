@@ -36,7 +36,9 @@ pub fn handle(state: &mut State, client: ClientId, request: Request, now: Now) -
         Request::Cloud(request) => vec![Effect::Cloud { client, request }],
         Request::LookAtHome => vec![Effect::LookAtHome, respond(client, Response::Done)],
         Request::Cancel(of) => order(state, client, &of.root, ProjectOrder::Cancel { by: client }),
-        Request::Reload(of) => order(state, client, &of.root, ProjectOrder::Reload { by: Some(client) }),
+        Request::Reload(of) => {
+            order(state, client, &of.root, ProjectOrder::Reload { by: Some(client), env: None })
+        }
     }
 }
 

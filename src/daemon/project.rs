@@ -39,6 +39,8 @@ pub enum ProjectOrder {
     Reload {
         /// Who asks, if anybody waits for the answer.
         by: Option<ClientId>,
+        /// The environment that it was added in, when it was added again.
+        env: Option<BTreeMap<String, String>>,
     },
     /// Somebody looks at it from now on: a person who sees what it says.
     Attached {
@@ -56,7 +58,7 @@ impl ProjectOrder {
     pub fn asker(&self) -> Option<ClientId> {
         match self {
             Self::Run { by, .. } | Self::Cancel { by } => Some(*by),
-            Self::Reload { by } => *by,
+            Self::Reload { by, .. } => *by,
             Self::Attached { .. } | Self::Detached | Self::Stop => None,
         }
     }

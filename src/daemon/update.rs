@@ -129,7 +129,10 @@ pub(super) fn read_again(state: &mut State, root: &str) -> Vec<Effect> {
             state.projects.remove(root);
             start_project(state, root)
         }
-        Some(_) => vec![Effect::Order { root: root.to_owned(), order: ProjectOrder::Reload { by: None } }],
+        Some(_) => {
+            let env = state.registry.projects.get(root).map(|registered| registered.env.clone());
+            vec![Effect::Order { root: root.to_owned(), order: ProjectOrder::Reload { by: None, env } }]
+        }
         None => start_project(state, root),
     }
 }

@@ -98,12 +98,16 @@ fn a_project_is_kept_once_it_is_on_disk_and_not_before() {
     assert_eq!(after[0], Effect::Respond { client: ONE, response: Response::Done });
     assert!(after.iter().any(|effect| matches!(effect, Effect::StartProject { root, .. } if root == "/p")));
     // Again it is read again: its file has been trusted as it is now.
-    let again = Effect::Order { root: "/p".into(), order: ProjectOrder::Reload { by: None } };
+    let again = |env: &BTreeMap<_, _>| {
+        let order = ProjectOrder::Reload { by: None, env: Some(env.clone()) };
+        Effect::Order { root: "/p".into(), order }
+    };
     let done = Effect::Respond { client: ONE, response: Response::Done };
-    assert_eq!(ask(&mut state, ONE, add()), [done.clone(), again.clone()]);
+    assert_eq!(ask(&mut state, ONE, add()), [done.clone(), again(&BTreeMap::new())]);
     let env = BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]);
-    let effects = ask(&mut state, ONE, Request::AddProject(AddProject { root: "/p".into(), env }));
-    assert_eq!(save(&mut state, effects, Ok(())), [done, again]);
+    let effects =
+        ask(&mut state, ONE, Request::AddProject(AddProject { root: "/p".into(), env: env.clone() }));
+    assert_eq!(save(&mut state, effects, Ok(())), [done, again(&env)]);
 }
 
 #[test]

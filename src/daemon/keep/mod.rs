@@ -90,6 +90,7 @@ async fn kept(mut begin: Begin, orders: &mut Orders, told: &Told) -> Result<(), 
                 }
                 let done = keep.work(orders).await;
                 keep.leave().await;
+                begin.env.clone_from(&keep.begin.env);
                 match done? {
                     Left::Told => return Ok(()),
                     Left::Gone => keep.attached.then(|| keep.caller.clone()),

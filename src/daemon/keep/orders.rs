@@ -27,8 +27,15 @@ impl Keep {
                 }
                 self.answer(by, Ok(())).await;
             }
-            ProjectOrder::Reload { by } => {
+            ProjectOrder::Reload { by, env } => {
                 self.reload = Some(false);
+                if let Some(env) = env {
+                    self.begin.env = env;
+                    // Whoever looks has brought an environment along.
+                    if !self.attached {
+                        self.set_caller(self.begin.env.clone());
+                    }
+                }
                 if let Some(by) = by {
                     self.answer(by, Ok(())).await;
                 }

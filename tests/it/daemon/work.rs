@@ -110,6 +110,22 @@ fn what_changed_while_nothing_ran_is_caught_up_with() {
 }
 
 #[test]
+fn a_project_that_is_added_again_has_the_programs_of_the_shell_that_adds_it() {
+    let served = Served::started();
+    served.world.write("ml/devboot.toml", "[stage.a]\nrun = 'my-tool'\ninputs = ['rows.csv']\n");
+    served.world.write("ml/rows.csv", "1\n");
+    served.world.write("tools/my-tool", "#!/bin/sh\necho here\n").mode("tools/my-tool", 0o755);
+    let _ = served.devboot(["project", "add", "ml"]).exits(0);
+    served.wait_for_project("red since run 1");
+    let mut add = served.world.command(DEVBOOT);
+    let tools = served.world.path("tools").display().to_string();
+    add.args(["project", "add", "ml"]).env("PATH", format!("{tools}:{}", crate::world::path_variable()));
+    let _ = Ran::of(add.output().unwrap()).exits(0);
+    served.rows("2\n");
+    served.wait_for_project("green since run");
+}
+
+#[test]
 fn a_run_that_is_asked_for_goes_through_the_service() {
     let served = kept();
     let _ = served.run(&[]).exits(0).says("nothing had to run");
