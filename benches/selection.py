@@ -60,7 +60,9 @@ def pytest_runtest_logreport(report):
         outcome = "xfailed" if report.skipped else "xpassed"
     elif report.failed:
         outcome = "failed" if report.when == "call" else "error"
-    seen[report.nodeid] = outcome
+    # A subtest that failed is not made good by the report of its test.
+    if seen.get(report.nodeid) not in ("failed", "error"):
+        seen[report.nodeid] = outcome
 def pytest_sessionfinish(session):
     with open(%r, "w") as f:
         json.dump(seen, f)
