@@ -94,19 +94,22 @@ struct Answer<'a> {
     access_key_id: &'a str,
     secret_access_key: &'a str,
     token: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expiration: Option<String>,
+    expiration: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     account_id: Option<&'a str>,
 }
 
-/// The body that hands a lease over. Keys without a token have an empty one: SDKs want the field.
-pub fn answer(lease: &AwsLease) -> Secret<String> {
+/// After how many seconds keys without an end are asked for again.
+const AGAIN: i64 = 3600;
+
+/// The body that hands a lease over. Keys without a token have an empty one, and those without an end one of ours: SDKs want
+/// the fields (botocore's `ContainerMetadataFetcher` fails without them).
+pub fn answer(lease: &AwsLease, now: Timestamp) -> Secret<String> {
     let answer = Answer {
         access_key_id: &lease.keys.access_key_id,
         secret_access_key: lease.keys.secret_access_key.expose(),
         token: lease.keys.session_token.as_ref().map_or("", |token| token.expose()),
-        expiration: lease.expiration.map(|end| end.to_string()),
+        expiration: lease.expiration.unwrap_or(Timestamp(now.0 + AGAIN)).to_string(),
         account_id: lease.account.as_deref(),
     };
     Secret::new(serde_json::to_string(&answer).unwrap_or_default())
@@ -200,21 +203,25 @@ mod tests {
     #[test]
     fn another_endpoint_s_answer_is_read() {
         let given = lease(Some(3600));
-        let found = read(answer(&given).expose().as_bytes(), Timestamp(0)).unwrap();
+        let found = read(answer(&given, Timestamp(0)).expose().as_bytes(), Timestamp(0)).unwrap();
         assert_eq!(found.keys.session_token.unwrap().expose(), "FwoG+/==");
         assert_eq!((&found.account, found.expiration), (&given.account, given.expiration));
-        let split = answer(&given).expose().replace("FwoG", "Fwo\\nG");
+        let split = answer(&given, Timestamp(0)).expose().replace("FwoG", "Fwo\\nG");
         assert!(read(split.as_bytes(), Timestamp(0)).is_none());
         assert!(read(br#"{"AccessKeyId":"A","SecretAccessKey":""}"#, Timestamp(0)).is_none());
     }
 
     #[test]
     fn the_body_has_token_and_every_refusal_is_json() {
-        let body: serde_json::Value = serde_json::from_str(answer(&lease(Some(0))).expose()).unwrap();
+        let body: serde_json::Value =
+            serde_json::from_str(answer(&lease(Some(0)), Timestamp(0)).expose()).unwrap();
         assert_eq!(
             (&body["Token"], &body["Expiration"]),
             (&"FwoG+/==".into(), &"1970-01-01T00:00:00Z".into())
         );
+        let without_end: serde_json::Value =
+            serde_json::from_str(answer(&lease(None), Timestamp(0)).expose()).unwrap();
+        assert_eq!(without_end["Expiration"], "1970-01-01T01:00:00Z", "SDKs want one");
         assert!(body.get("SessionToken").is_none());
         for refusal in [Refusal::Method, Refusal::Host, Refusal::Token, Refusal::NoCredentials] {
             let body: serde_json::Value = serde_json::from_str(refusal.body()).unwrap();

@@ -31,6 +31,8 @@ pub enum HandOver {
     Values {
         /// The service principal.
         principal: Box<ServicePrincipal>,
+        /// The server that it signs in at, where it is another than Azure's usual one: the secret goes nowhere else.
+        authority: Option<String>,
         /// A directory of the profile's own for the CLI.
         config_dir: String,
     },
@@ -46,7 +48,7 @@ pub struct Place<'a> {
 }
 
 /// Every variable by which a tool finds credentials, or the place they are for. One that is not set is taken away.
-pub const CLEARED: [&str; 41] = [
+pub const CLEARED: [&str; 42] = [
     "AZURE_TENANT_ID",
     "AZURE_CLIENT_ID",
     "AZURE_CLIENT_SECRET",
@@ -80,6 +82,7 @@ pub const CLEARED: [&str; 41] = [
     "ARM_CLIENT_CERTIFICATE",
     "ARM_CLIENT_CERTIFICATE_PATH",
     "ARM_CLIENT_CERTIFICATE_PASSWORD",
+    "ARM_ENVIRONMENT",
     "ARM_ACCESS_KEY",
     "ARM_SAS_TOKEN",
     "ARM_MSI_ENDPOINT",
@@ -126,10 +129,13 @@ fn set(hand_over: &HandOver) -> Vec<(&'static str, String)> {
             ("AZURE_TOKEN_CREDENTIALS", text("AzureCliCredential")),
             ("ARM_USE_CLI", text("true")),
         ],
-        HandOver::Values { principal, config_dir } => {
+        HandOver::Values { principal, authority, config_dir } => {
             let ServicePrincipal { tenant, client_id, client_secret } = &**principal;
             let client_secret = client_secret.expose();
-            vec![
+            let host = authority.clone().map(|authority| ("AZURE_AUTHORITY_HOST", authority));
+            let cloud = authority.as_deref().and_then(terraform_cloud);
+            let cloud = cloud.map(|cloud| ("ARM_ENVIRONMENT", text(cloud)));
+            let usual = [
                 ("AZURE_CONFIG_DIR", config_dir.clone()),
                 ("AZURE_TOKEN_CREDENTIALS", text("EnvironmentCredential")),
                 ("AZURE_TENANT_ID", tenant.clone()),
@@ -139,8 +145,20 @@ fn set(hand_over: &HandOver) -> Vec<(&'static str, String)> {
                 ("ARM_CLIENT_ID", client_id.clone()),
                 ("ARM_CLIENT_SECRET", client_secret.clone()),
                 ("ARM_USE_CLI", text("false")),
-            ]
+            ];
+            usual.into_iter().chain(host).chain(cloud).collect()
         }
+    }
+}
+
+/// What Terraform calls the cloud of a server for signing in
+/// (<https://registry.terraform.io/providers/hashicorp/azurerm/latest/docs#environment>); it knows no others.
+fn terraform_cloud(authority: &str) -> Option<&'static str> {
+    let host = authority.strip_prefix("https://")?.trim_end_matches('/');
+    match host {
+        "login.microsoftonline.us" => Some("usgovernment"),
+        "login.chinacloudapi.cn" | "login.partner.microsoftonline.cn" => Some("china"),
+        _ => None,
     }
 }
 
@@ -174,7 +192,7 @@ mod tests {
                 config_dir: config_dir.clone(),
             },
             HandOver::Cli { config_dir: config_dir.clone() },
-            HandOver::Values { principal: Box::new(principal), config_dir },
+            HandOver::Values { principal: Box::new(principal), authority: None, config_dir },
         ]
     }
 
@@ -195,6 +213,23 @@ mod tests {
                     .all(|name| crate::base::env_vars::ALL.iter().any(|var| var.set && var.name == *name))
             );
         }
+    }
+
+    #[test]
+    fn a_secret_goes_to_the_server_that_its_profile_names_and_to_no_other() {
+        let [.., HandOver::Values { principal, config_dir, .. }] = every() else { panic!() };
+        let of = |authority: Option<&str>| {
+            let (principal, config_dir) = (principal.clone(), config_dir.clone());
+            let authority = authority.map(str::to_owned);
+            applied(&HandOver::Values { principal, authority, config_dir }, Place::default())
+        };
+        let (usual, other) = (of(None), of(Some("https://login.microsoftonline.us/")));
+        assert_eq!((&usual["AZURE_AUTHORITY_HOST"], &usual["ARM_ENVIRONMENT"]), (&None, &None));
+        assert_eq!(other["AZURE_AUTHORITY_HOST"].as_deref(), Some("https://login.microsoftonline.us/"));
+        assert_eq!(other["ARM_ENVIRONMENT"].as_deref(), Some("usgovernment"));
+        let own = of(Some("http://127.0.0.1:1"));
+        assert_eq!(own["AZURE_AUTHORITY_HOST"].as_deref(), Some("http://127.0.0.1:1"));
+        assert_eq!(own["ARM_ENVIRONMENT"], None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::part::{Known, Lease, Miss};
+use super::part::{Known, Lease, Miss, pinned};
 use super::token::wired;
 use super::{Codes, Desk, Key};
 use crate::base::error::{ErrorKind, Fault};
@@ -80,8 +80,13 @@ impl Desk {
         Ok(resolved)
     }
 
-    /// Gets a new lease.
-    pub(super) fn fetch_aws(&self, profile: &CredentialProfile, codes: &Codes) -> Result<AwsLease, Miss> {
+    /// Gets a new lease, and proves that it is of the account that the profile is for: nobody is handed another's.
+    pub(super) fn fetch_aws(
+        &self,
+        key: &Key,
+        profile: &CredentialProfile,
+        codes: &Codes,
+    ) -> Result<AwsLease, Miss> {
         let part = profile.aws.clone().unwrap_or_default();
         let Some(name) = &part.profile else {
             let words = "the host's own identity is with the shell, not with the service";
@@ -107,7 +112,16 @@ impl Desk {
             obtain::obtain(&resolved, &Means { sessions, ..*means }, &mut ask)
         });
         match (result, missing) {
-            (Ok(lease), _) => Ok(lease),
+            (Ok(lease), _) => {
+                let Some(wanted) = part.account.as_deref() else { return Ok(lease) };
+                let found = match self.aws_identity(key, &lease, &resolved, &config) {
+                    Ok(known) => known.account,
+                    Err(Miss::Offline(_)) => lease.account.clone(),
+                    Err(miss) => return Err(miss),
+                };
+                pinned("account", Some(wanted), found.as_deref())?;
+                Ok(lease)
+            }
             (Err(_), Some(device)) => Err(Miss::Code(device)),
             (Err(error), None) => Err(missed(error)),
         }
@@ -255,23 +269,6 @@ fn quoted(word: &str) -> Option<String> {
 
 fn changes(hand_over: &HandOver, region: Option<&str>) -> Changes {
     wired(environment::changes(hand_over, region))
-}
-
-/// Refuses an identity that is not the one that the profile is for.
-pub(super) fn pinned(what: &str, wanted: Option<&str>, found: Option<&str>) -> Result<(), Miss> {
-    match (wanted, found) {
-        (Some(wanted), Some(found)) if wanted != found => Err(Fault::new(
-            ErrorKind::Refused,
-            format!(
-                "these credentials are those of the {what} {}, and the profile is for {}",
-                printable(found),
-                printable(wanted)
-            ),
-        )
-        .hint("nothing was switched; correct the profile or its credentials")
-        .into()),
-        _ => Ok(()),
-    }
 }
 
 fn missed(error: ObtainError) -> Miss {

@@ -213,7 +213,7 @@ fn aws(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At)
         return refused(refusal);
     }
     match desk.at_door(ask, profile, Provider::Aws, "") {
-        Ok(Lease::Aws(lease)) => Answer::json(200, body(&container::answer(&lease))),
+        Ok(Lease::Aws(lease)) => Answer::json(200, body(&container::answer(&lease, clock::now()))),
         _ => refused(container::Refusal::NoCredentials),
     }
 }

@@ -184,14 +184,15 @@ impl Desk {
             self.check_guard(&book, key, profile, now)?;
             book.used.insert(key.clone(), now);
             match book.shelf.ask(key, now) {
-                Turn::Serve(lease) => return Ok(lease),
+                Turn::Serve(lease) => return book.meant(key, profile, &lease).map(|()| lease),
                 Turn::ServeAndFetch(lease) => {
+                    let meant = book.meant(key, profile, &lease);
                     drop(book);
                     let (desk, key, profile) = (Arc::clone(self), key.clone(), profile.clone());
                     let thread = std::thread::Builder::new().name("lease".into());
                     let spawned = thread.spawn(move || desk.fetch(&key, &profile, &Codes::new()));
                     drop(spawned);
-                    return Ok(lease);
+                    return meant.map(|()| lease);
                 }
                 Turn::Fetch => {
                     drop(book);
@@ -216,8 +217,8 @@ impl Desk {
 
     fn fetch(&self, key: &Key, profile: &CredentialProfile, codes: &Codes) -> Result<Lease, Miss> {
         let result = match key.provider {
-            Provider::Aws => self.fetch_aws(profile, codes).map(Lease::Aws),
-            Provider::Gcp | Provider::Azure => self.fetch_token(key, profile),
+            Provider::Aws => self.fetch_aws(key, profile, codes).map(Lease::Aws),
+            Provider::Gcp | Provider::Azure => self.fetch_token(key, profile).map(Lease::Token),
         };
         self.book().shelf.fetched(key, result.clone(), clock::now());
         self.changed.notify_all();

@@ -2,14 +2,16 @@
 
 use serde_json::json;
 
-use super::{AWS_SEALED, AZURE_SEALED, GCP_SEALED};
+use super::{AWS_SEALED, AZURE_SEALED, Book, GCP_SEALED, Key};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::secret::Secret;
 use crate::base::text::printable;
 use crate::base::time::Timestamp;
 use crate::cloud::aws::credential_process;
 use crate::cloud::aws::lease::AwsLease;
+use crate::cloud::azure::obtain as azure;
 use crate::cloud::profiles::CredentialProfile;
+use crate::cloud::provider::Provider;
 use crate::cloud::shelf::Ends;
 use crate::cloud::standing::Standing;
 use crate::cloud::token::TokenLease;
@@ -78,6 +80,44 @@ pub struct Known {
     pub account: Option<String>,
     /// The role, user or service account.
     pub who: Option<String>,
+}
+
+impl Book {
+    /// That a lease is of whom the profile is for, as far as is known: it may have been got when nobody could be asked, or for
+    /// what the profile said then.
+    pub(super) fn meant(&self, key: &Key, profile: &CredentialProfile, lease: &Lease) -> Result<(), Miss> {
+        let known = self.known.get(key).filter(|(got, _)| *got == lease.obtained()).map(|(_, known)| known);
+        match (lease, &profile.aws, &profile.gcp, &profile.azure) {
+            (Lease::Aws(lease), Some(part), ..) => {
+                let found = known.and_then(|known| known.account.as_deref()).or(lease.account.as_deref());
+                pinned("account", part.account.as_deref(), found)
+            }
+            (Lease::Token(_), _, Some(part), _) if key.provider == Provider::Gcp => {
+                pinned("account", part.account.as_deref(), known.and_then(|known| known.who.as_deref()))
+            }
+            (Lease::Token(lease), .., Some(part)) if part.tenant.is_some() => {
+                pinned("tenant", part.tenant.as_deref(), azure::identity(lease).tenant.as_deref())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Refuses an identity that is not the one that the profile is for.
+pub(super) fn pinned(what: &str, wanted: Option<&str>, found: Option<&str>) -> Result<(), Miss> {
+    match (wanted, found) {
+        (Some(wanted), Some(found)) if wanted != found => Err(Fault::new(
+            ErrorKind::Refused,
+            format!(
+                "these credentials are those of the {what} {}, and the profile is for {}",
+                printable(found),
+                printable(wanted)
+            ),
+        )
+        .hint("nothing was handed over; correct the profile or its credentials")
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 /// Why there is no lease.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::aws::{Changes, pinned};
-use super::part::{Known, Lease, Miss};
+use super::aws::Changes;
+use super::part::{Known, Lease, Miss, pinned};
 use super::{Desk, Key};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::secret::Secret;
@@ -53,27 +53,37 @@ struct Principal {
 }
 
 impl Desk {
-    /// Gets a new token.
-    pub(super) fn fetch_token(&self, key: &Key, profile: &CredentialProfile) -> Result<Lease, Miss> {
+    /// Gets a new token, and proves that it is that of the account or the tenant that the profile is for: nobody is handed
+    /// another's.
+    pub(super) fn fetch_token(&self, key: &Key, profile: &CredentialProfile) -> Result<TokenLease, Miss> {
         let var = |name: &str| env::var(name);
-        let lease = match (key.provider, &profile.gcp, &profile.azure) {
+        match (key.provider, &profile.gcp, &profile.azure) {
             (Provider::Gcp, Some(part), _) => {
                 let servers = Servers::default();
                 let means = gcp::Means { servers: &servers, var: &var, waiting: WAITING, clock: clock::now };
-                gcp::obtain(&self.gcp_source(part)?, SCOPES, &means).map_err(of_gcp)?
+                let lease = gcp::obtain(&self.gcp_source(part)?, SCOPES, &means).map_err(of_gcp)?;
+                if part.account.is_some() {
+                    match self.gcp_identity(key, part, &lease) {
+                        Ok(known) => pinned("account", part.account.as_deref(), known.who.as_deref())?,
+                        Err(Miss::Offline(_)) => {}
+                        Err(miss) => return Err(miss),
+                    }
+                }
+                Ok(lease)
             }
             (Provider::Azure, _, Some(part)) => {
                 let authority = part.authority.as_deref().unwrap_or(AUTHORITY);
                 let means = azure::Means { authority, var: &var, waiting: WAITING, clock: clock::now };
                 let resource = if key.resource.is_empty() { MANAGEMENT } else { &key.resource };
-                azure::obtain(&self.azure_source(part)?, resource, &means).map_err(of_azure)?
+                let lease = azure::obtain(&self.azure_source(part)?, resource, &means).map_err(of_azure)?;
+                pinned("tenant", part.tenant.as_deref(), azure::identity(&lease).tenant.as_deref())?;
+                Ok(lease)
             }
             _ => {
                 let words = format!("the profile '{}' has no part for {}", key.profile, key.provider.title());
-                return Err(Fault::new(ErrorKind::Usage, words).into());
+                Err(Fault::new(ErrorKind::Usage, words).into())
             }
-        };
-        Ok(Lease::Token(lease))
+        }
     }
 
     /// A secret of the vault that must be there.
@@ -326,7 +336,11 @@ impl Desk {
         private(&dir)?;
         let config_dir = dir.to_string_lossy().into_owned();
         let hand_over = if via == Via::Value {
-            azure_environment::HandOver::Values { principal: Box::new(self.principal(sealed)?), config_dir }
+            azure_environment::HandOver::Values {
+                principal: Box::new(self.principal(sealed)?),
+                authority: part.authority.clone(),
+                config_dir,
+            }
         } else {
             let at = self.door(name)?;
             let address = at.url(&at.azure().path);

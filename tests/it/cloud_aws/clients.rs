@@ -131,7 +131,7 @@ fn an_endpoint_s_answer_is_taken() {
             let headers: Vec<_> =
                 lines.filter_map(|line| line.split_once(':')).map(|(n, v)| (n, v.trim())).collect();
             let bytes = match container::admit(&Head { method, target, headers: &headers }, &door) {
-                Ok(()) => answer("200 OK", "", container::answer(&lease).expose()),
+                Ok(()) => answer("200 OK", "", container::answer(&lease, lease.obtained).expose()),
                 Err(refusal) => answer(&format!("{} Refused", refusal.status()), "", refusal.body()),
             };
             let _ = stream.write_all(&bytes);

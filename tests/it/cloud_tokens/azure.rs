@@ -155,12 +155,14 @@ fn with_values_azure_identity_takes_the_service_principal_alone() {
     let world = World::new();
     let hand_over = HandOver::Values {
         principal: Box::new(principal("s~1")),
+        authority: Some("https://login.microsoftonline.us".into()),
         config_dir: world.path("run/azure").display().to_string(),
     };
     let script = "from azure.identity import DefaultAzureCredential
 for link in DefaultAzureCredential().credentials:
     inner = link._credential
-    print(type(link).__name__, type(inner).__name__, inner._client_id, inner._tenant_id)";
+    print(type(link).__name__, type(inner).__name__, inner._client_id, inner._tenant_id, inner._authority)";
     let said = says(&world, &STALE, changes(&hand_over, Place::default()), script);
-    assert_eq!(said, format!("EnvironmentCredential ClientSecretCredential {CLIENT} {TENANT}"));
+    let server = "https://login.microsoftonline.us";
+    assert_eq!(said, format!("EnvironmentCredential ClientSecretCredential {CLIENT} {TENANT} {server}"));
 }

@@ -11,11 +11,11 @@ use crate::cloud_tokens::{TokenServer, python};
 use crate::full_disk::privileged;
 use crate::world::{Ran, lives, until};
 
-const TENANT: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+pub const TENANT: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
 const CLIENT: &str = "11111111-2222-3333-4444-555555555555";
 
 /// The profile `all`: a part for each cloud.
-fn all(home: &Home, server: &TokenServer) {
+pub fn all(home: &Home, server: &TokenServer) {
     let key = service_account(&format!("{}/token", server.url));
     let _ = home.given(&["cloud", "add", "all", "--stdin", "--project", "p-1"], &key).exits(0);
     let lines = format!(

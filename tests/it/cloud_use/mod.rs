@@ -9,6 +9,7 @@ mod here;
 mod import;
 mod login;
 mod offline;
+mod pins;
 mod prompt;
 mod shells;
 mod vault;

@@ -2,6 +2,7 @@
 
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
+use crate::base::text::printable;
 use crate::cli::cloud_link;
 use crate::cli::context::Context;
 use crate::cloud::variables;
@@ -72,5 +73,11 @@ pub(super) fn taken(context: &Context, name: &str, via: &str) -> Result<Switch, 
         .map(|(name, value)| (name.as_str(), value.as_ref().map(|value| value.expose())))
         .collect();
     variables::check(&changes)?;
+    for part in &taken.parts {
+        // Nobody sees the line that a switch shows.
+        if let Some(note) = part.note.as_deref().filter(|note| note.starts_with("not verified: ")) {
+            context.printer.warn(&format!("{}: {}", part.provider, printable(note)));
+        }
+    }
     Ok(taken)
 }

@@ -28,6 +28,8 @@ pub enum ObtainError {
     PassedThrough(String),
     /// The sealed keys are temporary ones, and ended then.
     Ended(Timestamp),
+    /// What the profile's source gave had ended already.
+    Over(Timestamp),
     /// The host has no credentials in this place, with the reason.
     Host(&'static str),
     /// The instance has a role and gives no keys for it, with AWS's code.
@@ -53,6 +55,7 @@ impl fmt::Display for ObtainError {
             }
             Self::Instance(code) => write!(f, "this instance's role gives no credentials ({code})"),
             Self::Ended(end) => write!(f, "the sealed keys were good until {end}"),
+            Self::Over(end) => write!(f, "the credentials that its source gives ended at {end}"),
             Self::Host(why) => write!(f, "the host has no credentials to give: {why}"),
         }
     }
@@ -74,7 +77,7 @@ impl Diagnose for ObtainError {
         match self {
             Self::Call(error) => error.kind(),
             Self::Program(error) => error.kind(),
-            Self::SignIn(_) | Self::Ended(_) => ErrorKind::NeedsUser,
+            Self::SignIn(_) | Self::Ended(_) | Self::Over(_) => ErrorKind::NeedsUser,
             Self::NoCode(fault) => fault.kind,
             Self::TokenFile(..) | Self::PassedThrough(_) | Self::Host(_) | Self::Instance(_) => {
                 ErrorKind::Failed
@@ -92,6 +95,9 @@ impl Diagnose for ObtainError {
             Self::NoCode(fault) => fault.hints.clone(),
             Self::Ended(_) => {
                 vec!["they cannot be renewed; seal new ones: devboot cloud add NAME --stdin".into()]
+            }
+            Self::Over(_) => {
+                vec!["have the program or host that they come from give new ones, then try again".into()]
             }
             Self::PassedThrough(_) => {
                 vec!["as the source of a role it cannot serve; name another source_profile".into()]

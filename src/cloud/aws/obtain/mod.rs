@@ -69,6 +69,9 @@ pub struct Means<'a> {
 pub fn obtain(profile: &Profile, means: &Means<'_>, ask: AskCode<'_>) -> Result<AwsLease, ObtainError> {
     let region = profile.region.as_deref();
     let lease = Carrying { means, profile: &profile.name, region }.source(&profile.source, ask)?;
+    if let Some(end) = lease.expiration.filter(|end| *end <= (means.clock)()) {
+        return Err(ObtainError::Over(end));
+    }
     Ok(AwsLease { account: lease.account.or_else(|| profile.account.clone()), ..lease })
 }
 
