@@ -183,6 +183,9 @@ pub struct Part {
     /// A sentence where it did not, or about how it is handed over.
     #[serde(default)]
     pub note: Option<String>,
+    /// What one should know before one relies on it.
+    #[serde(default)]
+    pub caution: Option<String>,
     /// When the credentials that are held now end.
     #[serde(default)]
     pub ends: Option<Timestamp>,

@@ -107,6 +107,7 @@ fn what_is_said_about_credentials_keeps_its_form() {
         who: Some("arn".into()),
         verified: true,
         note: Some("a note".into()),
+        caution: Some("a caution".into()),
         ends: Some(Timestamp(0)),
     };
     let switch = Switch {

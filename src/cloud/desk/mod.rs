@@ -6,6 +6,7 @@
 
 mod audit;
 mod aws;
+mod azure;
 mod doors;
 mod part;
 mod switch;
@@ -21,10 +22,11 @@ use std::time::Duration;
 use self::audit::Recorder;
 pub use self::audit::{AUDIT, UNVERIFIED};
 pub use self::aws::{SEALED as AWS_SEALED, SEEDS as MFA_SEEDS};
+pub use self::azure::AZURE_SEALED;
 use self::doors::Door;
 use self::part::Known;
 pub use self::part::{Lease, Miss, code_needed, sealed_names};
-pub use self::token::{AZURE_SEALED, GCP_SEALED};
+pub use self::token::GCP_SEALED;
 pub use self::vault::FILE as VAULT;
 use self::vault::Open;
 use super::aws::lease::AwsLease;

@@ -1,10 +1,8 @@
-//! The parts whose credentials are access tokens: GCP and Azure.
+//! The parts whose credentials are access tokens, and that of GCP.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-
-use serde::Deserialize;
 
 use super::aws::Changes;
 use super::part::{Known, Lease, Miss, pinned};
@@ -12,9 +10,6 @@ use super::{Desk, Key};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::secret::Secret;
 use crate::base::text::printable;
-use crate::cloud::azure::obtain::AzureError;
-use crate::cloud::azure::token::{AUTHORITY, MANAGEMENT, ServicePrincipal};
-use crate::cloud::azure::{environment as azure_environment, obtain as azure};
 use crate::cloud::change::Change;
 use crate::cloud::exchange::Waiting;
 use crate::cloud::gcp::config::{self, Configuration};
@@ -24,7 +19,7 @@ use crate::cloud::gcp::metadata::Account;
 use crate::cloud::gcp::obtain::GcpError;
 use crate::cloud::gcp::token::{SCOPES, Servers};
 use crate::cloud::gcp::{environment as gcp_environment, exchange_endpoint, obtain as gcp};
-use crate::cloud::profiles::{AzurePart, CredentialProfile, GcpPart, Via};
+use crate::cloud::profiles::{CredentialProfile, GcpPart, Via};
 use crate::cloud::provider::Provider;
 use crate::cloud::token::{TokenError, TokenLease};
 use crate::ipc::cloud as wire;
@@ -35,22 +30,11 @@ use crate::sys::{clock, env, socket};
 /// The names in the vault that hold credentials of Google begin so.
 pub const GCP_SEALED: &str = "gcp/";
 
-/// The names in the vault that hold service principals begin so.
-pub const AZURE_SEALED: &str = "azure/";
-
 /// A switch answers within the time that a person waits.
-const WAITING: Waiting = Waiting { stall: Duration::from_secs(8), total: Duration::from_secs(12) };
+pub(super) const WAITING: Waiting = Waiting { stall: Duration::from_secs(8), total: Duration::from_secs(12) };
 
 /// The largest credential file, in bytes.
 const FILE: u64 = 64 << 10;
-
-/// A service principal as it is sealed.
-#[derive(Deserialize)]
-struct Principal {
-    tenant: String,
-    client: String,
-    secret: String,
-}
 
 impl Desk {
     /// Gets a new token, and proves that it is that of the account or the tenant that the profile is for: nobody is handed
@@ -71,14 +55,7 @@ impl Desk {
                 }
                 Ok(lease)
             }
-            (Provider::Azure, _, Some(part)) => {
-                let authority = part.authority.as_deref().unwrap_or(AUTHORITY);
-                let means = azure::Means { authority, var: &var, waiting: WAITING, clock: clock::now };
-                let resource = if key.resource.is_empty() { MANAGEMENT } else { &key.resource };
-                let lease = azure::obtain(&self.azure_source(part)?, resource, &means).map_err(of_azure)?;
-                pinned("tenant", part.tenant.as_deref(), azure::identity(&lease).tenant.as_deref())?;
-                Ok(lease)
-            }
+            (Provider::Azure, _, Some(part)) => self.fetch_azure(key, part),
             _ => {
                 let words = format!("the profile '{}' has no part for {}", key.profile, key.provider.title());
                 Err(Fault::new(ErrorKind::Usage, words).into())
@@ -87,7 +64,7 @@ impl Desk {
     }
 
     /// A secret of the vault that must be there.
-    fn sealed_one(&self, prefix: &str, name: &str) -> Result<Secret<String>, Miss> {
+    pub(super) fn sealed_one(&self, prefix: &str, name: &str) -> Result<Secret<String>, Miss> {
         if self.is_locked() {
             return Err(self.locked().into());
         }
@@ -156,28 +133,6 @@ impl Desk {
         }
     }
 
-    fn azure_source(&self, part: &AzurePart) -> Result<azure::Source, Miss> {
-        match &part.sealed {
-            Some(name) => self.principal(name).map(azure::Source::Principal),
-            None => Ok(azure::Source::Host(part.client.clone())),
-        }
-    }
-
-    fn principal(&self, name: &str) -> Result<ServicePrincipal, Miss> {
-        let text = self.sealed_one(AZURE_SEALED, name)?;
-        let principal: Principal = serde_json::from_str(text.expose()).map_err(|_| {
-            Fault::new(
-                ErrorKind::Failed,
-                format!("the sealed service principal '{}' is damaged", printable(name)),
-            )
-        })?;
-        Ok(ServicePrincipal {
-            tenant: principal.tenant,
-            client_id: principal.client,
-            client_secret: Secret::new(principal.secret),
-        })
-    }
-
     /// Whose tokens the metadata server of a profile's door gives.
     pub(super) fn gcp_account(&self, profile: &str) -> Option<Account> {
         let part = self.profile(profile).ok()?.gcp?;
@@ -223,6 +178,11 @@ impl Desk {
                 return Ok((changes.collect(), told));
             };
             let found = self.gcloud(configuration)?;
+            if found.credentials.is_none() {
+                told.caution = Some(
+                    "Google's libraries keep the default credentials that they have: gcloud auth application-default login".into(),
+                );
+            }
             pinned("account", part.account.as_deref(), found.account.as_deref())?;
             told.note =
                 Some(format!("gcloud's own configuration '{}', not verified", printable(configuration)));
@@ -231,7 +191,7 @@ impl Desk {
             let place = gcp_environment::Place { project: project.as_deref(), ..place };
             let hand_over = gcp_environment::HandOver::Named {
                 configuration: configuration.clone(),
-                credentials_file: found.credentials.map(|path| path.to_string_lossy().into_owned()),
+                credentials_file: found.credentials.as_ref().map(|path| path.to_string_lossy().into_owned()),
             };
             return Ok((wired(gcp_environment::changes(&hand_over, place)), told));
         }
@@ -242,6 +202,14 @@ impl Desk {
             match self.gcp_identity(&key, part, lease) {
                 Ok(known) => {
                     told.verified = known.who.is_some();
+                    if let (Some(wanted), Some(own)) = (&part.project, &known.account)
+                        && wanted != own
+                    {
+                        let (own, wanted) = (printable(own), printable(wanted));
+                        told.caution = Some(format!(
+                            "the credentials are of the project {own}; whether they may use {wanted} was not asked"
+                        ));
+                    }
                     (told.who, told.account) = (known.who, told.account.or(known.account));
                 }
                 Err(Miss::Offline(fault)) => told.note = Some(format!("not verified: {}", fault.one_line())),
@@ -253,6 +221,10 @@ impl Desk {
         let config_dir = self.gcloud_dir(&dir)?;
         let hand_over = match (via, lease) {
             (Via::Value, Some(lease)) => {
+                told.caution = Some(
+                    "the token is for gcloud and Terraform; Google's libraries take none from a variable"
+                        .into(),
+                );
                 gcp_environment::HandOver::Value { lease: Box::new(lease), config_dir }
             }
             _ => {
@@ -282,7 +254,7 @@ impl Desk {
         Ok(dir.to_string_lossy().into_owned())
     }
 
-    fn token_of(
+    pub(super) fn token_of(
         self: &Arc<Self>,
         key: &Key,
         profile: &CredentialProfile,
@@ -299,58 +271,9 @@ impl Desk {
             Err(miss) => Err(miss),
         }
     }
-
-    /// What a switch changes for Azure, and who one is by it.
-    pub(super) fn switch_azure(
-        self: &Arc<Self>,
-        (name, profile): (&str, &CredentialProfile),
-        part: &AzurePart,
-        via: Via,
-    ) -> Result<(Changes, wire::Part), Miss> {
-        let mut told =
-            wire::Part { provider: "azure".into(), account: part.tenant.clone(), ..wire::Part::default() };
-        let place = azure_environment::Place {
-            tenant: part.tenant.as_deref(),
-            subscription: part.subscription.as_deref(),
-        };
-        let Some(sealed) = &part.sealed else {
-            told.note = Some("the identity of the machine, or of its own sign-in".into());
-            let subscription = part.subscription.iter().flat_map(|id| {
-                ["AZURE_SUBSCRIPTION_ID", "ARM_SUBSCRIPTION_ID"].map(|name| (name.to_owned(), id))
-            });
-            let changes = subscription.map(|(name, id)| (name, Some(wire::Hidden::new(id.as_str()))));
-            return Ok((changes.collect(), told));
-        };
-        let key = Key { profile: name.to_owned(), provider: Provider::Azure, resource: String::new() };
-        let lease = self.token_of(&key, profile, via, &mut told)?;
-        if let Some(lease) = &lease {
-            told.ends = Some(lease.expiration);
-            // Azure has no call for it; the token that it gave says whose it is.
-            let identity = azure::identity(lease);
-            told.verified = identity.tenant.is_some();
-            told.who = identity.user.or(identity.client).or(identity.object);
-            told.account = identity.tenant;
-        }
-        pinned("tenant", part.tenant.as_deref(), told.account.as_deref())?;
-        let dir = self.place(name)?.join("azure");
-        private(&dir)?;
-        let config_dir = dir.to_string_lossy().into_owned();
-        let hand_over = if via == Via::Value {
-            azure_environment::HandOver::Values {
-                principal: Box::new(self.principal(sealed)?),
-                authority: part.authority.clone(),
-                config_dir,
-            }
-        } else {
-            let at = self.door(name)?;
-            let address = at.url(&at.azure().path);
-            azure_environment::HandOver::Endpoint { address, secret: at.secret, config_dir }
-        };
-        Ok((wired(azure_environment::changes(&hand_over, place)), told))
-    }
 }
 
-fn private(dir: &Path) -> Result<(), Miss> {
+pub(super) fn private(dir: &Path) -> Result<(), Miss> {
     Ok(socket::private_dir(dir).map_err(|unfit| {
         Fault::new(ErrorKind::Failed, format!("cannot use the directory {}", dir.display())).cause(unfit)
     })?)
@@ -361,18 +284,12 @@ pub(super) fn wired(changes: Vec<Change>) -> Changes {
     changes.into_iter().map(|change| (change.name.to_owned(), change.value.map(wired))).collect()
 }
 
-fn is_offline(error: &TokenError) -> bool {
+pub(super) fn is_offline(error: &TokenError) -> bool {
     matches!(error, TokenError::Unanswered(_) | TokenError::Unavailable(..) | TokenError::NotAnAnswer(..))
 }
 
 fn of_gcp(error: GcpError) -> Miss {
     let offline = matches!(&error, GcpError::Token(error) if is_offline(error));
-    let fault = Fault::from(error);
-    if offline { Miss::Offline(fault) } else { Miss::Fault(fault) }
-}
-
-fn of_azure(error: AzureError) -> Miss {
-    let offline = matches!(&error, AzureError::Token(error) if is_offline(error));
     let fault = Fault::from(error);
     if offline { Miss::Offline(fault) } else { Miss::Fault(fault) }
 }

@@ -153,6 +153,37 @@ fn the_other_clouds_files_and_the_environment_are_taken_over() {
     let _ = home.devboot(&["cloud", "show", "principal"]).exits(0).says("sealed = \"principal\"");
 }
 
+#[test]
+fn a_subscription_of_the_azure_cli_is_the_one_that_az_takes() {
+    let home = Home::new();
+    let (one, two) = ("11111111-2222-3333-4444-555555555551", "11111111-2222-3333-4444-555555555552");
+    let tenant = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+    let entry = |id: &str, name: &str, default: bool| {
+        format!(
+            "{{\"id\":\"{id}\",\"name\":\"{name}\",\"tenantId\":\"{tenant}\",\"isDefault\":{default},\"state\":\"Enabled\",\
+             \"environmentName\":\"AzureCloud\",\"user\":{{\"name\":\"me@x.org\",\"type\":\"user\"}}}}"
+        )
+    };
+    let list =
+        format!("\u{feff}{{\"subscriptions\":[{},{}]}}", entry(one, "One", true), entry(two, "Two", false));
+    home.world.write(".azure/azureProfile.json", &list).write(".azure/msal_token_cache.json", "{}");
+    let _ = home.devboot(&["cloud", "import", "--yes", "--from", "azure"]).exits(0);
+    let default = "python3 -c 'import json, os
+at = os.environ.get(\"AZURE_CONFIG_DIR\", os.path.expanduser(\"~/.azure\")) + \"/\"
+all = json.load(open(at + \"azureProfile.json\", encoding=\"utf-8-sig\"))[\"subscriptions\"]
+print([one[\"name\"] for one in all if one[\"isDefault\"]], os.path.realpath(at + \"msal_token_cache.json\"))'";
+    let script = format!("devboot use Two; {default}; devboot use --off; {default}");
+    let ran = home.shell("bash", &script).exits(0).says("me@x.org").says("not verified");
+    let cache = home.world.path(".azure/msal_token_cache.json");
+    let cache = cache.display();
+    assert_eq!(ran.stdout, format!("['Two'] {cache}\n['One'] {cache}\n"));
+    assert_eq!(home.world.text(".azure/azureProfile.json"), list);
+    // Another tenant than the profile is for.
+    let config = home.world.text(".config/devboot/cloud.toml");
+    home.world.write(".config/devboot/cloud.toml", config.replace(tenant, &tenant.replace('a', "b")));
+    let _ = home.devboot(&["cloud", "check", "Two"]).exits(4).says("the profile is for");
+}
+
 /// Runs devboot on a terminal and answers the questions in their order, each when its words are there.
 const TERMINAL: &str = "import json, os, pty, sys\n\
     answers = json.loads(sys.argv[1])\n\

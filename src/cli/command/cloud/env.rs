@@ -75,8 +75,9 @@ pub(super) fn taken(context: &Context, name: &str, via: &str) -> Result<Switch, 
     variables::check(&changes)?;
     for part in &taken.parts {
         // Nobody sees the line that a switch shows.
-        if let Some(note) = part.note.as_deref().filter(|note| note.starts_with("not verified: ")) {
-            context.printer.warn(&format!("{}: {}", part.provider, printable(note)));
+        let note = part.note.as_deref().filter(|note| note.starts_with("not verified: "));
+        for words in [note, part.caution.as_deref()].into_iter().flatten() {
+            context.printer.warn(&format!("{}: {}", part.provider, printable(words)));
         }
     }
     Ok(taken)
