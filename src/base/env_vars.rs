@@ -274,6 +274,10 @@ pub const ALL: &[EnvVar] = &[
     set("ARM_CLIENT_CERTIFICATE", "taken away: Terraform would take another account"),
     set("ARM_CLIENT_CERTIFICATE_PATH", "taken away: Terraform would take another account"),
     set("ARM_CLIENT_CERTIFICATE_PASSWORD", "taken away: Terraform would take another account"),
+    set(
+        "ARM_ENVIRONMENT",
+        "Terraform's name of the cloud, where a profile's authority is that of another; else taken away",
+    ),
     set("ARM_ACCESS_KEY", "taken away: Terraform would take another account"),
     set("ARM_SAS_TOKEN", "taken away: Terraform would take another account"),
     set("ARM_MSI_ENDPOINT", "where Terraform asks devboot for tokens; else taken away"),

@@ -1,15 +1,19 @@
 //! What the desk does is written down: who asked, for what, and how it ended. No secret is in it.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::Desk;
 use super::part::Miss;
-use crate::base::error::Fault;
-use crate::cloud::audit::{Record, Who, append, append_all};
+use crate::base::error::{ErrorKind, Fault};
+use crate::base::text::counted;
+use crate::cloud::audit::{Record, Who, append_all};
 use crate::cloud::provider::Provider;
 use crate::ipc::cloud::{CloudRequest, CloudResponse};
+use crate::sys::dirs::Dirs;
 use crate::sys::{caller, clock, process};
 
 /// The log in the state directory.
@@ -39,8 +43,34 @@ pub(super) struct Recorder {
     thread: JoinHandle<()>,
 }
 
+/// The log of a home, and how many records it could not take since it took one last.
+pub(super) struct Log {
+    path: PathBuf,
+    lost: Mutex<usize>,
+}
+
+impl Log {
+    pub(super) fn of(dirs: &Dirs) -> Self {
+        Self { path: dirs.state.join(AUDIT), lost: Mutex::default() }
+    }
+
+    /// Writes records. A full disk costs the records, not the credentials; how many it cost stands before the next ones.
+    fn write(&self, mut records: Vec<Record>) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = *lost + records.len();
+        if *lost > 0 {
+            let words = format!("{} could not be written", counted(*lost, "record"));
+            let who = Who::new(None, Some(process::owner().0), caller::Caller::default());
+            let (event, result) = ("lost".to_owned(), words);
+            let at = clock::now();
+            records.insert(0, Record { at, who, event, profile: None, provider: None, kind: None, result });
+        }
+        *lost = if append_all(&self.path, records).is_ok() { 0 } else { all };
+    }
+}
+
 impl Recorder {
-    fn begin(path: std::path::PathBuf) -> Option<Self> {
+    fn begin(log: Arc<Log>) -> Option<Self> {
         let (sender, records) = channel::<Record>();
         let write = move || {
             while let Ok(first) = records.recv() {
@@ -48,8 +78,7 @@ impl Recorder {
                 // cost more than the record.
                 thread::sleep(MOMENT);
                 let together = std::iter::once(first).chain(records.try_iter()).take(TOGETHER).collect();
-                // A full disk costs the records, not the credentials.
-                let _ = append_all(&path, together);
+                log.write(together);
             }
         };
         let thread = thread::Builder::new().name("audit".into()).spawn(write).ok()?;
@@ -96,7 +125,7 @@ impl Desk {
         {
             record.result = UNVERIFIED.to_owned();
         }
-        let _ = append(&self.dirs.state.join(AUDIT), record);
+        self.log.write(vec![record]);
     }
 
     /// Credentials that went to a tool, or did not.
@@ -105,17 +134,28 @@ impl Desk {
         let provider = Some(provider.word().to_owned());
         let record =
             record(*who, "hand-over", Some((*profile).to_owned()), provider, Some((*way).to_owned()), miss);
-        let path = self.dirs.state.join(AUDIT);
         let mut book = self.book();
         if book.recorder.is_none() && !book.ended {
-            book.recorder = Recorder::begin(path.clone());
+            book.recorder = Recorder::begin(Arc::clone(&self.log));
         }
         if let Some(recorder) = &book.recorder {
             let _ = recorder.records.send(record);
             return;
         }
         drop(book);
-        let _ = append(&path, record);
+        self.log.write(vec![record]);
+    }
+
+    /// Somebody whom a door did not let in; at most one a second is written down.
+    pub(super) fn turned_away(&self, handing: &Handing<'_>, why: &str) {
+        let now = clock::now();
+        let mut book = self.book();
+        if book.turned_away == Some(now) {
+            return;
+        }
+        book.turned_away = Some(now);
+        drop(book);
+        self.handed(handing, Some(&Fault::new(ErrorKind::Refused, why).into()));
     }
 
     /// Closes the doors, and returns when all that was given stands in the log.

@@ -172,6 +172,14 @@ impl Desk {
         self.tend();
         lease
     }
+
+    /// Writes down that a door let somebody not in; the answer's words say why.
+    fn not_let_in(&self, ask: &Ask<'_>, (profile, provider): (&str, Provider), answer: &str) {
+        let answer: serde_json::Value = serde_json::from_str(answer).unwrap_or_default();
+        let words = ["message", "error_description"].iter().find_map(|name| answer[*name].as_str());
+        let who = ask.process();
+        self.turned_away(&Handing { profile, provider, way: "endpoint", who }, words.unwrap_or("refused"));
+    }
 }
 
 fn remembered(path: &Path) -> Option<Remembered> {
@@ -210,6 +218,7 @@ fn aws(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At)
         Answer::json(refusal.status(), Secret::new(refusal.body().as_bytes().to_vec()))
     };
     if let Err(refusal) = container::admit(head, &at.aws()) {
+        desk.not_let_in(ask, (profile, Provider::Aws), refusal.body());
         return refused(refusal);
     }
     match desk.at_door(ask, profile, Provider::Aws, "") {
@@ -226,7 +235,10 @@ fn azure(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &A
     let client = desk.profile(profile).ok().and_then(|found| found.azure?.client);
     let resource = match identity_endpoint::admit(head, &form, &at.azure(), client.as_deref()) {
         Ok(resource) => resource,
-        Err(refusal) => return refused(refusal),
+        Err(refusal) => {
+            desk.not_let_in(ask, (profile, Provider::Azure), &refusal.body());
+            return refused(refusal);
+        }
     };
     match desk.at_door(ask, profile, Provider::Azure, &usual(&resource)) {
         Ok(Lease::Token(lease)) => {
@@ -248,6 +260,7 @@ fn gcp(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At)
     };
     let form = String::from_utf8_lossy(ask.body);
     if let Err(refusal) = exchange_endpoint::admit(head, &form, &at.gcp()) {
+        desk.not_let_in(ask, (profile, Provider::Gcp), &refusal.body());
         return refused(refusal);
     }
     match desk.at_door(ask, profile, Provider::Gcp, "") {
@@ -259,6 +272,7 @@ fn gcp(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At)
 /// Google's metadata server has no secret: only who is known to be us is answered.
 fn gce(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At) -> Answer {
     if ask.uid.is_none() {
+        desk.not_let_in(ask, (profile, Provider::Gcp), r#"{"message":"who asks is not known"}"#);
         return Answer::text(403, "who asks is not known");
     }
     let Some(account) = desk.gcp_account(profile) else { return Answer::text(404, "no such account") };

@@ -72,6 +72,7 @@ pub struct Desk {
     program: Vec<String>,
     known: Mutex<Book>,
     changed: Condvar,
+    log: Arc<audit::Log>,
     /// Told whether there is something to be kept in memory, whenever that changes.
     holds: Box<dyn Fn(bool) + Send + Sync>,
 }
@@ -95,6 +96,8 @@ struct Book {
     /// The profiles, with the file's stamp before they were read.
     profiles: Option<(Stamp, Arc<Profiles>)>,
     recorder: Option<Recorder>,
+    /// When somebody was turned away last.
+    turned_away: Option<Timestamp>,
     /// Records are waited for from now on.
     ended: bool,
     tended: bool,
@@ -106,7 +109,8 @@ struct Book {
 impl Desk {
     /// For a home. `program` is what tools call for credentials, with what leads it to this home.
     pub fn new(dirs: Dirs, program: Vec<String>, holds: Box<dyn Fn(bool) + Send + Sync>) -> Arc<Self> {
-        Arc::new(Self { dirs, program, known: Mutex::default(), changed: Condvar::new(), holds })
+        let log = Arc::new(audit::Log::of(&dirs));
+        Arc::new(Self { dirs, program, known: Mutex::default(), changed: Condvar::new(), log, holds })
     }
 
     /// Answers a request of a process. It may take as long as clouds take to answer.

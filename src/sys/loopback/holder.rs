@@ -3,13 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long processes are looked through for one socket: a client waits for it.
+/// For how much of the processor's time processes are looked through for one socket: a client waits for it.
 const SEARCH: Duration = Duration::from_millis(2);
 
 /// So many processes that held sockets are looked at first when the next one is searched.
 const KNOWN: usize = 8;
 
-/// How much time of each second goes into that: in a flood of requests answers come first, and most stay without a process.
+/// How much of the processor's time goes into that in each second: in a flood of requests answers come first, and most stay without a process.
 const SHARE: Duration = Duration::from_millis(20);
 
 #[derive(Default)]
@@ -28,12 +28,11 @@ impl Holders {
     /// The process that holds the socket of this inode; `None` when it is not found in a moment, is none that we may look at, or
     /// when too many are asked for.
     pub(super) fn find(&self, inode: u64) -> Option<u32> {
-        let begun = Instant::now();
-        let known = self.state().begin(begun)?;
+        let (known, begun) = (self.state().begin(Instant::now())?, used());
         let target = format!("socket:[{inode}]");
         let is_it = |pid: &u32| holds(*pid, &target);
         let found = known.iter().copied().find(is_it).or_else(|| search(&target, &known));
-        self.state().end(found, begun.elapsed());
+        self.state().end(found, used().saturating_sub(begun));
         found
     }
 
@@ -61,14 +60,20 @@ impl State {
     }
 }
 
+/// The time of the processor that this thread has had: where others want it, too, waiting for one's turn is no search.
+fn used() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 /// The youngest first: who asks for credentials has mostly just been started.
 fn search(target: &str, not: &[u32]) -> Option<u32> {
-    let until = Instant::now() + SEARCH;
+    let until = used() + SEARCH;
     let names = std::fs::read_dir("/proc").ok()?.filter_map(Result::ok);
     let mut pids: Vec<u32> = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable_by(|a, b| b.cmp(a));
     let mut left = pids.into_iter().filter(|pid| !not.contains(pid));
-    left.by_ref().take_while(|_| Instant::now() < until).find(|pid| holds(*pid, target))
+    left.by_ref().take_while(|_| used() < until).find(|pid| holds(*pid, target))
 }
 
 /// Whether a process has this open; proc(5). What is another user's says nothing.

@@ -151,6 +151,10 @@ fn strangers_web_pages_and_other_users_get_nothing() {
     assert_eq!(status(&host, &format!("{}\r\n", aws.replace(&token, "wrong"))), 403);
     assert_eq!(status(&host, &format!("{}\r\n", azure.replace(&secret, "wrong"))), 403);
     assert_eq!(status(&host, &format!("{}\r\n", gce.replace("Metadata-Flavor: Google", "X: y"))), 403);
+    until("it is written down that somebody was turned away", || {
+        let log = home.devboot(&["cloud", "audit"]).exits(0).stdout;
+        log.contains("hand-over") && log.contains("is not this endpoint's")
+    });
     // Another user of this machine, with everything that there is to know.
     let script = "import socket, sys
 s = socket.create_connection((sys.argv[1].split(':')[0], int(sys.argv[1].split(':')[1])))

@@ -8,6 +8,26 @@ use super::{Home, PASSPHRASE};
 use crate::world::{lives, until};
 
 #[test]
+fn records_that_found_no_room_are_counted_in_the_next_one() {
+    let home = Home::new();
+    let log = home.world.path(".local/state/devboot/audit.log");
+    let kept = home.world.path("kept.log");
+    std::fs::rename(&log, &kept).unwrap();
+    std::fs::create_dir(&log).unwrap();
+    let _ = home.devboot(&["cloud", "check", "base"]).exits(0);
+    let _ = home.devboot(&["cloud", "check", "nobody"]).exits(64);
+    std::fs::remove_dir(&log).unwrap();
+    std::fs::rename(&kept, &log).unwrap();
+    let _ = home.devboot(&["cloud", "check", "base"]).exits(0);
+    let text = home.devboot(&["cloud", "audit"]).exits(0).stdout;
+    let lines: Vec<&str> = text.lines().collect();
+    let [.., lost, last] = lines[..] else { panic!("{text}") };
+    assert!(lost.contains("lost") && lost.ends_with("2 records could not be written"), "{text}");
+    assert!(last.contains("check") && last.ends_with("ok"), "{text}");
+    let _ = home.devboot(&["cloud", "audit", "--verify"]).exits(0);
+}
+
+#[test]
 fn it_is_made_once_opened_with_its_passphrase_and_closed() {
     let home = Home::new();
     let _ = home.given(&["cloud", "init", "--passphrase-stdin"], PASSPHRASE).exits(4).says("there is");
