@@ -1,6 +1,6 @@
 //! Which of a project's files each stage depends on, and which stages a changed file is an input of.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -40,6 +40,19 @@ impl Inputs {
     /// These paths.
     pub fn of(paths: Names) -> Self {
         Self { more: paths, ..Self::default() }
+    }
+
+    /// The same and these.
+    #[must_use]
+    pub fn and(self, paths: Vec<String>) -> Self {
+        if paths.is_empty() {
+            return self;
+        }
+        let mut new: BTreeSet<String> = paths.into_iter().collect();
+        for own in self.iter() {
+            new.remove(own);
+        }
+        Self { more: self.more.iter().map(str::to_owned).chain(new).collect(), ..self }
     }
 
     /// The paths in their order.

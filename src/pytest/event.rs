@@ -48,10 +48,13 @@ pub enum Told {
     },
     /// What was read, by the test file or the module that it was read for.
     Reads {
-        /// The paths, relative to the root.
+        /// The paths, relative to the root; outside of the project they are whole.
         reads: BTreeMap<String, Vec<String>>,
         /// Whether they are all.
         whole: bool,
+        /// What was opened to be written.
+        #[serde(default)]
+        writes: Vec<String>,
         /// Test files that started other programs, which read what nobody has seen.
         #[serde(default)]
         spawned: Vec<String>,

@@ -14,6 +14,7 @@ use super::batch::{
     Batch, batches, is_selectable, job, lanes, lasting, plan, reasons, together, took, watched, whole,
 };
 use super::cold;
+use super::elsewhere;
 use super::graph::{Extracted, read_extracted};
 use super::job::{Ended, Heard, Job, Tier};
 use super::memory::{FileRecord, Memory};
@@ -196,6 +197,11 @@ impl Pytest {
         }
         if let Err(error) = memory.save(&RealSystem, &file) {
             total.note(format!("what its tests did is not remembered: {error}"));
+        }
+        let is_file = |paths: &[String]| self.ground.digests(paths).iter().map(Option::is_some).collect();
+        let elsewhere = elsewhere::found(&memory.reads, (&files, &memory.writes), is_file);
+        if let Err(error) = elsewhere::keep(&self.dir, &unit.stage.id, &elsewhere) {
+            total.note(format!("what its tests read elsewhere is not remembered: {error}"));
         }
         let whole = whole(unit);
         let passed_here = |record: &FileRecord| {

@@ -13,7 +13,7 @@ use crate::sys::system::{ReadSystem, WriteSystem, replace};
 const LIMIT: u64 = 128 << 20;
 
 /// Another form has another number; what has an older one is made again.
-const FORM: u32 = 4;
+const FORM: u32 = 5;
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Memory {
     pub files: BTreeMap<String, FileRecord>,
     /// What each file was seen to read, relative to the root.
     pub reads: BTreeMap<String, Vec<String>>,
+    /// What runs wrote.
+    pub writes: BTreeSet<String>,
     /// Test files that started other programs.
     pub spawned: BTreeSet<String>,
     /// What each Python file imports, with the digest of the bytes in which that stands.

@@ -6,6 +6,7 @@
 
 mod batch;
 mod cold;
+pub mod elsewhere;
 pub mod event;
 pub mod executor;
 pub mod explain;

@@ -28,6 +28,7 @@ pub(super) struct Outcome {
     pub(super) milliseconds: BTreeMap<String, f64>,
     pub(super) collected: Option<Collected>,
     pub(super) reads: BTreeMap<String, Vec<String>>,
+    pub(super) writes: Vec<String>,
     /// Whether all that was read was seen.
     pub(super) has_seen_all: bool,
     /// How much text the results have, in bytes.
@@ -81,8 +82,9 @@ impl Outcome {
                     self.failure(&id, path, line, message, recorder);
                 }
             }
-            Told::Reads { reads, whole, spawned } => {
-                (self.reads, self.spawned, self.has_seen_all) = (reads, spawned, whole);
+            Told::Reads { reads, whole, writes, spawned } => {
+                (self.reads, self.writes) = (reads, writes);
+                (self.spawned, self.has_seen_all) = (spawned, whole);
             }
             Told::Modules { names, strict, sets } => {
                 self.modules = Some((names, strict));
@@ -126,6 +128,15 @@ impl Outcome {
         matches!((self.ended, self.code), (Some(Ended::Itself(Ending::Exited(code))), Some(told)) if code == told)
     }
 
+    /// How many tests had ended, and of how many, when it ended as if all were well and without saying so: a test has ended
+    /// the process.
+    fn unfinished(&self) -> Option<(usize, usize)> {
+        let is_fine = matches!(self.ended, Some(Ended::Itself(Ending::Exited(0))));
+        let all = self.collected.as_ref()?.files.values().map(|count| *count as usize).sum();
+        let ended: BTreeSet<&str> = self.results.iter().map(|result| result.name.as_str()).collect();
+        (is_fine && self.code.is_none() && ended.len() < all).then_some((ended.len(), all))
+    }
+
     /// How many tests failed.
     pub(super) fn failed_count(&self) -> usize {
         self.failed.values().map(Vec::len).sum()
@@ -157,6 +168,7 @@ impl Outcome {
             (Some(ours), Some(theirs)) => ours.files.extend(theirs.files),
             (ours, theirs) => *ours = theirs.or(ours.take()),
         }
+        self.writes.extend(other.writes);
         for (owner, paths) in other.reads {
             self.reads.entry(owner).or_default().extend(paths);
         }
@@ -223,6 +235,8 @@ pub(super) struct Sum {
     ending: Option<Ending>,
     /// Whether each run told itself what came of it.
     is_whole: bool,
+    /// How many tests had ended, and of how many, when a run ended without a word.
+    unfinished: Option<(usize, usize)>,
     notes: Vec<String>,
 }
 
@@ -235,6 +249,7 @@ impl Sum {
 
     pub(super) fn add(&mut self, outcome: &Outcome) {
         self.is_whole = outcome.is_whole() && (self.is_whole || self.ending.is_none());
+        self.unfinished = self.unfinished.or_else(|| outcome.unfinished());
         self.tests = sum(self.tests, outcome.tests);
         self.failures.extend(outcome.failures.iter().cloned());
         self.failures.truncate(KEPT);
@@ -273,6 +288,9 @@ impl Sum {
                 why => format!("{tier}: {why}"),
             },
         );
+        if let (Some((ended, all)), None) = (self.unfinished, self.stopped) {
+            notes.push(format!("pytest ended when {ended} of {all} tests had run, and said nothing"));
+        }
         let note = Some(notes.join("; "));
         if let Some(verdict) = self.stopped {
             let rest = self
@@ -282,7 +300,11 @@ impl Sum {
         }
         // What ran beside others, or twice, is in the output as often; what was told is in order.
         let tests = Some(self.tests).filter(|_| self.is_whole);
-        let verdict = if is_red { Some(Verdict::Failed) } else { is_green.then_some(Verdict::Passed) };
+        let verdict = if is_red || self.unfinished.is_some() {
+            Some(Verdict::Failed)
+        } else {
+            is_green.then_some(Verdict::Passed)
+        };
         Attempt { verdict, ending: self.ending, failures: self.failures, note, tests }
     }
 }

@@ -72,6 +72,7 @@ pub(super) fn remember(memory: &mut Memory, outcome: &Outcome, whole: Option<&Wh
         memory.blind |= all.len() > MOST_READS;
         memory.reads.insert(owner.clone(), all.into_iter().take(MOST_READS).collect());
     }
+    memory.writes.extend(outcome.writes.iter().take(MOST_READS).cloned());
     memory.spawned.extend(outcome.spawned.iter().cloned());
 }
 

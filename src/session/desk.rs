@@ -15,6 +15,7 @@ use crate::project::gather::{Around, fingerprint};
 use crate::project::inputs::{Inputs, Listing, Selector};
 use crate::project::model::{Action, Pipeline, Stage, StageId};
 use crate::project::python::{self, Python};
+use crate::pytest::elsewhere;
 use crate::pytest::executor::Ground;
 use crate::related::executor as related;
 use crate::run::event::{RunId, StageEnd, Trigger, Verdict};
@@ -40,6 +41,8 @@ const MUCH: usize = 1000;
 /// The project.
 pub struct Desk {
     pub(super) root: PathBuf,
+    /// Where what is remembered of the project is kept.
+    pub(super) own: PathBuf,
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) inputs: Selector,
     pub(super) contents: Arc<Mutex<Contents>>,
@@ -108,7 +111,12 @@ impl Desk {
         let upstream = self.upstream(stage, &starts);
         // What a stage before it makes may be its input though it is ignored, and so not among the files.
         let needed = stage.needs.iter().filter_map(|need| self.pipeline.stage(need));
-        let made: Vec<String> = needed.flat_map(|need| outputs::present(need, &self.root)).collect();
+        let mut made: Vec<String> = needed.flat_map(|need| outputs::present(need, &self.root)).collect();
+        let elsewhere = match &stage.action {
+            Action::Pytest(_) => elsewhere::of(&self.own, &stage.id),
+            _ => Vec::new(),
+        };
+        made.extend(elsewhere.iter().cloned());
         let python = python.filter(|_| self.uses_python(stage, &files));
         let is_same = |seen: &&Seen| {
             (&*seen.files, &seen.made, &seen.env, &seen.python, &seen.upstream)
@@ -123,7 +131,7 @@ impl Desk {
         {
             return Ok((seen.stood.clone(), env));
         }
-        let inputs = self.inputs.inputs(&stage.id, &with_ignored(&files, made.clone()));
+        let inputs = self.inputs.inputs(&stage.id, &with_ignored(&files, made.clone())).and(elsewhere);
         let around = Around {
             root: &self.root,
             inputs: &inputs,

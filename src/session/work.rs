@@ -102,6 +102,7 @@ impl Session {
         let contents = Arc::new(Mutex::new(Contents::load(&RealSystem, &places.contents, root)));
         let desk = Arc::new(Desk {
             root: root.to_owned(),
+            own: places.own.clone(),
             inputs: Selector::new(&pipeline).map_err(|bad| bad.0)?,
             pipeline: Arc::new(pipeline),
             contents: Arc::clone(&contents),

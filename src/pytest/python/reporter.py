@@ -3,19 +3,22 @@
 
 import json
 import os
+import stat
 import sys
 import time
 
 LONGEST = 64 * 1024
 MOST_READS = 20000
+WRITES = os.O_WRONLY | os.O_RDWR
 SPAWNS = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.spawn", "os.exec", "os.fork", "os.forkpty", "pty.spawn"}
 
 
 class Reporter:
     """A plugin. Its events go to a file descriptor, one line each; what cannot be written is left out."""
 
-    def __init__(self, job, out):
+    def __init__(self, job, out, path=None):
         self.root = os.path.realpath(job["root"]) + os.sep
+        self.start = os.getcwd()
         self.prefix = os.path.abspath(sys.prefix) + os.sep
         library = os.path.dirname(os.__file__) + os.sep
         self.prefixes = (self.prefix, library, os.path.realpath(library) + os.sep)
@@ -25,10 +28,17 @@ class Reporter:
         self.loaded = job.get("loaded", [])
         self.named = job.get("named", False)
         self.out = out
+        self.path = path
         self.pid = os.getpid()
         # The test file that is collected or run, and what was read for it and by which module.
         self.file = None
         self.reads = {}
+        self.writes = set()
+        self.begun = time.time()
+        # What lies there is the system's, an environment's, or of no process after this one.
+        places = {os.sep.join(("", each, "")) for each in ("proc", "sys", "dev", "etc", "usr", "lib", "lib64", "bin", "var", "run")}
+        places.update(os.path.join(each, "") for each in (sys.base_prefix, os.path.realpath(sys.base_prefix), self.prefix))
+        self.elsewhere = tuple(places)
         self.count = 0
         self.spawned = set()
         self.collecting = True
@@ -42,6 +52,7 @@ class Reporter:
         self.workers = False
         self.ended = 0
         self.modules = []
+        self.subtests = {}
 
     def tell(self, event, **more):
         # A child that a test forked has our plugins, too, and is not the run.
@@ -54,7 +65,14 @@ class Reporter:
             while line:
                 line = line[os.write(self.out, line) :]
         except OSError:
-            pass
+            # A test that closes every file has closed ours, too.
+            if self.path is not None:
+                path, self.path = self.path, None
+                try:
+                    self.out = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+                except OSError:
+                    return
+                self.tell(event, **more)
 
     def inside(self, path):
         """A path below the root, relative to it; a file of byte code stands for its source."""
@@ -85,7 +103,11 @@ class Reporter:
             self.strange = True
 
     def heard(self, event, args):
-        if event in ("open", "sqlite3.connect") and isinstance(args[0], (str, bytes)):
+        if event == "open" and isinstance(args[0], (str, bytes)):
+            if isinstance(args[2], int) and args[2] & WRITES:
+                self.write(args[0])
+            self.read(args[0])
+        elif event == "sqlite3.connect" and isinstance(args[0], (str, bytes)):
             self.read(args[0])
         elif event in ("os.listdir", "os.scandir"):
             # Python's own search for modules lists directories; what it finds is in the graph.
@@ -139,7 +161,7 @@ class Reporter:
         if key in self.seen:
             return
         self.seen.add(key)
-        found = self.inside(path)
+        found = self.inside(path) or self.outside(path)
         if found is None:
             return
         self.count += 1
@@ -147,6 +169,27 @@ class Reporter:
             self.strange = True
         for owner in owners:
             self.reads.setdefault(owner, set()).add(found)
+
+    def write(self, path):
+        found = self.inside(path) or self.outside(path)
+        if found is not None and len(self.writes) < MOST_READS:
+            self.writes.add(found)
+
+    def outside(self, path):
+        """A file outside of the project that was there before the run, whole; what a run makes for itself is of no other."""
+        path = os.path.abspath(os.fsdecode(path))
+        if path.startswith(self.elsewhere) or path.startswith(self.prefixes) or "-packages" + os.sep in path:
+            return None
+        if os.path.realpath(path).startswith(self.root):
+            return None
+        head, name = os.path.split(path)
+        if os.path.basename(head) == "__pycache__":
+            path = os.path.join(os.path.dirname(head), name.split(".")[0] + ".py")
+        try:
+            status = os.stat(path)
+        except (OSError, ValueError):
+            return None
+        return path if stat.S_ISREG(status.st_mode) and status.st_ctime < self.begun else None
 
     # What pytest calls.
 
@@ -182,7 +225,7 @@ class Reporter:
         if report.nodeid.endswith(".py") and not report.nodeid.endswith("__init__.py"):
             self.modules.append(report.nodeid)
         if report.failed:
-            self.tell("broken", id=report.nodeid, file=report.nodeid.split("::")[0], **told(report.longrepr))
+            self.tell("broken", id=report.nodeid, file=report.nodeid.split("::")[0], **self.told(report.longrepr))
 
     def pytest_collection_finish(self, session):
         self.collecting = False
@@ -203,13 +246,22 @@ class Reporter:
         is_end = report.when == "call" or report.outcome != "passed"
         if not is_end:
             return
+        if hasattr(report, "context"):
+            # A part of a test: what comes of it is told with the whole.
+            if report.failed and not hasattr(report, "wasxfail"):
+                self.subtests.setdefault(report.nodeid, []).append(self.told(report.longrepr))
+            return
         more = {}
         outcome = report.outcome
         if hasattr(report, "wasxfail"):
             outcome = "xfailed" if report.skipped else "xpassed"
         elif report.failed:
             outcome = "failed" if report.when == "call" else "error"
-            more = told(report.longrepr)
+            more = self.told(report.longrepr)
+        parts = self.subtests.pop(report.nodeid, None)
+        if parts and not more:
+            outcome = "failed"
+            more = dict(parts[0], text="\n".join(part["text"] for part in parts)[:LONGEST])
         self.tell(
             "test",
             id=report.nodeid,
@@ -219,6 +271,21 @@ class Reporter:
             **more,
         )
 
+    def told(self, longrepr):
+        """The text of a failure as pytest prints it, where it is, and its last word."""
+        text = str(longrepr)
+        crash = getattr(longrepr, "reprcrash", None)
+        message = getattr(crash, "message", None) or text.strip().rsplit("\n", 1)[-1]
+        path, line = getattr(crash, "path", None), getattr(crash, "lineno", None)
+        if path is not None and self.inside(path) is None:
+            # It failed in somebody else's code: what matters is where the project called it.
+            entries = getattr(getattr(longrepr, "reprtraceback", None), "reprentries", ())
+            for place in (getattr(entry, "reprfileloc", None) for entry in reversed(entries)):
+                if place is not None and self.inside(os.path.join(self.start, place.path)) is not None:
+                    path, line = os.path.join(self.start, place.path), place.lineno
+                    break
+        return {"text": text[:LONGEST], "path": path, "line": line, "message": message[:2000]}
+
     def pytest_sessionfinish(self, session, exitstatus):
         self.end(int(exitstatus))
 
@@ -226,7 +293,8 @@ class Reporter:
         self.ended = now()
         reads = {owner: sorted(paths) for owner, paths in self.reads.items()}
         whole = self.count < MOST_READS and not self.workers and not self.strange and hasattr(sys, "addaudithook")
-        self.tell("reads", reads=reads, whole=whole, spawned=sorted(filter(None, self.spawned)))
+        writes = sorted(self.writes)
+        self.tell("reads", reads=reads, whole=whole, writes=writes, spawned=sorted(filter(None, self.spawned)))
         new = self.known if self.known is not None else self.new_modules()
         # Who is told the rest of a whole run knows them all from there.
         names = ([] if self.named else self.loaded) + list(filter(None, map(self.foreign, new)))
@@ -255,27 +323,13 @@ class Reporter:
             return None
         if origin in ("built-in", "frozen"):
             return None
-        if origin.startswith(self.prefixes) or "-packages" + os.sep in origin:
-            return name
-        return None if self.inside(origin) is not None else name
+        # What lies elsewhere is worked on like the project: an editable installation, a directory beside it.
+        return name if origin.startswith(self.prefixes) or "-packages" + os.sep in origin else None
 
 
 def now():
     """Microseconds of the clock that no one sets."""
     return time.monotonic_ns() // 1000
-
-
-def told(longrepr):
-    """The text of a failure as pytest prints it, where it is, and its last word."""
-    text = str(longrepr)
-    crash = getattr(longrepr, "reprcrash", None)
-    message = getattr(crash, "message", None) or text.strip().rsplit("\n", 1)[-1]
-    return {
-        "text": text[:LONGEST],
-        "path": getattr(crash, "path", None),
-        "line": getattr(crash, "lineno", None),
-        "message": message[:2000],
-    }
 
 
 def pytest_main(pytest):
@@ -303,7 +357,7 @@ def hear_fork_exec(reporter):
     _posixsubprocess.fork_exec = fork_exec
 
 
-def run(job, out):
+def run(job, out, path=None):
     """Runs pytest as `python -m pytest` does; the exit code."""
     try:
         import pytest
@@ -319,7 +373,7 @@ def run(job, out):
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (job["memory"], resource.RLIM_INFINITY))
-    reporter = Reporter(job, out)
+    reporter = Reporter(job, out, path)
     reporter.tell("begun", at=now())
     # It must be asked before xdist looks at its own options.
     pytest.hookimpl(tryfirst=True)(Reporter.pytest_cmdline_main)

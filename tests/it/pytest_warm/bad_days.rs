@@ -30,6 +30,19 @@ fn same(name: &str, bad: &[(&str, &str)]) -> Came {
 }
 
 #[test]
+fn a_process_that_ends_well_before_its_tests_have_is_red() {
+    let exit = (
+        "test_exit.py",
+        "import os\n\ndef test_1():\n    pass\n\ndef test_2():\n    os._exit(0)\n\ndef test_3():\n    assert 0\n",
+    );
+    let project = Project::new(&[exit, ("test_ok.py", "def test_ok():\n    pass\n")]);
+    for came in [project.run(), project.run()] {
+        assert_eq!(came.attempt.verdict, Some(Verdict::Failed), "{}", came.note());
+        assert!(came.note().contains("of 4 tests had run"), "{}", came.note());
+    }
+}
+
+#[test]
 fn what_cannot_be_imported_is_red_with_pytests_words() {
     for (name, file, text) in [
         ("syntax", "test_bad.py", "def test_x(:\n    pass\n"),

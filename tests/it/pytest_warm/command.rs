@@ -53,6 +53,39 @@ fn all_tests_or_some_of_them_and_what_came_of_each() {
 }
 
 #[test]
+fn what_tests_read_of_ignored_files_and_beside_the_project_counts() {
+    let demo = Demo::inferred(&[
+        (".gitignore", "local.py\ndata/\nout.log\n"),
+        ("local.py", "V = 1\n"),
+        ("data/a.txt", "1"),
+        (
+            "test_a.py",
+            "import sys\nsys.path.insert(0, '../beside')\nimport local, pack.mod\n\ndef test_a():\n    open('out.log', 'a').write('x')\n    \
+             open('out.log').read()\n    assert local.V == 1 and open('data/a.txt').read() == '1'\n    assert pack.mod.V == 1 and \
+             open('../beside/side.txt').read() == '1'\n",
+        ),
+        ("test_b.py", "def test_b():\n    pass\n"),
+    ]);
+    demo.write("../beside/pack/mod.py", "V = 1\n");
+    demo.write("../beside/side.txt", "1");
+    let _ = test(&demo, &[]).exits(0);
+    let _ = test(&demo, &[]).exits(0);
+    // What a test writes itself asks for no run.
+    let _ = test(&demo, &[]).exits(0).says("nothing had to run");
+    for (file, bad, good) in [
+        ("local.py", "V = 2\n", "V = 1\n"),
+        ("data/a.txt", "2", "1"),
+        ("../beside/pack/mod.py", "V = 2\n", "V = 1\n"),
+        ("../beside/side.txt", "2", "1"),
+    ] {
+        demo.write(file, bad);
+        let _ = test(&demo, &[]).exits(2).says("RED");
+        demo.write(file, good);
+        let _ = test(&demo, &[]).exits(0).says("GREEN");
+    }
+}
+
+#[test]
 fn tests_that_are_skipped_or_only_found_have_not_run() {
     let demo =
         Demo::inferred(&[("test_none.py", "import pytest\n@pytest.mark.skip\ndef test_a():\n    pass\n")]);

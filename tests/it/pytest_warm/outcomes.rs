@@ -95,6 +95,29 @@ const RICH: &[(&str, &str)] = &[
 ];
 
 #[test]
+fn a_test_of_which_a_part_fails_has_failed_once_and_in_the_project() {
+    let project = Project::new(&[(
+        "test_parts.py",
+        "import unittest\n\nclass T(unittest.TestCase):\n    def test_parts(self):\n        for i in range(4):\n            with self.subTest(i=i):\n                \
+         self.assertEqual(i % 2, 0)\n\n    def test_place(self):\n        self.assertEqual(1, 2)\n\n    def test_good(self):\n        with self.subTest(i=0):\n            pass\n",
+    )]);
+    project.warm();
+    for came in [project.run(), project.run()] {
+        let tests = came.attempt.tests.unwrap();
+        assert_eq!((tests.passed, tests.failed), (1, 2), "{}", came.record.text);
+        let results = came.results();
+        let mut names: Vec<&str> = results.iter().map(|result| result.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), results.len(), "each once: {names:?}");
+        let lines: Vec<_> =
+            came.attempt.failures.iter().map(|failure| (failure.line, failure.file.as_deref())).collect();
+        assert!(lines.iter().all(|(_, file)| file.unwrap().ends_with("test_parts.py")), "{lines:?}");
+        assert!(lines.iter().any(|(line, _)| *line == Some(10)), "{lines:?}");
+    }
+}
+
+#[test]
 fn a_warm_run_says_what_a_plain_one_says_word_for_word() {
     let project = Project::whole(RICH);
     let cold = project.run();

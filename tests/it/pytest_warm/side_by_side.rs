@@ -106,7 +106,7 @@ fn a_module_that_starts_a_thread_is_not_forked() {
         "test_a.py",
         "import threaded\ndef test_a():\n    assert threaded.THREAD.is_alive()\n",
     )]);
-    let lib = project.dir.path().join("lib");
+    let lib = project.dir.path().join("site-packages");
     fs::create_dir(&lib).unwrap();
     let text = "import threading, time\nTHREAD = threading.Thread(target=time.sleep, args=(600,), daemon=True)\nTHREAD.start()\n";
     fs::write(lib.join("threaded.py"), text).unwrap();
