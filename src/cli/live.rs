@@ -9,6 +9,7 @@ use crate::base::text::printable;
 use crate::base::time::span;
 use crate::project::model::StageId;
 use crate::run::event::{RunEvent, Verdict};
+use crate::run::standing::Standing;
 use crate::ui::Style;
 
 /// What comes in.
@@ -55,7 +56,9 @@ pub struct Live {
     colours: bool,
     running: BTreeMap<StageId, (Instant, String)>,
     is_running: bool,
-    verdict: Option<Verdict>,
+    standing: Standing,
+    /// Whether the last run that came to an end left it green.
+    is_green: Option<bool>,
     /// What stands at the bottom while nothing runs.
     idle: String,
     ran: BTreeSet<StageId>,
@@ -79,7 +82,8 @@ impl Live {
             colours: options.colours,
             running: BTreeMap::new(),
             is_running: false,
-            verdict: None,
+            standing: Standing::default(),
+            is_green: None,
             idle,
             ran: BTreeSet::new(),
         }
@@ -104,9 +108,9 @@ impl Live {
         self.is_running
     }
 
-    /// What the last run that came to an end came to.
-    pub fn verdict(&self) -> Option<Verdict> {
-        self.verdict
+    /// Whether the project is red, as far as runs came to an end.
+    pub fn is_red(&self) -> bool {
+        self.is_green == Some(false)
     }
 
     /// The lines at the bottom.
@@ -131,6 +135,7 @@ impl Live {
 
     fn event(&mut self, event: &RunEvent, now: Instant) -> Shown {
         let mut wishes = Vec::new();
+        self.standing.on(event);
         match event {
             RunEvent::RunStarted { .. } => {
                 self.is_running = true;
@@ -174,8 +179,8 @@ impl Live {
         if matches!(verdict, Verdict::Cancelled | Verdict::Interrupted) {
             return None;
         }
-        let before = self.verdict.replace(verdict).map(Verdict::is_success);
-        let good = verdict.is_success();
+        let (_, good) = self.standing.since()?;
+        let before = self.is_green.replace(good);
         (before.is_some_and(|before| before != good))
             .then(|| Wish::Notify(if good { "green again".into() } else { "red".into() }, good))
     }
@@ -255,6 +260,7 @@ mod tests {
                 tests: None,
                 failures: Vec::new(),
                 note: None,
+                partly: None,
             };
             self.event(RunEvent::RunStarted {
                 run: RUN,
@@ -264,6 +270,7 @@ mod tests {
                 changed: Vec::new(),
                 changes: 0,
                 stages: vec![id("lint"), id("test")],
+                part: None,
             });
             for (stage, end) in [("lint", end(Verdict::Passed, true)), ("test", end(verdict, false))] {
                 self.started(stage);

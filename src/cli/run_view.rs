@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::base::text::{counted, printable};
 use crate::base::time::span;
 use crate::project::model::StageId;
-use crate::run::event::{Failure, Outcome, Portion, RunEvent, Spent, StageEnd, Stream, Tests, Verdict};
+use crate::run::event::{
+    Failure, Outcome, Part, Partly, Portion, RunEvent, Spent, StageEnd, Stream, Tests, Verdict,
+};
 use crate::ui::Style;
 
 /// What is shown besides the verdicts.
@@ -51,6 +53,8 @@ pub struct RunView {
     ready: BTreeSet<StageId>,
     /// How many failures were told while their stage ran.
     told: BTreeMap<StageId, usize>,
+    /// What was asked for, when that was not all of the project.
+    part: Option<Part>,
 }
 
 /// The word for a verdict, and what it means to the reader.
@@ -114,6 +118,7 @@ impl RunView {
             ends: Vec::new(),
             ready: BTreeSet::new(),
             told: BTreeMap::new(),
+            part: None,
         }
     }
 
@@ -125,7 +130,7 @@ impl RunView {
     /// The lines for what happened.
     pub fn on(&mut self, event: &RunEvent) -> Vec<String> {
         match event {
-            RunEvent::RunStarted { changed: paths, changes, stages, settle, .. } => {
+            RunEvent::RunStarted { changed: paths, changes, stages, settle, part, .. } => {
                 *self = Self {
                     width: stages.iter().map(|id| id.0.len()).max().unwrap_or(0),
                     ..Self::new(self.options)
@@ -133,6 +138,7 @@ impl RunView {
                 self.many = stages.len() > 1;
                 self.order.clone_from(stages);
                 self.settle = *settle;
+                self.part.clone_from(part);
                 self.changed.clone_from(paths);
                 if paths.is_empty() {
                     return Vec::new();
@@ -313,6 +319,21 @@ impl RunView {
         lines
     }
 
+    /// What the run is a part of: `only tests/test_app.py (2 of 9 tests)`.
+    fn of_all(&self, part: &Part, total: Tests) -> String {
+        let of = || self.ends.iter().map(|(_, end)| end.partly.filter(|partly| partly.asked)?.of);
+        let known: u32 = of().flatten().sum();
+        let of = match part.tests.is_empty() {
+            true => format!(" ({} of {})", self.order.len(), counted(part.of, "stage")),
+            // Where one stage is unknown, or has run as a whole, the sum would say nothing.
+            false if of().all(|of| of.is_some()) && known > 0 => {
+                format!(" ({} of {})", all_of(total), counted(known as usize, "test"))
+            }
+            false => String::new(),
+        };
+        format!("{}{of}", only(part))
+    }
+
     /// The one line that says it all. Stages are named in the pipeline's order, however they ended.
     fn verdict(&self, verdict: Verdict, milliseconds: u64) -> String {
         let with = |wanted: fn(Verdict) -> bool| -> Vec<&str> {
@@ -341,6 +362,11 @@ impl RunView {
             facts.push(format!("in {}", printable(&bad.join(", "))));
         }
         facts.push(tests(Some(total)));
+        facts.extend(self.part.as_ref().map(|part| self.of_all(part, total)));
+        let before: u32 = self.ends.iter().map(|(_, end)| passed_before(end)).sum();
+        if before > 0 {
+            facts.push(format!("{before} more had passed at the same bytes"));
+        }
         let skipped = with(|verdict| verdict == Verdict::Skipped).len();
         if skipped > 0 {
             facts.push(format!("{} skipped", counted(skipped, "stage")));
@@ -354,7 +380,9 @@ impl RunView {
         facts.push(time(milliseconds));
         facts.retain(|fact| !fact.is_empty());
         let (style, word) = match verdict {
+            Verdict::Passed if self.part.is_some() => (Style::Good, "GREEN IN PART"),
             Verdict::Passed => (Style::Good, "GREEN"),
+            Verdict::Flaky if self.part.is_some() => (Style::Warn, "GREEN IN PART, BUT FLAKY"),
             Verdict::Flaky => (Style::Warn, "GREEN, BUT FLAKY"),
             Verdict::NoTestRan => (Style::Warn, "NO TEST RAN"),
             Verdict::Cancelled => (Style::Faint, "CANCELLED by a newer change"),
@@ -362,6 +390,30 @@ impl RunView {
             _ => (Style::Bad, "RED"),
         };
         format!("{} {}", self.paint(style, word), facts.join(", "))
+    }
+}
+
+/// How many tests did not run since they had passed before.
+fn passed_before(end: &StageEnd) -> u32 {
+    let Some(Partly { asked: false, of: Some(of) }) = end.partly else { return 0 };
+    of.saturating_sub(end.tests.map_or(0, all_of))
+}
+
+fn all_of(tests: Tests) -> u32 {
+    tests.passed + tests.failed + tests.skipped
+}
+
+/// What was asked for, in a few words: `only tests/test_app.py`.
+pub fn only(part: &Part) -> String {
+    let stages: Vec<String> = part.stages.iter().map(|stage| stage.0.clone()).collect();
+    let (names, count) = match part.tests.is_empty() {
+        true => (stages.as_slice(), stages.len()),
+        false => (part.tests.as_slice(), part.tests.len()),
+    };
+    match part.tests.iter().any(|test| test.starts_with('-')) {
+        // Options and what belongs to them are one thing.
+        true => format!("only {}", printable(&names.join(" "))),
+        false => format!("only {}", changed(names, count as u64)),
     }
 }
 
@@ -449,6 +501,7 @@ mod tests {
             changed: vec!["a.py".into(), "b.py".into(), "c.py".into(), "d\u{1b}[2J.py".into()],
             changes: 2000,
             stages: stages.iter().map(|name| id(name)).collect(),
+            part: None,
         }
     }
 
@@ -462,6 +515,7 @@ mod tests {
             tests: None,
             failures: Vec::new(),
             note: None,
+            partly: None,
         }
     }
 
@@ -540,6 +594,43 @@ mod tests {
         assert_eq!(shown("\u{1b}]0;title\u{7}x", true), "\\u{1b}]0;title\\u{7}x");
         assert_eq!(shown("\u{1b}[é", true), "");
         assert_eq!(shown("\u{1b}[12", true), "\\u{1b}[12");
+    }
+
+    #[test]
+    fn a_run_of_a_part_says_so_and_of_what() {
+        let verdict = |stages: &[&str], part: Part, partly| {
+            let mut view = RunView::new(Options::default());
+            let mut start = start(stages);
+            if let RunEvent::RunStarted { part: of, .. } = &mut start {
+                *of = Some(part);
+            }
+            let tests = Some(Tests { passed: 2, ..Tests::default() });
+            let end = |_| StageEnd { tests, partly, ..end(Verdict::Passed, false) };
+            let ends = stages.iter().map(|stage| finished(stage, end(())));
+            let over =
+                RunEvent::RunFinished { run: RUN, verdict: Verdict::Passed, milliseconds: 2, note: None };
+            let events: Vec<RunEvent> = std::iter::once(start).chain(ends).chain([over]).collect();
+            all(&mut view, &events).pop().unwrap()
+        };
+        let tests = |tests: &[&str]| Part {
+            stages: vec![id("test")],
+            tests: tests.iter().map(|test| (*test).into()).collect(),
+            of: 1,
+        };
+        let asked = |of| Some(Partly { asked: true, of });
+        assert_eq!(
+            verdict(&["test"], tests(&["a.py", "b.py"]), asked(Some(9))),
+            "GREEN IN PART 2 passed, only a.py, b.py (2 of 9 tests), 1 stage, 2 ms"
+        );
+        assert_eq!(
+            verdict(&["test"], tests(&["-k", "a or b"]), asked(None)),
+            "GREEN IN PART 2 passed, only -k a or b, 1 stage, 2 ms"
+        );
+        let stages = Part { stages: vec![id("test")], tests: Vec::new(), of: 3 };
+        assert_eq!(
+            verdict(&["prepare", "test"], stages, None),
+            "GREEN IN PART 4 passed, only test (2 of 3 stages), 2 stages, 2 ms"
+        );
     }
 
     #[test]

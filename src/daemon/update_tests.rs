@@ -193,6 +193,7 @@ fn started(run: u64) -> ProjectEvent {
         changed: Vec::new(),
         changes: 0,
         stages: Vec::new(),
+        part: None,
     })
 }
 

@@ -79,6 +79,12 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (project, stage, name)
     ) STRICT, WITHOUT ROWID;
     ",
+    // What was asked for, where that was not all of the project; whether only some tests of a stage were, and of how many.
+    "
+    ALTER TABLE run ADD COLUMN part TEXT;
+    ALTER TABLE stage ADD COLUMN asked INTEGER;
+    ALTER TABLE stage ADD COLUMN total INTEGER;
+    ",
 ];
 
 /// Brings the file to the present form; `Ok(false)` when a later devboot has written it.
@@ -130,6 +136,8 @@ mod tests {
         assert_eq!(row.unwrap(), (3, "test".into(), 7, "passed".into(), "abc".into(), vec![1, 2]));
         let without_row_ids = "SELECT wr FROM pragma_table_list WHERE name = 'last'";
         assert!(!connection.query_row(without_row_ids, [], |row| row.get::<_, bool>(0)).unwrap());
+        let columns = "SELECT COUNT(*) FROM pragma_table_info('run') WHERE name = 'part'";
+        assert_eq!(connection.query_row(columns, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
         assert!(bring_up(&mut connection).unwrap(), "and once only");
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::store::{HistoryError, Store, of_word};
 use crate::base::time::Timestamp;
 use crate::project::model::StageId;
-use crate::run::event::{Failure, Outcome, RunId, StageEnd, Tests, Trigger, Verdict};
+use crate::run::event::{Failure, Outcome, Part, Partly, RunId, StageEnd, Tests, Trigger, Verdict};
 
 /// Which runs are wanted.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,8 @@ pub struct Filter {
     pub root: Option<PathBuf>,
     /// Of one stage only: runs in which it ran or was replayed.
     pub stage: Option<StageId>,
+    /// With a stage: only runs in which not only some of its tests were asked for.
+    pub whole: bool,
     /// Only those that did not succeed.
     pub failed: bool,
     /// Begun from then on.
@@ -34,6 +36,9 @@ pub struct Run {
     pub run: RunId,
     /// What asked for it.
     pub trigger: Trigger,
+    /// What was asked for, when that was not all of the project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
     /// Some of the paths that changed.
     pub changed: Vec<String>,
     /// How many paths changed in all.
@@ -60,12 +65,12 @@ pub struct Stage {
 impl Store {
     /// The runs that are wanted, the latest first: in the order in which they began, whatever the clock said.
     pub fn runs(&self, filter: &Filter) -> Result<Vec<Run>, HistoryError> {
-        let sql = "SELECT root, number, kind, changed, changes, started, milliseconds, verdict
+        let sql = "SELECT root, number, kind, changed, changes, started, milliseconds, verdict, part
             FROM run JOIN project ON project.id = run.project
             WHERE (?1 IS NULL OR root = ?1) AND (?2 IS NULL OR started >= ?2)
             AND (?3 = 0 OR verdict NOT IN ('passed', 'flaky'))
             AND (?4 IS NULL OR EXISTS (SELECT 1 FROM stage WHERE stage.run = run.id AND stage.name = ?4
-                 AND stage.verdict NOT IN ('skipped')))
+                 AND stage.verdict NOT IN ('skipped') AND (?6 = 0 OR COALESCE(stage.asked, 0) = 0)))
             ORDER BY run.id DESC LIMIT ?5";
         let limit = if filter.limit == 0 { -1 } else { i64::from(filter.limit) };
         let values = params![
@@ -74,6 +79,7 @@ impl Store {
             filter.failed,
             filter.stage.as_ref().map(|stage| &stage.0),
             limit,
+            filter.whole,
         ];
         self.connection
             .prepare(sql)
@@ -85,7 +91,7 @@ impl Store {
     pub fn stages(&self, root: &Path, run: RunId) -> Result<Vec<Stage>, HistoryError> {
         let sql =
             "SELECT name, why, stage.verdict, replayed, code, stage.milliseconds, attempts, passed, failed,
-            skipped, failures, note FROM stage JOIN run ON run.id = stage.run
+            skipped, failures, note, asked, total FROM stage JOIN run ON run.id = stage.run
             JOIN project ON project.id = run.project WHERE root = ?1 AND number = ?2 ORDER BY position";
         self.connection
             .prepare(sql)
@@ -150,6 +156,7 @@ fn run(row: &Row<'_>) -> Result<Run, rusqlite::Error> {
     Ok(Run {
         project: PathBuf::from(row.get::<_, String>(0)?),
         run: RunId(row.get(1)?),
+        part: row.get::<_, Option<String>>(8)?.and_then(|part| serde_json::from_str(&part).ok()),
         trigger: of_word(&row.get::<_, String>(2)?).unwrap_or(Trigger::Request),
         changed: serde_json::from_str(&row.get::<_, String>(3)?).unwrap_or_default(),
         changes: row.get(4)?,
@@ -180,6 +187,10 @@ fn stage(row: &Row<'_>) -> Result<Stage, rusqlite::Error> {
             tests,
             failures,
             note: row.get(11)?,
+            partly: match row.get(12)? {
+                Some(asked) => Some(Partly { asked, of: row.get(13)? }),
+                None => None,
+            },
         }),
     };
     Ok(Stage { stage: StageId(row.get(0)?), why: row.get(1)?, end })

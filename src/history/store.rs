@@ -87,6 +87,15 @@ pub struct Last {
     pub fingerprint: Digest,
 }
 
+/// The columns of a run that begins.
+struct Began {
+    kind: String,
+    generation: u64,
+    changed: String,
+    changes: u64,
+    part: Option<String>,
+}
+
 /// How long another process may write.
 const BUSY: Duration = Duration::from_secs(5);
 /// So many pages are copied at once.
@@ -293,8 +302,14 @@ impl Store {
             find.query_row(params![root.to_string_lossy(), run.0], |row| row.get(0)).optional()
         };
         match event {
-            RunEvent::RunStarted { run, trigger, generation, changed, changes, stages, .. } => {
-                let began = (word(trigger), *generation, json(changed), *changes);
+            RunEvent::RunStarted { run, trigger, generation, changed, changes, stages, part, .. } => {
+                let began = Began {
+                    kind: word(trigger),
+                    generation: *generation,
+                    changed: json(changed),
+                    changes: *changes,
+                    part: part.as_ref().map(json),
+                };
                 self.connection.execute_batch("SAVEPOINT started")?;
                 let done = self.begin(root, *run, began, stages, now);
                 let end =
@@ -333,15 +348,16 @@ impl Store {
         &self,
         root: &Path,
         run: RunId,
-        (kind, generation, changed, changes): (String, u64, String, u64),
+        began: Began,
         stages: &[StageId],
         now: Timestamp,
     ) -> Result<(), rusqlite::Error> {
         let project = self.project(root)?;
+        let Began { kind, generation, changed, changes, part } = began;
         self.connection.execute(
-            "INSERT INTO run (project, number, kind, generation, changes, changed, started, owner)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            params![project, run.0, kind, generation, changes, changed, now.0, self.owner],
+            "INSERT INTO run (project, number, kind, generation, changes, changed, started, owner, part)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![project, run.0, kind, generation, changes, changed, now.0, self.owner, part],
         )?;
         let id = self.connection.last_insert_rowid();
         let sql = "INSERT OR IGNORE INTO stage (run, name, position) VALUES (?1, ?2, ?3)";
@@ -356,7 +372,8 @@ impl Store {
         let tests = end.tests.as_ref();
         self.connection.execute(
             "UPDATE stage SET verdict = ?3, replayed = ?4, code = ?5, milliseconds = ?6, attempts = ?7, passed = ?8,
-             failed = ?9, skipped = ?10, failures = ?11, note = ?12 WHERE run = ?1 AND name = ?2",
+             failed = ?9, skipped = ?10, failures = ?11, note = ?12, asked = ?13, total = ?14
+             WHERE run = ?1 AND name = ?2",
             params![
                 run,
                 stage.0,
@@ -370,6 +387,8 @@ impl Store {
                 tests.map(|tests| tests.skipped),
                 json(&end.failures),
                 end.note,
+                end.partly.map(|partly| partly.asked),
+                end.partly.and_then(|partly| partly.of),
             ],
         )?;
         Ok(())

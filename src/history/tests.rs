@@ -9,7 +9,7 @@ use super::*;
 use crate::base::digest::Digest;
 use crate::base::time::Timestamp;
 use crate::project::model::StageId;
-use crate::run::event::{Failure, RunEvent, RunId, StageEnd, Tests, Trigger, Verdict};
+use crate::run::event::{Failure, Part, Partly, RunEvent, RunId, StageEnd, Tests, Trigger, Verdict};
 use crate::sys::real::RealSystem;
 
 const ROOT: &str = "/home/me/flask-ml";
@@ -27,6 +27,7 @@ fn started(number: u64, stages: &[&str]) -> RunEvent {
         changed: vec!["app.py".into()],
         changes: 1,
         stages: stages.iter().map(|name| id(name)).collect(),
+        part: None,
     }
 }
 
@@ -45,6 +46,7 @@ fn end(verdict: Verdict) -> StageEnd {
             message: "assert 1 == 2".into(),
         }],
         note: Some("a note".into()),
+        partly: None,
     }
 }
 
@@ -199,6 +201,40 @@ fn old_runs_go_and_the_one_under_way_stays() {
         .query_row("SELECT COUNT(*) FROM stage WHERE run NOT IN (SELECT id FROM run)", [], |row| row.get(0))
         .unwrap();
     assert_eq!(orphans, 0);
+}
+
+#[test]
+fn runs_of_some_tests_say_so_and_are_left_out_when_the_whole_stage_is_meant() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    red_run(&store, 1, 1000);
+    let part = Part { stages: vec![id("lint")], tests: vec!["a.py".into()], of: 2 };
+    let RunEvent::RunStarted { run, trigger, generation, settle, changed, changes, stages, .. } =
+        started(2, &["lint"])
+    else {
+        panic!()
+    };
+    let part = Some(part);
+    let begun = RunEvent::RunStarted {
+        run,
+        trigger,
+        generation,
+        settle,
+        changed,
+        changes,
+        stages,
+        part: part.clone(),
+    };
+    note(&store, &begun, 1001);
+    let partly = Some(Partly { asked: true, of: Some(9) });
+    let some = StageEnd { partly, ..end(Verdict::Passed) };
+    note(&store, &RunEvent::StageFinished { run, stage: id("lint"), end: some.clone() }, 1001);
+    let found = store.runs(&Filter::default()).unwrap();
+    assert_eq!((&found[0].part, &found[1].part), (&part, &None));
+    assert_eq!(store.stages(Path::new(ROOT), run).unwrap()[0].end, Some(some));
+    let of_stage = Filter { stage: Some(id("lint")), limit: 1, ..Filter::default() };
+    assert_eq!(store.runs(&of_stage).unwrap()[0].run, RunId(2));
+    assert_eq!(store.runs(&Filter { whole: true, ..of_stage }).unwrap()[0].run, RunId(1));
 }
 
 const DAY: i64 = 86_400;

@@ -28,7 +28,7 @@ use crate::base::text::printable;
 use crate::project::model::{self, Action};
 use crate::project::python::Python;
 use crate::run::capture::Capture;
-use crate::run::event::{Spent, Stream};
+use crate::run::event::{Partly, Spent, Stream};
 use crate::run::feed::be_heard;
 use crate::run::recorder::Recorder;
 use crate::run::unit::{Attempt, Executor, Stop, Unit};
@@ -140,6 +140,7 @@ impl Pytest {
             true => plan(unit, ground, &files, &now, memory),
             false => None,
         };
+        let plan = plan.map(|plan| if unit.prepared.force { plan.and_all() } else { plan });
         let mut batches = batches(plan.as_ref(), &unit.prepared.tests);
         let expected: f64 = batches.iter().map(|batch| took(&batch.files, memory)).sum();
         let mut warmth = self.warmth(unit, &tests.args, (memory, expected)).await;
@@ -151,7 +152,7 @@ impl Pytest {
         let known = known_failures(memory);
         let limits = (stop, unit.stage.timeout.map(|limit| begun + limit));
         let (mut total, count) = (Sum::default(), batches.len());
-        let mut red = Red::default();
+        let (mut red, mut ran) = (Red::default(), BTreeSet::new());
         let mut selected = Some(clock::microseconds().saturating_sub(select));
         let is_loose = batches.iter().any(|batch| batch.is_loose);
         for (at, batch) in batches.into_iter().enumerate() {
@@ -165,6 +166,7 @@ impl Pytest {
             }
             red.add(&outcome, &known);
             self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
+            ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
             let select = selected.take().unwrap_or(0);
             tell(recorder, outcome, select);
             if total.stopped.is_some() {
@@ -185,6 +187,7 @@ impl Pytest {
                 total.note("some tests fail without the others, and passed with them".into());
             }
             total.replace(&outcome);
+            ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
             self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
             tell(recorder, outcome, 0);
         }
@@ -207,8 +210,24 @@ impl Pytest {
         let passed_here = |record: &FileRecord| {
             record.good.is_some() && record.tests > record.skipped && record.ran_at.as_ref() == Some(&whole)
         };
-        let others_passed = !is_loose && memory.files.values().any(passed_here);
-        total.attempt(warmth.tier, &warmth.why, others_passed)
+        let is_choice = !unit.prepared.tests.is_empty();
+        let passed_before =
+            |(file, record): &(&String, &FileRecord)| !ran.contains(*file) && passed_here(record);
+        let before = memory.files.iter().filter(passed_before);
+        let before: u32 = before.map(|(_, record)| record.tests - record.skipped).sum();
+        let all: u32 = memory.files.values().map(|record| record.tests).sum();
+        let count = total.tests.passed + total.tests.failed + total.tests.skipped;
+        let partly = match is_choice {
+            // How many there are is known from a run in which pytest found them by itself.
+            true => {
+                let of = Some(all).filter(|all| memory.settings.is_some() && *all >= count);
+                Some(Partly { asked: true, of })
+            }
+            false => (before > 0).then(|| Partly { asked: false, of: Some(count + before) }),
+        };
+        // Those that were asked for are green by themselves, or not at all.
+        let others_passed = !is_choice && memory.files.values().any(passed_here);
+        Attempt { partly, ..total.attempt(warmth.tier, &warmth.why, others_passed) }
     }
 
     /// Remembers what came of a batch.

@@ -305,6 +305,6 @@ impl Sum {
         } else {
             is_green.then_some(Verdict::Passed)
         };
-        Attempt { verdict, ending: self.ending, failures: self.failures, note, tests }
+        Attempt { verdict, ending: self.ending, failures: self.failures, note, tests, partly: None }
     }
 }

@@ -95,6 +95,20 @@ pub struct Plan {
     pub signatures: BTreeMap<String, String>,
 }
 
+impl Plan {
+    /// The same, and then also what has passed at these bytes.
+    pub fn and_all(mut self) -> Self {
+        // What is no choice is left to pytest.
+        self.rest.clear();
+        if !self.affected.is_empty() {
+            let is_first = |file: &String| self.affected.iter().any(|chosen| chosen.file == *file);
+            let others = self.signatures.keys().filter(|file| !is_first(file));
+            self.rest = others.map(|file| Chosen { file: file.clone(), why: Why::Rest }).collect();
+        }
+        self
+    }
+}
+
 /// Decides. Every file of `tests` gets its signature.
 pub fn select(tests: &BTreeSet<String>, memory: &Memory, facts: &Facts<'_>) -> Plan {
     let everywhere: Vec<&str> =

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::event::{RunEvent, RunId, StageEnd, Trigger, Verdict};
+use super::event::{Part, RunEvent, RunId, StageEnd, Trigger, Verdict};
 use super::feed::Feed;
 use super::flow::{Task, Tools, ended, millis};
 use super::schedule::{After, Schedule, Step};
@@ -38,6 +38,8 @@ pub struct Job {
     pub slots: usize,
     /// Whether the store of results is not asked.
     pub force: bool,
+    /// What was asked for, when that was not all of the project.
+    pub part: Option<Part>,
 }
 
 /// What may be asked of a run while it goes on.
@@ -89,6 +91,7 @@ pub async fn execute(
         changed: job.changed.iter().take(PATHS).cloned().collect(),
         changes: job.changes,
         stages: job.stages.iter().map(|stage| stage.id.clone()).collect(),
+        part: job.part.clone(),
     });
     let mut running = Running {
         schedule: Schedule::new(&job.stages, job.slots),

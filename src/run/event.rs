@@ -100,6 +100,28 @@ impl Portion {
     }
 }
 
+/// What was asked for, when that was not all of a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The stages; they run with those that they need. None means all.
+    #[serde(default)]
+    pub stages: Vec<StageId>,
+    /// Only these of their tests, as pytest's arguments name them, at most a hundred; none means all.
+    #[serde(default)]
+    pub tests: Vec<String>,
+    /// How many stages the project has.
+    pub of: usize,
+}
+
+/// That not all tests of a stage ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partly {
+    /// Whether no more were asked for; else the others had passed before, at the same bytes.
+    pub asked: bool,
+    /// How many tests there are, where it is known.
+    pub of: Option<u32>,
+}
+
 /// One failure that was found in a tool's output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -207,6 +229,16 @@ pub struct StageEnd {
     pub failures: Vec<Failure>,
     /// One sentence where the verdict alone does not say it: what was missing, who wrote into the inputs.
     pub note: Option<String>,
+    /// Set where not all of its tests ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partly: Option<Partly>,
+}
+
+impl StageEnd {
+    /// Whether it says something of the stage, and not only of the tests that were asked for.
+    pub fn is_of_all(&self) -> bool {
+        !self.partly.is_some_and(|partly| partly.asked)
+    }
 }
 
 /// One thing that happened.
@@ -230,6 +262,9 @@ pub enum RunEvent {
         changes: u64,
         /// The stages that were selected, in their order.
         stages: Vec<StageId>,
+        /// What was asked for, when that was not all of the project.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part: Option<Part>,
     },
     /// A stage begins, or is answered from the cache.
     StageStarted {

@@ -84,6 +84,7 @@ impl Site for Plain {
             cwd: self.root.join(&stage.cwd),
             python: None,
             tests: Vec::new(),
+            force: false,
             through: Vec::new(),
         })
     }
@@ -147,6 +148,7 @@ impl World {
     pub fn job(&mut self, stages: &[Stage]) -> Job {
         self.runs += 1;
         Job {
+            part: None,
             run: RunId(self.runs),
             trigger: Trigger::Request,
             generation: 1,

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::cache::{Answer, Cache, Replay};
-use super::event::{MEDDLED, RunEvent, RunId, StageEnd, Stream, Verdict};
+use super::event::{MEDDLED, Partly, RunEvent, RunId, StageEnd, Stream, Verdict};
 use super::feed::Feed;
 use super::http;
 use super::logs::Logs;
@@ -209,10 +209,13 @@ impl Task {
             _ => None,
         };
         let notes = [attempt.note, said, record.trouble.clone()];
+        let is_choice = !unit.prepared.tests.is_empty();
+        let partly = attempt.partly.or(is_choice.then_some(Partly { asked: true, of: None }));
         StageEnd {
             exit: code,
             tests: attempt.tests.or(record.found.tests),
             failures,
+            partly,
             ..ended(verdict, joined(notes))
         }
     }
@@ -266,6 +269,7 @@ pub(super) fn ended(verdict: Verdict, note: Option<String>) -> StageEnd {
         tests: None,
         failures: Vec::new(),
         note,
+        partly: None,
     }
 }
 

@@ -170,6 +170,7 @@ mod tests {
             tests: None,
             failures: Vec::new(),
             note: (verdict == Verdict::Failed).then(|| "exit code 3".to_owned()),
+            partly: None,
         };
         RunEvent::StageFinished { run: RunId(1), stage: StageId(stage.into()), end }
     }

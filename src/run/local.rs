@@ -161,6 +161,7 @@ mod tests {
             cwd: "/p".into(),
             python: None,
             tests: Vec::new(),
+            force: false,
             through: Vec::new(),
         };
         let spec = |prepared: &Prepared| pytest(&["-k".into(), "a b".into()], prepared);

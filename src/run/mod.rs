@@ -28,4 +28,5 @@ pub mod service;
 #[cfg(test)]
 mod service_tests;
 mod speech;
+pub mod standing;
 pub mod unit;

@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use tokio::sync::watch;
 
-use super::event::{Failure, StageEnd, Tests, Verdict};
+use super::event::{Failure, Partly, StageEnd, Tests, Verdict};
 use super::recorder::Recorder;
 use crate::base::digest::Digest;
 use crate::project::model::{Stage, StageId};
@@ -30,6 +30,8 @@ pub struct Prepared {
     pub python: Option<PathBuf>,
     /// Only these tests were asked for, as pytest's arguments name them; empty for all.
     pub tests: Vec<String>,
+    /// Whether all tests are to run, those included of which it is known that they pass.
+    pub force: bool,
     /// The command, with its arguments, that gives the stage cloud credentials and then becomes it; empty for none.
     pub through: Vec<OsString>,
 }
@@ -76,6 +78,8 @@ pub struct Attempt {
     pub failures: Vec<Failure>,
     /// One sentence where the verdict alone does not say it.
     pub note: Option<String>,
+    /// Set where not all of its tests ran, and the executor knows more of that than who asked.
+    pub partly: Option<Partly>,
 }
 
 impl Attempt {

@@ -278,6 +278,7 @@ impl Desk {
             tests: None,
             failures: Vec::new(),
             note: None,
+            partly: None,
         })
     }
 
@@ -316,6 +317,7 @@ impl Desk {
             cwd: self.root.join(&stage.cwd),
             python: python.map(|python| python.program.clone()),
             tests,
+            force: false,
             through: self.through(stage)?,
             env,
         })
@@ -369,6 +371,7 @@ impl Site for Desk {
             cwd: self.root.join(&stage.cwd),
             python: python.map(|python| python.program.clone()),
             tests: Vec::new(),
+            force: asked.force,
             through: self.through(stage)?,
             env,
         })

@@ -19,7 +19,7 @@ use crate::pytest::explain::Explained;
 use crate::related::executor::RelatedExecutor;
 use crate::run::cache::Cache;
 use crate::run::dispatcher::{Job, Order, RunRecord, execute};
-use crate::run::event::{RunEvent, RunId, Verdict};
+use crate::run::event::{Part, RunEvent, RunId, Verdict};
 use crate::run::feed::{Feed, Follower, feed};
 use crate::run::flow::Tools;
 use crate::run::logs::Logs;
@@ -31,6 +31,9 @@ use crate::sys::{clock, heap, tree, workers};
 
 /// The most events that become one change of the history.
 const TOGETHER: usize = 256;
+
+/// So many of the tests that were asked for are named.
+const NAMED: usize = 100;
 
 /// Old runs are forgotten with every so many new ones.
 const PRUNE: u64 = 16;
@@ -196,6 +199,12 @@ impl Session {
         out: &Feed,
     ) -> RunRecord {
         let stages = with_needs(self.pipeline(), &order.stages);
+        let of = self.pipeline().stages.len();
+        let part = (stages.len() < of || !order.tests.is_empty()).then(|| Part {
+            stages: order.stages.iter().cloned().collect(),
+            tests: order.tests.iter().take(NAMED).cloned().collect(),
+            of,
+        });
         let caller = {
             let mut state = lock(&self.desk.state);
             state.asked = Some(Asked { trigger: order.trigger, force: order.force });
@@ -215,6 +224,7 @@ impl Session {
             changes: order.changed.len() as u64,
             changed: order.changed.into_iter().take(100).collect(),
             slots: self.pipeline().slots.unwrap_or_else(workers::cores),
+            part,
             stages,
             force: order.force,
         };
@@ -378,6 +388,7 @@ impl Session {
             cwd: self.root().join(&stage.cwd),
             python: found.map(|python| python.program.clone()),
             tests: Vec::new(),
+            force: false,
             through: Vec::new(),
             env,
         };

@@ -78,7 +78,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         (_, root) => {
             let since = args.since.as_deref().map(|text| moment(text, clock::now())).transpose()?;
             let stage = args.stage.clone().map(StageId);
-            let filter = Filter { root, stage, failed: args.failed, since, limit: args.limit };
+            let filter = Filter { root, stage, whole: false, failed: args.failed, since, limit: args.limit };
             list(context, &store.runs(&filter)?, args.all)
         }
     }
@@ -185,7 +185,10 @@ fn reason(run: &Run) -> String {
     match run.trigger {
         Trigger::Change => run_view::changed(&run.changed, run.changes),
         Trigger::Start => "the service started".into(),
-        Trigger::Request => "asked for".into(),
+        Trigger::Request => match &run.part {
+            Some(part) => format!("asked for, {}", run_view::only(part)),
+            None => "asked for".into(),
+        },
     }
 }
 

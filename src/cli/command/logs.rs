@@ -220,6 +220,7 @@ mod tests {
             tests: None,
             failures: Vec::new(),
             note: None,
+            partly: None,
         };
         Stage { stage: StageId(name.into()), why: None, end: Some(end) }
     }

@@ -14,7 +14,7 @@ use crate::cli::command::history;
 use crate::cli::context::Context;
 use crate::cli::project_load::Project;
 use crate::cli::{project_load, run_view, view};
-use crate::history::{Filter, Test};
+use crate::history::{Filter, Run, Stage as Ended, Test};
 use crate::project::model::{Action, Stage};
 use crate::run::event::Trigger;
 use crate::session::{Access, Asked, Reason};
@@ -60,45 +60,59 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
             limit: 1,
             ..Filter::default()
         };
-        let last = match &store {
-            Some(store) => store.runs(&filter)?.pop(),
-            None => None,
+        let find = |whole: bool| match &store {
+            Some(store) => store.runs(&Filter { whole, ..filter.clone() }).map(|mut runs| runs.pop()),
+            None => Ok(None),
         };
-        let ended = match (&store, &last) {
-            (Some(store), Some(run)) => {
-                store.stages(&root, run.run)?.into_iter().find(|stage| stage.stage == reason.stage)
-            }
-            _ => None,
+        let last = find(true)?;
+        // What came of some tests says nothing of the stage, and nobody should wonder where it has gone.
+        let some = find(false)?.filter(|run| last.as_ref().is_none_or(|last| last.run < run.run));
+        let of = |run: Option<Run>| -> Result<_, Fault> {
+            let (Some(store), Some(run)) = (&store, run) else { return Ok(None) };
+            let mut stages = store.stages(&root, run.run)?.into_iter();
+            Ok(stages.find(|stage| stage.stage == reason.stage).map(|stage| (run, stage)))
         };
-        found.push((reason, last.zip(ended)));
+        let (last, some) = (of(last)?, of(some)?);
+        found.push((reason, last, some));
     }
     if context.global.json {
         let stages: Vec<_> = found
             .iter()
-            .map(|(reason, last)| {
-                let last = last.as_ref().map(|(run, stage)| json!({ "run": run.run, "started": run.started, "why": stage.why, "end": stage.end }));
-                json!({ "now": reason_json(reason), "last": last })
+            .map(|(reason, last, some)| {
+                let told = |told: &Option<(Run, Ended)>| {
+                    told.as_ref().map(|(run, stage)| json!({ "run": run.run, "started": run.started, "part": run.part, "why": stage.why, "end": stage.end }))
+                };
+                json!({ "now": reason_json(reason), "last": told(last), "some": told(some) })
             })
             .collect();
         context.printer.json(&json!({ "schema": view::SCHEMA, "stages": stages }))?;
         return Ok(Exit::Done);
     }
-    for (reason, last) in &found {
+    for (reason, last, some) in &found {
         let mut text = format!("{}\n", printable(&reason.stage.0));
         match last {
             Some((run, stage)) => {
-                let word = stage.end.as_ref().map_or("running", |end| run_view::word(end.verdict).1);
-                let (number, when) = (run.run.0, ago(run.started, clock::now()));
                 let why = printable(stage.why.as_deref().unwrap_or("it is not known why"));
-                text.push_str(&format!("  last  {word} in run {number}, {when}: {why}\n"));
+                text.push_str(&format!("  last  {}: {why}\n", ended(run, stage)));
             }
+            None if some.is_some() => text.push_str("  last  it has not run as a whole yet\n"),
             None => text.push_str("  last  it has not run yet\n"),
+        }
+        if let Some((run, stage)) = some {
+            let of = run.part.as_ref().map_or_else(|| "only some tests".into(), run_view::only);
+            text.push_str(&format!("  part  {}: {of}\n", ended(run, stage)));
         }
         let (style, word, why) = reason_words(reason);
         text.push_str(&format!("  now   {}: {why}\n", context.printer.paint_data(style, word)));
         context.printer.data(&text)?;
     }
     Ok(Exit::Done)
+}
+
+/// How a stage ended, and when.
+fn ended(run: &Run, stage: &Ended) -> String {
+    let word = stage.end.as_ref().map_or("running", |end| run_view::word(end.verdict).1);
+    format!("{word} in run {}, {}", run.run.0, ago(run.started, clock::now()))
 }
 
 /// For each test: what came of it last, and why it would run now.

@@ -26,6 +26,7 @@ use crate::project::trust::{self, Subject, Trust};
 use crate::run::dispatcher::{Order as RunOrder, RunRecord};
 use crate::run::event::{MEDDLED, REST as REST_LEFT, RunEvent, RunId, StageEnd, Trigger, Verdict};
 use crate::run::feed::{Feed, Follower, feed};
+use crate::run::standing::Standing;
 use crate::session::Session;
 use crate::session::turn::{Effect, Event, Order, Turn};
 use crate::sys::clock;
@@ -143,7 +144,7 @@ struct Keep {
     cancels: Option<UnboundedSender<RunOrder>>,
     feed: Feed,
     follower: Follower,
-    last: Option<(RunId, Verdict)>,
+    standing: Standing,
     /// Outputs that changed while a run went on: who wrote them is known when it is over.
     held: BTreeSet<String>,
     rounds: Rounds,
@@ -191,7 +192,7 @@ impl Keep {
             cancels: None,
             feed,
             follower,
-            last: None,
+            standing: Standing::default(),
             held: BTreeSet::new(),
             rounds: Rounds::default(),
             postponed: None,
@@ -240,9 +241,9 @@ impl Keep {
         match &event {
             RunEvent::StageStarted { stage, .. } => self.happened(Event::Began(stage.clone())),
             RunEvent::StageFinished { stage, .. } => self.happened(Event::Ended(stage.clone())),
-            RunEvent::RunFinished { run, verdict, .. } => self.last = Some((*run, *verdict)),
             _ => {}
         }
+        self.standing.on(&event);
         self.told.tell(ProjectEvent::Run(event)).await;
     }
 
@@ -268,8 +269,8 @@ impl Keep {
         if coverage.unnamed > 0 {
             note.push_str(&format!(", and not {}, whose names are no UTF-8", coverage.unnamed));
         }
-        if let Some((run, verdict)) = self.last {
-            let word = if verdict.is_success() { "green" } else { "red" };
+        if let Some((run, is_green)) = self.standing.since() {
+            let word = if is_green { "green" } else { "red" };
             note.push_str(&format!(", {word} since run {}", run.0));
         }
         if let Some(problem) = problem {

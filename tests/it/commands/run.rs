@@ -182,7 +182,7 @@ fn force_runs_what_holds() {
 #[test]
 fn a_stage_by_name_runs_with_what_it_needs_and_an_unknown_one_is_named() {
     let demo = chain();
-    demo.run(&["upper"]).exits(0).says("GREEN 1 stage");
+    demo.run(&["upper"]).exits(0).says("GREEN IN PART only upper (1 of 2 stages), 1 stage");
     assert_eq!(times(&demo), (1, 0));
     demo.run(&["show"]).exits(0);
     assert_eq!(times(&demo), (1, 1));

@@ -20,6 +20,17 @@ fn kept() -> Served {
     served
 }
 
+#[test]
+fn a_part_of_a_red_project_does_not_turn_it_green() {
+    let served = kept();
+    served.rows("1\n2\n3\n");
+    served.wait_for_project("red since run 2");
+    let _ = served.run(&["count"]).exits(0).says("GREEN IN PART only count (1 of 2 stages)");
+    served.wait_for_project("red since run 2");
+    served.rows("1\n");
+    served.wait_for_project("green since run 4");
+}
+
 impl Served {
     #[track_caller]
     fn wait_for_project(&self, words: &str) {

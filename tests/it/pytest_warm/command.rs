@@ -31,7 +31,8 @@ fn all_tests_or_some_of_them_and_what_came_of_each() {
     );
     assert!(all.stderr.contains("time         2 files: settle 0.0 ms, select"), "{}", all.stderr);
     let some = test(&demo, &["tests/test_more.py"]).exits(0);
-    assert!(some.stderr.contains("GREEN 1 passed"), "{}", some.stderr);
+    let said = "GREEN IN PART 1 passed, only tests/test_more.py (1 of 3 tests), 1 stage";
+    assert!(some.stderr.contains(said), "{}", some.stderr);
     let some = test(&demo, &["tests/test_app.py::test_one", "--", "-v"]).exits(0);
     assert!(some.stdout.contains("tests/test_app.py::test_one PASSED"), "{}", some.stdout);
     let none = test(&demo, &["--", "-k", "nothing_is_called_so"]).exits(2);
@@ -39,10 +40,23 @@ fn all_tests_or_some_of_them_and_what_came_of_each() {
     // From a directory below, a path is one from there.
     let mut below = demo.command("test", ["--no-service", "test_more.py"]);
     below.current_dir(demo.path("tests"));
-    assert!(Ran::of(below.output().unwrap()).exits(0).stderr.contains("GREEN 1 passed"));
+    assert!(Ran::of(below.output().unwrap()).exits(0).stderr.contains("GREEN IN PART 1 passed"));
     // A choice says nothing of the stage.
     let why = demo.why(&["--json", "test"]).exits(0);
-    assert_eq!(json(&why.stdout)["stages"][0]["now"]["verdict"], "failed");
+    let why = json(&why.stdout)["stages"][0].clone();
+    assert_eq!(why["now"]["verdict"], "failed");
+    assert_eq!(
+        (why["last"]["run"].as_u64(), why["last"]["end"]["verdict"].as_str()),
+        (Some(1), Some("failed"))
+    );
+    assert_eq!(
+        (why["some"]["run"].as_u64(), why["some"]["end"]["verdict"].as_str()),
+        (Some(4), Some("no-test-ran"))
+    );
+    let why = demo.why(&["test"]).exits(0).stdout;
+    assert!(why.contains("last  failed in run 1") && why.contains("only -k nothing_is_called_so"), "{why}");
+    let listed = demo.history(&[]).exits(0).stdout;
+    assert!(listed.contains("asked for, only -k nothing_is_called_so"), "{listed}");
     let known = json(&demo.history(&["--tests", "--json"]).exits(0).stdout);
     let known = known["tests"].as_array().unwrap();
     let of = |name: &str| known.iter().find(|test| test["name"] == name).unwrap();
@@ -83,6 +97,33 @@ fn what_tests_read_of_ignored_files_and_beside_the_project_counts() {
         demo.write(file, good);
         let _ = test(&demo, &[]).exits(0).says("GREEN");
     }
+}
+
+#[test]
+fn what_is_red_runs_again_alone_and_by_force_with_all_others() {
+    let demo = Demo::inferred(&[
+        ("test_a.py", "import os\n\ndef test_a():\n    assert os.path.exists('../mended')\n"),
+        ("test_b.py", "def test_b():\n    pass\n\ndef test_c():\n    pass\n"),
+    ]);
+    test(&demo, &[]).exits(2);
+    let forced = test(&demo, &["-f"]).exits(2);
+    assert!(forced.stderr.contains("RED in test, 1 failed, 2 passed, 1 stage"), "{}", forced.stderr);
+    std::fs::write(demo.path("../mended"), "").unwrap();
+    let again = test(&demo, &[]).exits(0);
+    let said = "GREEN 1 passed, 2 more had passed at the same bytes, 1 stage";
+    assert!(again.stderr.contains(said), "{}", again.stderr);
+}
+
+#[test]
+fn tests_that_were_asked_for_and_are_skipped_are_not_green_because_others_passed() {
+    let demo = Demo::inferred(&[
+        ("test_a.py", "def test_a():\n    pass\n"),
+        ("test_b.py", "import pytest\n@pytest.mark.skip\ndef test_b():\n    pass\n"),
+    ]);
+    test(&demo, &[]).exits(0);
+    test(&demo, &["test_a.py"]).exits(0);
+    let ran = test(&demo, &["test_b.py"]).exits(2);
+    assert!(ran.stderr.contains("NO TEST RAN"), "{}", ran.stderr);
 }
 
 #[test]

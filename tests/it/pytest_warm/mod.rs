@@ -46,6 +46,8 @@ pub struct Project {
     pub tests: devboot::project::model::Pytest,
     /// Only these were asked for.
     pub asked: Vec<String>,
+    /// Also those of which it is known that they pass.
+    pub force: bool,
     pub python: PathBuf,
     pub env: Vec<(&'static str, String)>,
     packages: Arc<Mutex<BTreeMap<String, String>>>,
@@ -143,6 +145,7 @@ impl Project {
             runtime,
             tests: devboot::project::model::Pytest::default(),
             asked: Vec::new(),
+            force: false,
             python: python(),
             env: env.map(|(name, value)| (name, value.to_owned())).into(),
             packages,
@@ -187,6 +190,7 @@ impl Project {
             cwd: root.clone(),
             python: Some(self.python.clone()),
             tests: self.asked.clone(),
+            force: self.force,
             through: Vec::new(),
         };
         Unit { stage: stage(self.tests.clone()), prepared, root }

@@ -267,10 +267,7 @@ impl Screen {
     }
 
     fn exit(&self) -> Exit {
-        match self.live.verdict() {
-            Some(verdict) if !verdict.is_success() => Exit::Differs,
-            _ => Exit::Done,
-        }
+        if self.live.is_red() { Exit::Differs } else { Exit::Done }
     }
 
     fn event(&mut self, event: &RunEvent) {

@@ -80,6 +80,7 @@ impl<'a> Told<'a> {
             changed: about.changed.into_iter().take(PATHS).collect(),
             changes,
             stages: vec![stage.clone()],
+            part: None,
         });
         self.event(&RunEvent::StageStarted { run, stage, attempt: 1, why });
     }
@@ -121,6 +122,7 @@ impl<'a> Told<'a> {
             tests: None,
             failures: Vec::new(),
             note,
+            partly: None,
         };
         self.event(&RunEvent::StageFinished { run, stage, end });
         self.event(&RunEvent::RunFinished { run, verdict, milliseconds, note: None });
