@@ -99,6 +99,51 @@ fn one_project_of_each_kind() {
             "cargo-nextest is installed",
         ),
         (
+            &[
+                ("Cargo.toml", "[package]\nname = 'a'"),
+                ("src/lib.rs", "mod b;"),
+                ("src/b.rs", "/// ```\n/// x()\n/// ```\npub fn x() {}"),
+            ],
+            &["cargo-nextest"],
+            &["test = cargo nextest run", "test-doc = cargo test --doc"],
+            "test-doc: `cargo test --doc`, for the examples in src/b.rs, which cargo-nextest does not run",
+        ),
+        (
+            // Blocks of other languages are no tests; the end of one is not the beginning of the next.
+            &[
+                ("Cargo.toml", "[package]\nname = 'a'"),
+                ("src/lib.rs", "//! ```text\n//! x\n//! ```\n//! ```ignore\n//! ```\n// ```\n"),
+            ],
+            &["cargo-nextest"],
+            &["test = cargo nextest run"],
+            "cargo-nextest is installed",
+        ),
+        (
+            // A program has no doctests.
+            &[("Cargo.toml", "[package]\nname = 'a'"), ("src/main.rs", "//! ```\n//! x()\n//! ```\n")],
+            &["cargo-nextest"],
+            &["test = cargo nextest run"],
+            "cargo-nextest is installed",
+        ),
+        (
+            &[
+                ("Cargo.toml", "[workspace]\nmembers = ['a', 'b']"),
+                ("a/Cargo.toml", "[package]\nname = 'a'"),
+                ("a/src/main.rs", ""),
+                ("b/Cargo.toml", "[package]\nname = 'b'"),
+                ("b/src/lib.rs", "//! ```rust,no_run\n//! x()\n//! ```\n"),
+            ],
+            &["cargo-nextest"],
+            &["test = cargo nextest run", "test-doc = cargo test --doc --workspace"],
+            "for the examples in b/src/lib.rs",
+        ),
+        (
+            &[("Cargo.toml", "[package]"), ("src/lib.rs", "/// ```\n/// x()\n/// ```\n")],
+            &[],
+            &["test = cargo test"],
+            "Cargo.toml",
+        ),
+        (
             &[("Cargo.toml", ""), ("test_a.py", "")],
             &[],
             &["test = pytest", "cargo-test = cargo test"],
