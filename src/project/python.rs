@@ -34,9 +34,13 @@ pub fn find(root: &Path, caller: &BTreeMap<String, String>) -> Option<Python> {
         return Some(found);
     }
     let path = caller.get("PATH").map_or("", String::as_str);
+    // An environment is one also where only `PATH` says that it is active.
+    let at =
+        |dir: &Path| dir.parent().and_then(of_environment).filter(|found| found.program.starts_with(dir));
     path.split(':')
         .filter(|dir| dir.starts_with('/'))
-        .find_map(|dir| of_program(&Path::new(dir).join("python3")))
+        .map(Path::new)
+        .find_map(|dir| at(dir).or_else(|| of_program(&dir.join("python3"))))
 }
 
 /// The interpreter of a virtual environment; `None` when the directory is none, or its interpreter has gone.
@@ -166,6 +170,17 @@ mod tests {
         let found = find(dir.path(), &caller(&[("PATH", &path)])).unwrap();
         assert_eq!((found.environment, found.program.file_name().unwrap().to_str()), (None, Some("python3")));
         assert_eq!(find(dir.path(), &caller(&[("PATH", "relative:/nowhere")])), None);
+    }
+
+    #[test]
+    fn an_environment_is_the_same_whether_a_variable_or_the_path_alone_says_that_it_is_active() {
+        let dir = tempfile::tempdir().unwrap();
+        environment(dir.path(), &["numpy-1.26.4.dist-info"]);
+        symlink(dir.path().join("real"), dir.path().join("bin/python3")).unwrap();
+        let root = dir.path().to_string_lossy();
+        let path = format!("{root}/bin:/usr/bin");
+        let by_path = find(Path::new("/"), &caller(&[("PATH", &path)])).unwrap();
+        assert_eq!(Some(by_path), find(Path::new("/"), &caller(&[("VIRTUAL_ENV", &root), ("PATH", &path)])));
     }
 
     #[test]
