@@ -8,7 +8,7 @@ use crate::base::text::{counted, printable};
 use crate::base::time::span;
 use crate::project::model::StageId;
 use crate::run::event::{
-    Failure, Outcome, Part, Partly, Portion, RunEvent, Spent, StageEnd, Stream, Tests, Verdict,
+    Failure, Outcome, Part, Partly, Portion, RunEvent, Spent, StageEnd, Stream, TestResult, Tests, Verdict,
 };
 use crate::ui::Style;
 
@@ -55,6 +55,10 @@ pub struct RunView {
     told: BTreeMap<StageId, usize>,
     /// What was asked for, when that was not all of the project.
     part: Option<Part>,
+    /// The tests that failed in the run.
+    failed: BTreeSet<(StageId, String)>,
+    /// Those that are flaky, with what came of them last.
+    flaky: BTreeMap<(StageId, String), Outcome>,
 }
 
 /// The word for a verdict, and what it means to the reader.
@@ -119,6 +123,8 @@ impl RunView {
             ready: BTreeSet::new(),
             told: BTreeMap::new(),
             part: None,
+            failed: BTreeSet::new(),
+            flaky: BTreeMap::new(),
         }
     }
 
@@ -173,7 +179,10 @@ impl RunView {
             RunEvent::Affected { stage, verdict, tests: count, files, rest, of, because, .. } => {
                 self.affected(stage, (*verdict, *count), (*files, *rest, *of), because)
             }
-            RunEvent::TestsFinished { .. } => Vec::new(),
+            RunEvent::TestsFinished { stage, tests, .. } => {
+                self.ended(stage, tests);
+                Vec::new()
+            }
             RunEvent::Spent { .. } if !self.options.timings => Vec::new(),
             RunEvent::Spent { stage, files, spent, .. } => {
                 let settle = std::mem::take(&mut self.settle);
@@ -189,9 +198,41 @@ impl RunView {
             RunEvent::StageFinished { stage, end, .. } => self.finished(stage, end),
             RunEvent::RunFinished { verdict, milliseconds, note, .. } => {
                 let note = note.iter().map(|note| self.paint(Style::Warn, &format!("  {}", printable(note))));
-                note.chain([self.verdict(*verdict, *milliseconds)]).collect()
+                let note: Vec<String> = note.collect();
+                let verdict = self.verdict(*verdict, *milliseconds);
+                self.flaky_lines().into_iter().chain(note).chain([verdict]).collect()
             }
         }
+    }
+
+    /// Takes down what is flaky among tests that have ended.
+    fn ended(&mut self, stage: &StageId, tests: &[TestResult]) {
+        for test in tests {
+            let key = (stage.clone(), test.name.clone());
+            if test.outcome.is_failure() {
+                self.failed.insert(key.clone());
+            }
+            if test.flaky {
+                self.flaky.insert(key, test.outcome);
+            }
+        }
+    }
+
+    /// A line for each of the first flaky tests: what it did, now and before.
+    fn flaky_lines(&self) -> Vec<String> {
+        let line = |((stage, name), now): (&(StageId, String), &Outcome)| {
+            let did = match now.is_failure() {
+                true => "failed now, and has passed at the same bytes".to_owned(),
+                false if self.failed.contains(&(stage.clone(), name.clone())) => {
+                    format!("failed, and then {} at the same bytes", outcome(*now))
+                }
+                false => format!("{} now, and has failed at the same bytes", outcome(*now)),
+            };
+            self.row(stage, Style::Warn, "flaky", &format!("{}: {did}", printable(name)))
+        };
+        let more = self.flaky.len().saturating_sub(FAILURES);
+        let more = (more > 0).then(|| format!("    and {}", counted(more, "other flaky test")));
+        self.flaky.iter().take(FAILURES).map(line).chain(more).collect()
     }
 
     fn affected(
@@ -631,6 +672,45 @@ mod tests {
             verdict(&["prepare", "test"], stages, None),
             "GREEN IN PART 4 passed, only test (2 of 3 stages), 2 stages, 2 ms"
         );
+    }
+
+    #[test]
+    fn flaky_tests_are_named_before_the_verdict_with_what_they_did() {
+        let ended = |name: &str, outcome, flaky| RunEvent::TestsFinished {
+            run: RUN,
+            stage: id("test"),
+            tests: vec![TestResult {
+                name: name.into(),
+                file: "t.py".into(),
+                outcome,
+                microseconds: 1,
+                flaky,
+                text: String::new(),
+            }],
+        };
+        let lines = all(
+            &mut RunView::new(Options::default()),
+            &[
+                start(&["test"]),
+                ended("t::a", Outcome::Failed, false),
+                ended("t::b", Outcome::Failed, true),
+                ended("t::c", Outcome::Passed, true),
+                ended("t::d", Outcome::Passed, false),
+                ended("t::a", Outcome::Passed, true),
+                finished("test", end(Verdict::Failed, false)),
+                RunEvent::RunFinished { run: RUN, verdict: Verdict::Failed, milliseconds: 2, note: None },
+            ],
+        );
+        let flaky: Vec<&String> = lines.iter().filter(|line| line.contains("flaky")).collect();
+        assert_eq!(
+            flaky,
+            [
+                "  test  flaky        t::a: failed, and then passed at the same bytes",
+                "  test  flaky        t::b: failed now, and has passed at the same bytes",
+                "  test  flaky        t::c: passed now, and has failed at the same bytes",
+            ]
+        );
+        assert!(lines.last().unwrap().starts_with("RED"), "{lines:?}");
     }
 
     #[test]

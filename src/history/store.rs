@@ -407,7 +407,8 @@ impl Store {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9)
              ON CONFLICT (project, stage, name) DO UPDATE SET file = excluded.file, run = excluded.run,
              outcome = excluded.outcome, microseconds = excluded.microseconds, runs = runs + 1,
-             failures = failures + excluded.failures, flips = flips + excluded.flips",
+             failures = failures + excluded.failures,
+             flips = flips + (excluded.flips AND excluded.outcome <> outcome)",
         )?;
         for test in tests {
             note.execute(params![

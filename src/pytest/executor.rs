@@ -19,7 +19,7 @@ use super::graph::{Extracted, read_extracted};
 use super::job::{Ended, Heard, Job, Tier};
 use super::memory::{FileRecord, Memory};
 use super::outcome::{Outcome, Sum};
-use super::remember::{Whole, remember, remember_files};
+use super::remember::{Whole, remember, remember_files, remember_named};
 #[cfg(target_os = "linux")]
 use super::server::{Hello, Server};
 use super::warmth::Warmth;
@@ -243,10 +243,16 @@ impl Pytest {
         if warmth.hung && outcome.is_whole() {
             memory.quarantined.insert(self.key(unit, memory));
         }
+        // What was read only now counts as well, with what it held when the run began. That nothing may be chosen does not keep
+        // anyone from comparing.
+        let together = std::mem::take(&mut memory.together);
+        let after = plan(unit, self.ground.as_ref(), files, now, memory);
+        memory.together = together;
         if !batch.is_loose {
-            // What was read only now counts as well, with what it held when the run began.
-            let after = plan(unit, self.ground.as_ref(), files, now, memory);
             remember_files(memory, &whole(unit), outcome, after.as_ref());
+        } else if unit.prepared.tests.iter().all(|test| !test.starts_with('-')) {
+            // An option may change what a test does.
+            remember_named(memory, outcome, after.as_ref());
         }
     }
 

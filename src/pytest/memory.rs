@@ -76,12 +76,34 @@ pub struct FileRecord {
     pub failed: Vec<String>,
     /// Tests that had different outcomes at the same bytes.
     pub flaky: BTreeSet<String>,
+    /// The digest of those bytes, with all else that the file depended on.
+    pub flaky_at: Option<String>,
     /// How many tests it has.
     pub tests: u32,
     /// How many of them were skipped when it last ran.
     pub skipped: u32,
     /// How long it took, in milliseconds.
     pub milliseconds: f64,
+}
+
+impl FileRecord {
+    /// These tests had two outcomes at this digest.
+    pub fn turned(&mut self, signature: &str, tests: impl IntoIterator<Item = String>) {
+        let mut tests = tests.into_iter().peekable();
+        if tests.peek().is_none() {
+            return;
+        }
+        if self.flaky_at.as_deref() != Some(signature) {
+            self.flaky.clear();
+            self.flaky_at = Some(signature.to_owned());
+        }
+        self.flaky.extend(tests);
+    }
+
+    /// Whether a test had two outcomes at this digest.
+    pub fn is_flaky(&self, signature: &str, test: &str) -> bool {
+        self.flaky_at.as_deref() == Some(signature) && self.flaky.contains(test)
+    }
 }
 
 impl Memory {

@@ -76,7 +76,7 @@ pub(super) fn remember(memory: &mut Memory, outcome: &Outcome, whole: Option<&Wh
     memory.spawned.extend(outcome.spawned.iter().cloned());
 }
 
-/// Takes down what came of each file, and marks the results that were others before at the same bytes.
+/// Takes down what came of each file, and marks the results of tests that have had others at the same bytes.
 pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Outcome, plan: Option<&Plan>) {
     let Some(collected) = outcome.collected.as_ref().filter(|_| outcome.is_whole()) else { return };
     // A run that ends otherwise than its tests say has something to say that is not theirs.
@@ -97,7 +97,6 @@ pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Out
     }
     let broken = outcome.failed.keys();
     let files: BTreeSet<&String> = collected.files.keys().chain(broken).collect();
-    let mut turned = BTreeSet::new();
     for file in files {
         let record = memory.files.entry(file.clone()).or_default();
         if !ran.contains(file) && !outcome.failed.contains_key(file) {
@@ -106,12 +105,11 @@ pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Out
         }
         let signature = plan.and_then(|plan| plan.signatures.get(file)).cloned();
         let failed = outcome.failed.get(file).cloned().unwrap_or_default();
-        if signature.is_some() && record.last == signature {
+        if let Some(now) = signature.as_ref().filter(|_| record.last == signature) {
             let (before, after): (BTreeSet<&String>, BTreeSet<&String>) =
                 (record.failed.iter().collect(), failed.iter().collect());
             let flaky: Vec<String> = before.symmetric_difference(&after).map(|id| (*id).clone()).collect();
-            turned.extend(flaky.iter().cloned());
-            record.flaky.extend(flaky);
+            record.turned(now, flaky);
         }
         let ran = ran.contains(file);
         record.good = signature.clone().filter(|_| ran && failed.is_empty());
@@ -122,7 +120,34 @@ pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Out
         record.skipped = skipped.get(file.as_str()).copied().unwrap_or_default();
         record.milliseconds = outcome.milliseconds.get(file).copied().unwrap_or_default();
     }
-    outcome.results.iter_mut().for_each(|result| result.flaky = turned.contains(&result.name));
+    mark(memory, outcome, plan);
+}
+
+/// Takes down which of the tests that were asked for by name came out otherwise than in the last run of their file, at the
+/// same bytes. Else what came of them says nothing of the file.
+pub(super) fn remember_named(memory: &mut Memory, outcome: &mut Outcome, plan: Option<&Plan>) {
+    let Some(plan) = plan.filter(|_| outcome.is_whole()) else { return };
+    for result in outcome.results.iter().filter(|result| result.outcome != event::Outcome::Skipped) {
+        let (Some(now), Some(record)) =
+            (plan.signatures.get(&result.file), memory.files.get_mut(&result.file))
+        else {
+            continue;
+        };
+        let is_other = record.failed.contains(&result.name) != result.outcome.is_failure();
+        if record.last.as_ref() == Some(now) && is_other {
+            record.turned(now, [result.name.clone()]);
+        }
+    }
+    mark(memory, outcome, Some(plan));
+}
+
+/// Marks the results of tests that have had two outcomes at these bytes.
+fn mark(memory: &Memory, outcome: &mut Outcome, plan: Option<&Plan>) {
+    let signature = |file: &String| plan.and_then(|plan| plan.signatures.get(file));
+    for result in &mut outcome.results {
+        let known = memory.files.get(&result.file).zip(signature(&result.file));
+        result.flaky = known.is_some_and(|(record, now)| record.is_flaky(now, &result.name));
+    }
 }
 
 /// Whether a path that was read can change what a test does: the droppings of Python, pytest and git cannot.

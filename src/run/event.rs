@@ -171,7 +171,7 @@ pub struct TestResult {
     pub outcome: Outcome,
     /// How long it took, in microseconds.
     pub microseconds: u64,
-    /// Whether it had another outcome before at the same bytes.
+    /// Whether it has had another outcome at the same bytes, in this run or in an earlier one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub flaky: bool,
     /// What its runner prints of a failure.

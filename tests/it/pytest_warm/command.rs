@@ -115,6 +115,33 @@ fn what_is_red_runs_again_alone_and_by_force_with_all_others() {
 }
 
 #[test]
+fn a_flaky_test_is_named_and_stays_so_while_its_bytes_are_the_same() {
+    let flaky = "import os\n\ndef test_a():\n    assert os.path.exists('../mended')\n";
+    let demo = Demo::inferred(&[("test_a.py", flaky), ("test_b.py", "def test_b():\n    pass\n")]);
+    let mended = demo.path("../mended");
+    let first = test(&demo, &[]).exits(2);
+    assert!(!first.stderr.contains("flaky"), "{}", first.stderr);
+    std::fs::write(&mended, "").unwrap();
+    let passed = "test  flaky        test_a.py::test_a: passed now, and has failed at the same bytes";
+    // Also where only a directory is named, and where the outcome is the one of the run before.
+    for args in [&["-f", "."][..], &["-f", "."], &["-f"], &["-f"], &["test_a.py"]] {
+        let ran = test(&demo, args).exits(0);
+        assert!(ran.stderr.contains(passed), "{args:?}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("test_b:"), "{args:?}: {}", ran.stderr);
+    }
+    let known = demo.history(&["--tests", "--json"]).exits(0);
+    let known = json(&known.stdout)["tests"].as_array().unwrap().clone();
+    let of = |name: &str| known.iter().find(|test| test["name"] == name).unwrap()["flips"].clone();
+    assert_eq!((of("test_a.py::test_a"), of("test_b.py::test_b")), (1.into(), 0.into()));
+    std::fs::remove_file(&mended).unwrap();
+    let failed = test(&demo, &["-f"]).exits(2).stderr;
+    assert!(failed.contains("test_a.py::test_a: failed now, and has passed at the same bytes"), "{failed}");
+    demo.write("test_a.py", &format!("{flaky}# other bytes\n"));
+    let other = test(&demo, &[]).exits(2);
+    assert!(!other.stderr.contains("flaky"), "{}", other.stderr);
+}
+
+#[test]
 fn tests_that_were_asked_for_and_are_skipped_are_not_green_because_others_passed() {
     let demo = Demo::inferred(&[
         ("test_a.py", "def test_a():\n    pass\n"),

@@ -195,3 +195,20 @@ fn what_a_run_leaves_behind_ends_with_it() {
     let pid: u32 = fs::read_to_string(marker).unwrap().parse().unwrap();
     crate::world::until("the daemon is gone", || !crate::world::lives(pid));
 }
+
+#[test]
+fn a_test_that_failed_and_then_passed_in_the_same_run_had_two_outcomes() {
+    let text = "import os\ndef test_z():\n    assert os.environ.get('SEEN')\n";
+    let project = Project::new(&[
+        ("test_a.py", "import os\ndef test_a():\n    os.environ['SEEN'] = '1'\n"),
+        ("test_z.py", text),
+    ]);
+    project.warm();
+    project.write("test_z.py", format!("{text}# changed\n"));
+    let came = project.run();
+    assert_eq!(came.attempt.verdict, Some(Verdict::Passed), "{}", came.note());
+    assert!(came.note().contains("some tests fail without the others"), "{}", came.note());
+    let is_of = |test: &&devboot::run::event::TestResult| test.name == "test_z.py::test_z";
+    let flaky: Vec<bool> = came.results().iter().filter(is_of).map(|test| test.flaky).collect();
+    assert_eq!(flaky, [false, true]);
+}
