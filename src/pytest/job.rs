@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::event::Told;
-use crate::run::event::{Stream, Verdict};
+use crate::run::event::{Stream, TIERS, Verdict};
 use crate::sys::process::Ending;
 
 /// The text of the other side, as one program.
@@ -87,9 +87,9 @@ pub enum Tier {
 impl fmt::Display for Tier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Warm => "warm",
-            Self::Standby => "standby",
-            Self::Cold => "cold",
+            Self::Warm => TIERS[0],
+            Self::Standby => TIERS[1],
+            Self::Cold => TIERS[2],
         })
     }
 }

@@ -15,7 +15,7 @@ use super::{Asked, Build, Changed, Parts};
 use crate::base::digest::Digest;
 use crate::project::fingerprint::Fingerprint;
 use crate::project::model::{Action, Command};
-use crate::run::event::{REST, Verdict};
+use crate::run::event::{ALL_RAN, REST, Verdict};
 use crate::run::feed::be_heard;
 use crate::run::local::{self, Deadline, Local, follow};
 use crate::run::outcome::{Found, Readers, judge};
@@ -167,7 +167,7 @@ impl Tests<'_> {
         known.memory.forget_alone();
         let passed = (ran.verdict == Verdict::Passed && ran.attempt.verdict.is_none()).then_some(known.now);
         let trouble = kept.keep(self.unit, known.memory, passed).await;
-        let why = why.map(|why| format!("everything ran: {why}"));
+        let why = why.map(|why| format!("{ALL_RAN}{why}"));
         Attempt { note: joined([ran.attempt.note, why, trouble]), ..ran.attempt }
     }
 

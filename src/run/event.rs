@@ -210,6 +210,12 @@ pub const MEDDLED: &str = "its inputs changed while it ran";
 /// How the note of a stage's end begins that was cancelled when its affected tests had their verdict and the rest ran.
 pub const REST: &str = "the rest of the tests was left";
 
+/// How a part of a note begins that says how warm a run was. It is true of that run alone.
+pub const TIERS: [&str; 3] = ["warm", "standby", "cold"];
+
+/// How a part of a note begins that says why all tests ran, and not the affected ones first. It is true of that run alone.
+pub const ALL_RAN: &str = "everything ran: ";
+
 /// How a stage ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageEnd {
@@ -235,6 +241,20 @@ pub struct StageEnd {
 }
 
 impl StageEnd {
+    /// The same for a run in which nothing is run: what was said of how it ran goes.
+    pub fn replay(mut self) -> Self {
+        let is_tier = |part: &str| {
+            TIERS.iter().any(|tier| {
+                part.strip_prefix(tier).is_some_and(|why| why.is_empty() || why.starts_with(": "))
+            })
+        };
+        let is_kept = |part: &&str| !is_tier(part) && !part.starts_with(ALL_RAN);
+        let note = self.note.map(|note| note.split("; ").filter(is_kept).collect::<Vec<_>>().join("; "));
+        self.note = note.filter(|note| !note.is_empty());
+        self.replayed = true;
+        self
+    }
+
     /// Whether it says something of the stage, and not only of the tests that were asked for.
     pub fn is_of_all(&self) -> bool {
         !self.partly.is_some_and(|partly| partly.asked)
@@ -393,6 +413,26 @@ impl RunEvent {
             | Self::ServiceEnded { run, .. }
             | Self::StageFinished { run, .. }
             | Self::RunFinished { run, .. } => *run,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::flow::ended;
+    use super::*;
+
+    #[test]
+    fn a_replay_does_not_say_how_warm_the_run_was_that_it_is_of() {
+        for (note, kept) in [
+            ("warm", None),
+            ("cold: its imports, packages or environment changed", None),
+            ("cold: without the service; exit code 3", Some("exit code 3")),
+            ("everything ran: a.txt changed, which belongs to no package", None),
+            ("coldly: it is not what it was", Some("coldly: it is not what it was")),
+        ] {
+            let end = ended(Verdict::Passed, Some(note.into())).replay();
+            assert_eq!((end.note.as_deref(), end.replayed), (kept, true), "{note}");
         }
     }
 }

@@ -83,7 +83,7 @@ impl Task {
         };
         if let Some(known) = prepared.known.clone() {
             self.started(prepared.why);
-            return StageEnd { replayed: true, ..known };
+            return known.replay();
         }
         let is_service = matches!(self.stage.action, Action::Service(_));
         if is_service && self.tools.services.stands(&self.stage.id, prepared.fingerprint) {
@@ -137,7 +137,7 @@ impl Task {
         let mut recorder = Recorder::begin(self.run, &self.stage.id, &self.feed, &self.tools.logs);
         recorder.wrote(Stream::Out, replay.text.as_bytes());
         recorder.finish();
-        StageEnd { replayed: true, ..replay.end }
+        replay.end.replay()
     }
 
     async fn service(&self, prepared: Prepared) -> StageEnd {

@@ -112,6 +112,10 @@ fn what_is_red_runs_again_alone_and_by_force_with_all_others() {
     let again = test(&demo, &[]).exits(0);
     let said = "GREEN 1 passed, 2 more had passed at the same bytes, 1 stage";
     assert!(again.stderr.contains(said), "{}", again.stderr);
+    assert!(again.stderr.contains("cold: without the service"), "{}", again.stderr);
+    // Nothing runs now, so nothing is said of how it ran.
+    let held = test(&demo, &[]).exits(0).stderr;
+    assert!(held.contains("unchanged, 1 passed\n") && !held.contains("cold"), "{held}");
 }
 
 #[test]
