@@ -9,6 +9,7 @@ use crate::base::time::span;
 use crate::project::model::StageId;
 use crate::run::event::{
     Failure, Outcome, Part, Partly, Portion, RunEvent, Spent, StageEnd, Stream, TestResult, Tests, Verdict,
+    only_lists,
 };
 use crate::ui::Style;
 
@@ -360,6 +361,11 @@ impl RunView {
         lines
     }
 
+    /// The option that kept tests from running.
+    fn only_lists(&self) -> Option<&str> {
+        only_lists(&self.part.as_ref()?.tests)
+    }
+
     /// What the run is a part of: `only tests/test_app.py (2 of 9 tests)`.
     fn of_all(&self, part: &Part, total: Tests) -> String {
         let of = || self.ends.iter().map(|(_, end)| end.partly.filter(|partly| partly.asked)?.of);
@@ -425,6 +431,7 @@ impl RunView {
             Verdict::Passed => (Style::Good, "GREEN"),
             Verdict::Flaky if self.part.is_some() => (Style::Warn, "GREEN IN PART, BUT FLAKY"),
             Verdict::Flaky => (Style::Warn, "GREEN, BUT FLAKY"),
+            Verdict::NoTestRan if self.only_lists().is_some() => (Style::Warn, "LISTED, NO TEST RAN"),
             Verdict::NoTestRan => (Style::Warn, "NO TEST RAN"),
             Verdict::Cancelled => (Style::Faint, "CANCELLED by a newer change"),
             Verdict::Interrupted => (Style::Warn, "INTERRUPTED"),

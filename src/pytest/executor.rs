@@ -28,7 +28,7 @@ use crate::base::text::printable;
 use crate::project::model::{self, Action};
 use crate::project::python::Python;
 use crate::run::capture::Capture;
-use crate::run::event::{Partly, Spent, Stream};
+use crate::run::event::{Partly, Spent, Stream, Verdict, only_lists};
 use crate::run::feed::be_heard;
 use crate::run::recorder::Recorder;
 use crate::run::unit::{Attempt, Executor, Stop, Unit};
@@ -227,7 +227,15 @@ impl Pytest {
         };
         // Those that were asked for are green by themselves, or not at all.
         let others_passed = !is_choice && memory.files.values().any(passed_here);
-        Attempt { partly, ..total.attempt(warmth.tier, &warmth.why, others_passed) }
+        let attempt = Attempt { partly, ..total.attempt(warmth.tier, &warmth.why, others_passed) };
+        match only_lists(&unit.prepared.tests) {
+            Some(option) if attempt.verdict.is_none() && is_zero(attempt.ending) => Attempt {
+                verdict: Some(Verdict::NoTestRan),
+                note: Some(format!("{option} only lists; nothing was tested")),
+                ..attempt
+            },
+            _ => attempt,
+        }
     }
 
     /// Remembers what came of a batch.
@@ -500,6 +508,10 @@ fn tell(recorder: &mut Recorder, mut outcome: Outcome, select: u64) {
         recorder.spent(files, Spent { select, ..outcome.spent });
     }
     recorder.tests(std::mem::take(&mut outcome.results));
+}
+
+fn is_zero(ending: Option<Ending>) -> bool {
+    matches!(ending, Some(Ending::Exited(0)))
 }
 
 fn took_all(memory: &Memory) -> f64 {

@@ -113,6 +113,30 @@ pub struct Part {
     pub of: usize,
 }
 
+/// pytest's options with which it only lists or explains something.
+const LISTING: [&str; 14] = [
+    "--collect-only",
+    "--collectonly",
+    "--co",
+    "--setup-plan",
+    "--setupplan",
+    "--fixtures",
+    "--funcargs",
+    "--fixtures-per-test",
+    "--markers",
+    "--cache-show",
+    "--help",
+    "-h",
+    "--version",
+    "-V",
+];
+
+/// The option among these that keeps pytest from running any test.
+pub fn only_lists(asked: &[String]) -> Option<&str> {
+    let is_listing = |arg: &&String| LISTING.contains(&arg.split('=').next().unwrap_or(arg));
+    asked.iter().find(is_listing).map(String::as_str)
+}
+
 /// That not all tests of a stage ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partly {

@@ -1,4 +1,4 @@
-//! `go test`: a line per package, `--- FAIL:` lines, the compiler's errors. Only `-v` shows how many tests there are.
+//! `go test`: a line per package, `--- FAIL:` lines, the compiler's errors. Only `-v` and `-json` show how many tests there are.
 
 use super::{Found, KEPT, Reader, failure, place};
 use crate::run::event::{Failure, Tests};
@@ -34,6 +34,9 @@ struct Said {
 
 impl Reader for Go {
     fn line(&mut self, line: &str) {
+        if let Some(said) = said(line) {
+            return self.line(said.trim_end_matches('\n'));
+        }
         let words = line.trim_start();
         if let Some(rest) = line.strip_prefix("ok  \t") {
             self.package(rest, false);
@@ -151,6 +154,21 @@ impl Go {
             self.failures.push(found);
         }
     }
+}
+
+/// What `go test -json` says in a line: that of `-v`, in an object of its own.
+fn said(line: &str) -> Option<String> {
+    let event: Event = Some(line).filter(|line| line.starts_with("{\"")).map(serde_json::from_str)?.ok()?;
+    // Within it nothing is read as JSON again.
+    event.output.filter(|said| event.action.ends_with("output") && !said.starts_with('{'))
+}
+
+/// One of test2json's events.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Event {
+    action: String,
+    output: Option<String>,
 }
 
 /// The name in `--- FAIL: TestX (0.00s)`.

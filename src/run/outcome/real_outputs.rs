@@ -132,7 +132,10 @@ fn nextest() {
 
 #[test]
 fn go() {
-    for (found, tests) in [(fixture!("go-failed"), None), (fixture!("go-verbose"), tests(1, 3, 1))] {
+    let counted = tests(1, 3, 1);
+    let all =
+        [(fixture!("go-failed"), None), (fixture!("go-verbose"), counted), (fixture!("go-json"), counted)];
+    for (found, tests) in all {
         assert_eq!((found.tests, &found.tools[..]), (tests, &["go test"][..]));
         assert_eq!(
             failures(&found),

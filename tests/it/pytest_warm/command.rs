@@ -165,6 +165,13 @@ fn tests_that_are_skipped_or_only_found_have_not_run() {
         let ran = test(&demo, args).exits(2);
         assert!(ran.stderr.contains("NO TEST RAN"), "{}", ran.stderr);
     }
+    for (option, shown) in [("--collect-only", "<Function test_a>"), ("--markers", "@pytest.mark.skip")] {
+        let ran = test(&demo, &["--", option]).exits(2);
+        assert!(ran.stdout.contains(shown), "{}", ran.stdout);
+        let said = format!("{option} only lists; nothing was tested");
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("LISTED, NO TEST RAN only {option}")), "{}", ran.stderr);
+    }
 }
 
 #[test]
