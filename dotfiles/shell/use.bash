@@ -2,20 +2,21 @@
 # `devboot use` changes this shell: the program prints what is to be done, in a text that begins with its mark. What the
 # variables were before is kept in variables of this shell alone, and given back whole. All else is the program itself.
 function devboot {
-  if [[ ${1-} != use || ${DEVBOOT_DISABLE-} == 1 ]]; then
-    \builtin command devboot "$@"
+  if [[ ${1-} == use && ${DEVBOOT_DISABLE-} != 1 ]]; then
+    \builtin shift
+    _devboot_use "$@"
     \builtin return
   fi
-  \builtin shift
-  _devboot_use "$@"
+  \builtin command devboot "$@"
 }
 
 function _devboot_use {
-  \builtin local _devboot_text _devboot_failed=0 _devboot_traced=
+  \builtin local _devboot_text _devboot_failed=0 _devboot_traced='' _devboot_names='' _devboot_fixed=''
   # What is carried out may hold credentials, and a trace would show them.
   { case $- in *x*) _devboot_traced=1 && \builtin set +x ;; esac; } 2>/dev/null
+  _devboot_look
   _devboot_text=$(\builtin command devboot use --emit=bash --previous="${_devboot_previous-}" --auto="${_devboot_auto-}" \
-    --before="${_devboot_before-}" "$@") || _devboot_failed=$?
+    --before="${_devboot_before-}" --kept="$_devboot_names" --fixed="$_devboot_fixed" "$@") || _devboot_failed=$?
   if [[ $_devboot_text == '# devboot use 1'$'\n'* ]]; then
     \builtin eval "$_devboot_text" || _devboot_failed=1
   elif [[ -n $_devboot_text ]]; then
@@ -25,19 +26,39 @@ function _devboot_use {
   \builtin return "$_devboot_failed"
 }
 
-# x: it was exported, s: it was set, -: it was not there.
+# The names of what is kept, and of what is read-only: with one of these nothing is begun.
+function _devboot_look {
+  \builtin local _devboot_line
+  if ((${#_devboot_kept[@]} > 0)); then \builtin printf -v _devboot_names '%s ' "${_devboot_kept[@]}"; fi
+  while IFS= \builtin read -r _devboot_line; do
+    # Both ways in which bash writes it; a line of a value that looks the same can only refuse a switch.
+    case $_devboot_line in
+    'declare -'*) _devboot_line=${_devboot_line#declare -* } ;;
+    'readonly '*) _devboot_line=${_devboot_line#readonly } _devboot_line=${_devboot_line#-* } ;;
+    *) \builtin continue ;;
+    esac
+    _devboot_line=${_devboot_line%%=*}
+    case $_devboot_line in *[!A-Za-z0-9_]*) ;; *) _devboot_fixed+="$_devboot_line " ;; esac
+  done <<<"$(\builtin readonly -p)"
+}
+
+# Keeps what variables are, and takes them away. -: it was not there, x: it was exported, s: it was set, d: all else, in bash's
+# own words.
 function _devboot_keep {
-  \builtin local _devboot_name _devboot_flags
+  \builtin local _devboot_name _devboot_was
   for _devboot_name in "$@"; do
-    _devboot_flags=x
-    if [[ -z ${!_devboot_name+x} ]]; then
-      _devboot_flags=-
-    elif ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)); then
-      \builtin eval "_devboot_flags=\${$_devboot_name@a}"
-      case $_devboot_flags in *x*) _devboot_flags=x ;; *) _devboot_flags=s ;; esac
+    _devboot_was=-
+    if \builtin declare -p "$_devboot_name" >/dev/null 2>&1; then
+      _devboot_was=$(\builtin declare -p "$_devboot_name")
+      case $_devboot_was in
+      'declare -x '*=*) _devboot_was=x${!_devboot_name} ;;
+      'declare -- '*=*) _devboot_was=s${!_devboot_name} ;;
+      *) _devboot_was=d${_devboot_was#declare } ;;
+      esac
     fi
     _devboot_kept+=("$_devboot_name")
-    _devboot_kept_as+=("$_devboot_flags${!_devboot_name-}")
+    _devboot_kept_as+=("$_devboot_was")
+    \builtin unset -v "$_devboot_name"
   done
 }
 
@@ -49,6 +70,11 @@ function _devboot_back {
     case $_devboot_was in
     x*) \builtin export "$_devboot_name=${_devboot_was:1}" ;;
     s*) \builtin printf -v "$_devboot_name" %s "${_devboot_was:1}" ;;
+    d*)
+      _devboot_was=${_devboot_was:1}
+      \builtin declare -g "${_devboot_was%% *}" "$_devboot_name"
+      case $_devboot_was in *=*) \builtin eval "${_devboot_was#* }" ;; esac
+      ;;
     esac
   done
   _devboot_kept=() _devboot_kept_as=()

@@ -2,16 +2,16 @@
         # `devboot use` changes this shell: the program prints what is to be done, in a text that begins with its mark. What
         # the variables were before is kept in variables of this shell alone. All else is the program itself.
         function devboot
-            if test "$argv[1]" != use -o "$DEVBOOT_DISABLE" = 1
-                command devboot $argv
+            if test "$argv[1]" = use -a "$DEVBOOT_DISABLE" != 1
+                _devboot_use $argv[2..-1]
                 return
             end
-            _devboot_use $argv[2..-1]
+            command devboot $argv
         end
 
         function _devboot_use
             set -l text (command devboot use --emit=fish --previous="$_devboot_previous" --auto="$_devboot_auto" \
-                --before="$_devboot_before" $argv)
+                --before="$_devboot_before" --kept="$_devboot_kept" $argv)
             set -l failed $status
             if test "$text[1]" = '# devboot use 1'
                 printf '%s\n' $text | source
@@ -22,18 +22,22 @@
             return $failed
         end
 
-        # x: it was exported, s: it was set, -: it was not there.
+        # Keeps what is global of a variable, a list as a list, and takes it away; what is universal stays as it is.
+        # x: it was exported, s: it was set, X and S: it was a path, -: it was not there.
         function _devboot_keep
             for name in $argv
-                set -ga _devboot_kept $name
-                set -ga _devboot_kept_as "$$name"
-                if set -qx $name
-                    set -ga _devboot_kept_flags x
-                else if set -q $name
-                    set -ga _devboot_kept_flags s
-                else
-                    set -ga _devboot_kept_flags -
+                set -l flags -
+                if set -qg $name
+                    set -g _devboot_was_$name $$name
+                    set -qgx $name
+                    and set flags x
+                    or set flags s
+                    set -qg --path $name
+                    and set flags (string upper $flags)
+                    set -eg $name
                 end
+                set -ga _devboot_kept $name
+                set -ga _devboot_kept_flags $flags
             end
         end
 
@@ -41,17 +45,52 @@
             set -l at 0
             for name in $_devboot_kept
                 set at (math $at + 1)
+                set -l was _devboot_was_$name
                 set -eg $name
                 switch $_devboot_kept_flags[$at]
                     case x
-                        set -gx $name $_devboot_kept_as[$at]
+                        set -gx --unpath $name $$was
                     case s
-                        set -g $name $_devboot_kept_as[$at]
+                        set -gu --unpath $name $$was
+                    case X
+                        set -gx --path $name $$was
+                    case S
+                        set -gu --path $name $$was
                 end
+                set -eg $was
+            end
+            for name in $_devboot_hidden
+                set -eg $name
             end
             set -g _devboot_kept
-            set -g _devboot_kept_as
             set -g _devboot_kept_flags
+            set -g _devboot_hidden
+        end
+
+        # A shell that begins with a switch: what the switch took away, a universal variable would bring back. Its export is hidden by
+        # another exported one alone, which a fish that was switched has handed on.
+        function _devboot_hide
+            for name in (set -Uxn)
+                set -l cloud
+                switch $name
+                    case 'AWS_*'
+                        string match -qr '^AWS_(ACC|CONT|CRED|DEFAULT_P|PROF|ROLE|SEC|SESS|WEB)' -- $name
+                        and set cloud AWS_EC2_METADATA_DISABLED
+                    case 'GOOGLE_*' 'GCLOUD_*' 'GCE_*' 'DEVSHELL_*' 'CLOUDSDK_A*' 'CLOUDSDK_CORE_*'
+                        set cloud CLOUDSDK_
+                    case 'AZURE_*' 'ARM_*' 'IDENTITY_*' 'IMDS_*' 'MSI_*'
+                        set cloud AZURE_CONFIG_DIR
+                end
+                if test -n "$cloud"; and string match -q "*$cloud*" -- $DEVBOOT_CLOUD_SETS
+                    set -l nothing
+                    string match -q 'AWS_*PROFILE' -- $name
+                    and set nothing default
+                    set -qg $name
+                    or set -gx $name $nothing
+                    test "$$name" = "$nothing"
+                    and set -ga _devboot_hidden $name
+                end
+            end
         end
 
         # A project may name the profile for its directory. The program is asked when another project begins or ends.
@@ -89,6 +128,8 @@
 
         if test "$_devboot_loaded" != $fish_pid
             set -g _devboot_kept
-            set -g _devboot_kept_as
             set -g _devboot_kept_flags
+            set -g _devboot_hidden
+            set -q DEVBOOT_CLOUD_SETS
+            and _devboot_hide
         end

@@ -2,20 +2,22 @@
 # `devboot use` changes this shell: the program prints what is to be done, in a text that begins with its mark. What the
 # variables were before is kept in variables of this shell alone, and given back whole. All else is the program itself.
 function devboot {
-  if [[ "${1-}" != use || "${DEVBOOT_DISABLE-}" == 1 ]]; then
-    \command devboot "$@"
+  if [[ "${1-}" == use && "${DEVBOOT_DISABLE-}" != 1 ]]; then
+    \builtin shift
+    _devboot_use "$@"
     return
   fi
-  \builtin shift
-  _devboot_use "$@"
+  \command devboot "$@"
 }
 
 function _devboot_use {
   \builtin emulate -L zsh
   { \builtin setopt noxtrace } 2>/dev/null
   \builtin local _devboot_text _devboot_failed=0
+  # With a read-only variable nothing is begun.
   _devboot_text=$(\command devboot use --emit=zsh --previous="${_devboot_previous-}" --auto="${_devboot_auto-}" \
-    --before="${_devboot_before-}" "$@") || _devboot_failed=$?
+    --before="${_devboot_before-}" --kept="${(j: :)_devboot_kept}" \
+    --fixed="${(j: :)${(M)${(k)parameters[(R)*readonly*]}:#[A-Za-z_]*}}" "$@") || _devboot_failed=$?
   if [[ "$_devboot_text" == '# devboot use 1'$'\n'* ]]; then
     \builtin eval "$_devboot_text" || _devboot_failed=1
   elif [[ -n "$_devboot_text" ]]; then
@@ -24,20 +26,28 @@ function _devboot_use {
   return $_devboot_failed
 }
 
-# x: it was exported, s: it was set, -: it was not there.
+# Keeps what variables are, and takes them away. -: it was not there, x: it was exported, s: it was set, d: all else, in zsh's
+# own words.
 function _devboot_keep {
-  \builtin local _devboot_name _devboot_flags
+  \builtin emulate -L zsh
+  \builtin local _devboot_name _devboot_was
   for _devboot_name in "$@"; do
-    _devboot_flags=-
+    _devboot_was=-
     if (( ${(P)+_devboot_name} )); then
-      case "${(Pt)_devboot_name}" in *export*) _devboot_flags=x ;; *) _devboot_flags=s ;; esac
+      case "${(Pt)_devboot_name}" in
+        scalar-export) _devboot_was="x${(P)_devboot_name}" ;;
+        scalar) _devboot_was="s${(P)_devboot_name}" ;;
+        *) _devboot_was="d$(\builtin typeset -p "$_devboot_name")" ;;
+      esac
     fi
     _devboot_kept+=("$_devboot_name")
-    _devboot_kept_as+=("$_devboot_flags${(P)_devboot_name-}")
+    _devboot_kept_as+=("$_devboot_was")
+    \builtin unset -v "$_devboot_name"
   done
 }
 
 function _devboot_back {
+  \builtin emulate -L zsh
   \builtin local _devboot_at _devboot_name _devboot_was
   for (( _devboot_at = 1; _devboot_at <= $#_devboot_kept; _devboot_at++ )); do
     _devboot_name=${_devboot_kept[_devboot_at]} _devboot_was=${_devboot_kept_as[_devboot_at]}
@@ -45,6 +55,8 @@ function _devboot_back {
     case "$_devboot_was" in
       x*) \builtin typeset -gx "$_devboot_name=${_devboot_was[2,-1]}" ;;
       s*) \builtin typeset -g "$_devboot_name=${_devboot_was[2,-1]}" ;;
+      # An older zsh leaves the -g out, without which it would be of this function.
+      d*) \builtin eval "${${_devboot_was[2,-1]}/#typeset /typeset -g }" ;;
     esac
   done
   _devboot_kept=() _devboot_kept_as=()

@@ -30,6 +30,8 @@ pub const ALL: &[EnvVar] = &[
     read("DEVBOOT_INSTALL_LOG", "install.sh: where it logs, instead of ~/.devboot-install.log"),
     read("DEVBOOT_CLOUD", "the credential profile that this shell uses"),
     set("DEVBOOT_CLOUD", "the credential profile that the shell uses"),
+    read("DEVBOOT_CLOUD_SETS", "what the switch to it has set, by name and digest"),
+    set("DEVBOOT_CLOUD_SETS", "what a switch has set, by name and digest, so that a child can take it away"),
     set("DEVBOOT_CLOUD_GUARD", "prod while that profile is a guarded one, for prompts"),
     set("DEVBOOT_CLOUD_UNTIL", "when a person is needed again, in seconds since 1970, for prompts"),
     set("DEVBOOT_CLOUD_ENDS", "the same as hour and minute, for prompts that cannot reckon"),

@@ -16,6 +16,7 @@ pub mod gcp;
 pub mod head;
 pub mod import;
 pub mod intake;
+pub mod mark;
 pub mod profiles;
 pub mod provider;
 pub mod shelf;

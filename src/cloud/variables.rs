@@ -7,7 +7,7 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::text::printable;
 
 /// What a switch sets beyond those that it takes away.
-const SET: [&str; 13] = [
+const SET: [&str; 9] = [
     "CLOUDSDK_CONFIG",
     "CLOUDSDK_COMPUTE_REGION",
     "CLOUDSDK_COMPUTE_ZONE",
@@ -17,15 +17,20 @@ const SET: [&str; 13] = [
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
     "AWS_EC2_METADATA_DISABLED",
+];
+
+/// What devboot says of a switch in the environment itself.
+pub const OWN: [&str; 5] = [
     "DEVBOOT_CLOUD",
     "DEVBOOT_CLOUD_GUARD",
     "DEVBOOT_CLOUD_UNTIL",
     "DEVBOOT_CLOUD_ENDS",
+    "DEVBOOT_CLOUD_SETS",
 ];
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static str> {
-    AWS.into_iter().chain(GCP).chain(AZURE).chain(SET)
+    AWS.into_iter().chain(GCP).chain(AZURE).chain(SET).chain(OWN)
 }
 
 /// Refuses a variable that is none of them, and a value that no shell should be given.

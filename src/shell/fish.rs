@@ -5,6 +5,12 @@ use super::dialect::{Dialect, below};
 /// The language of fish.
 pub struct Fish;
 
+/// What a variable that nothing can take away is set to, where nothing would mean something: an empty name of a profile is one
+/// that is not there, to Python's SDK.
+fn hidden(name: &str) -> Option<&'static str> {
+    ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].contains(&name).then_some("default")
+}
+
 impl Dialect for Fish {
     fn name(&self) -> &'static str {
         "fish"
@@ -28,8 +34,10 @@ impl Dialect for Fish {
         format!("set -gx {name} {}", self.quote(value))
     }
 
+    // A universal variable is every shell's, and stays. What it exports only another exported one hides, so that is set to nothing.
     fn unset_env(&self, name: &str) -> String {
-        format!("set -e {name}")
+        let hidden = hidden(name).map(|value| format!(" {value}")).unwrap_or_default();
+        format!("set -eg {name}; set -qUx {name}; and set -gx {name}{hidden}")
     }
 
     fn prepend_path(&self, word: &str) -> String {

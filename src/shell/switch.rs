@@ -20,31 +20,50 @@ pub struct Own {
 /// One variable: its name, and its value or `None` to take it away.
 pub type Change<'a> = (&'a str, Option<&'a str>);
 
-/// A switch. First everything is as it was before any switch, then the variables' values are kept, then they change. Names
-/// are of the list in `base/env_vars.rs`; values are any text without NUL.
-pub fn switch(shell: Shell, changes: &[Change<'_>], own: &Own) -> String {
+/// A switch.
+#[derive(Clone, Debug, Default)]
+pub struct Steps<'a> {
+    /// What another shell's switch has left in the environment, which nobody here can give back: it is taken away, and what
+    /// is kept is what there is without it.
+    pub inherited: &'a [&'a str],
+    /// What changes.
+    pub changes: &'a [Change<'a>],
+    /// What the shell keeps for itself.
+    pub own: Own,
+    /// What is printed when all is done.
+    pub output: Option<String>,
+}
+
+/// The text of a switch. First everything is as it was before any switch, then the variables' values are kept, then they change.
+/// Names are of the list in `base/env_vars.rs`; values are any text without NUL.
+pub fn switch(shell: Shell, steps: &Steps<'_>) -> String {
     let dialect = shell.dialect();
-    let names: Vec<&str> = changes.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = steps.changes.iter().map(|(name, _)| *name).collect();
     let mut lines = vec![MARK.to_owned(), "_devboot_back".to_owned()];
+    lines.extend(steps.inherited.iter().map(|name| match shell {
+        // What is universal shows again: it is there without the switch, too.
+        Shell::Fish => format!("set -eg {name}"),
+        _ => dialect.unset_env(name),
+    }));
     if !names.is_empty() {
         lines.push(format!("_devboot_keep {}", names.join(" ")));
     }
-    for (name, value) in changes {
+    for (name, value) in steps.changes {
         lines.push(match value {
             Some(value) => dialect.set_env(name, value),
-            None => unset(shell, dialect, name),
+            None => dialect.unset_env(name),
         });
     }
-    lines.extend(own_lines(shell, dialect, own));
-    lines.join("\n") + "\n"
-}
-
-/// In fish a variable of the universal scope would show again.
-fn unset(shell: Shell, dialect: &dyn Dialect, name: &str) -> String {
-    match shell {
-        Shell::Fish => format!("set -eg {name}"),
-        _ => dialect.unset_env(name),
+    lines.extend(own_lines(shell, dialect, &steps.own));
+    if let Some(output) = &steps.output {
+        let printf = if shell == Shell::Fish { "printf" } else { "\\builtin printf" };
+        lines.push(format!("{printf} '%s\\n' {}", dialect.quote(output)));
     }
+    if shell == Shell::Fish {
+        // Nothing that fish sets changes the status that an earlier line has left.
+        lines.push("true".to_owned());
+    }
+    lines.join("\n") + "\n"
 }
 
 fn own_lines(shell: Shell, dialect: &dyn Dialect, own: &Own) -> Vec<String> {
@@ -66,16 +85,23 @@ mod tests {
     #[test]
     fn a_switch_gives_back_keeps_and_changes_in_this_order() {
         let own = Own { previous: Some("old".into()), ..Own::default() };
-        let text = switch(Shell::Bash, &[("A", Some("x 'y'")), ("B", None)], &own);
+        let steps = Steps {
+            inherited: &["A"],
+            changes: &[("A", Some("x 'y'")), ("B", None)],
+            own,
+            output: Some("{}".into()),
+        };
+        let text = switch(Shell::Bash, &steps);
         assert_eq!(
             text,
-            "# devboot use 1\n_devboot_back\n_devboot_keep A B\n\\builtin export A='x '\\''y'\\'''\n\\builtin unset -v B\n\
-             _devboot_previous='old'\n_devboot_auto=''\n_devboot_before=''\n"
+            "# devboot use 1\n_devboot_back\n\\builtin unset -v A\n_devboot_keep A B\n\
+             \\builtin export A='x '\\''y'\\'''\n\\builtin unset -v B\n\
+             _devboot_previous='old'\n_devboot_auto=''\n_devboot_before=''\n\\builtin printf '%s\\n' '{}'\n"
         );
-        let off = switch(Shell::Fish, &[], &Own::default());
+        let off = switch(Shell::Fish, &Steps::default());
         assert_eq!(
             off,
-            "# devboot use 1\n_devboot_back\nset -g _devboot_auto ''\nset -g _devboot_before ''\n"
+            "# devboot use 1\n_devboot_back\nset -g _devboot_auto ''\nset -g _devboot_before ''\ntrue\n"
         );
     }
 }

@@ -8,13 +8,14 @@ use crate::base::text::printable;
 use crate::base::time::{Timestamp, span};
 use crate::cli::context::{Context, current_dir};
 use crate::cli::{cloud_link, project_dir, view};
+use crate::cloud::mark::{self, Mark};
 use crate::cloud::variables;
 use crate::ipc::cloud::{CloudRequest, CloudResponse, Part, Switch, Use};
 use crate::project::model::Origin;
 use crate::project::trust::{self, Subject, Trust};
 use crate::session::read;
 use crate::shell::Shell;
-use crate::shell::switch::{Own, switch};
+use crate::shell::switch::{Own, Steps, switch};
 use crate::sys::{clock, env, terminal};
 use crate::ui::{Style, prompt};
 
@@ -46,8 +47,10 @@ pub struct Args {
     auto: String,
     #[arg(long, hide = true, default_value = "", hide_default_value = true)]
     before: String,
-    #[arg(long, hide = true, default_value_t = 1, hide_default_value = true)]
-    kept: usize,
+    #[arg(long, hide = true, default_value = "", hide_default_value = true)]
+    kept: String,
+    #[arg(long, hide = true, default_value = "", hide_default_value = true)]
+    fixed: String,
     #[arg(long, hide = true, conflicts_with_all = ["name", "off"])]
     here: bool,
 }
@@ -81,7 +84,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         },
     };
     let taken = taken(context, args, &name, true)?;
-    emit(context, shell, &name, &taken, &own)?;
+    emit(context, args, shell, (&name, &taken), own)?;
     report(context, &name, &taken);
     Ok(Exit::Done)
 }
@@ -142,7 +145,13 @@ fn is_guarded(context: &Context, name: &str) -> bool {
         .is_ok_and(|all| all.get(name).is_some_and(|profile| profile.guard.is_some()))
 }
 
-fn emit(context: &Context, shell: Shell, name: &str, taken: &Switch, own: &Own) -> Result<(), Fault> {
+fn emit(
+    context: &Context,
+    args: &Args,
+    shell: Shell,
+    (name, taken): (&str, &Switch),
+    own: Own,
+) -> Result<(), Fault> {
     let until = taken.until.map(|until| until.0.to_string());
     let ends = taken.until.map(local_clock);
     let mut changes: Vec<(&str, Option<&str>)> = taken
@@ -157,7 +166,43 @@ fn emit(context: &Context, shell: Shell, name: &str, taken: &Switch, own: &Own) 
         ("DEVBOOT_CLOUD_UNTIL", until.as_deref()),
         ("DEVBOOT_CLOUD_ENDS", ends.as_deref()),
     ]);
-    context.printer.data(&switch(shell, &changes, own))
+    let mark = mark::text(&changes);
+    changes.push((mark::VARIABLE, Some(&mark)));
+    let inherited = inherited(args).0;
+    let touched = changes.iter().map(|(name, _)| *name).chain(inherited.iter().copied());
+    changeable(args, touched)?;
+    let steps = Steps { inherited: &inherited, changes: &changes, own, output: None };
+    context.printer.data(&switch(shell, &steps))
+}
+
+/// What a switch of another shell has left here, and what of it somebody has changed since. A shell that was switched itself
+/// gives back what it has kept, and a fork of it, too.
+fn inherited(args: &Args) -> (Vec<&'static str>, Vec<&'static str>) {
+    if !args.kept.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let mark = env::var(mark::VARIABLE).map(|text| Mark::read(&text)).unwrap_or_default();
+    let (mut ours, theirs): (Vec<_>, Vec<_>) = mark
+        .names()
+        .filter(|name| !variables::OWN.contains(name))
+        .filter(|name| env::var_os(name).is_some())
+        .partition(|name| mark.holds(name, env::var(name).as_deref()));
+    ours.extend(variables::OWN.into_iter().filter(|name| env::var_os(name).is_some()));
+    (ours, theirs)
+}
+
+/// Refuses a switch that would get stuck half way, before anything has changed.
+fn changeable<'a>(args: &'a Args, touched: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+    let mut touched = touched.chain(args.kept.split_whitespace());
+    match touched.find(|name| args.fixed.split_whitespace().any(|fixed| fixed == *name)) {
+        Some(name) => {
+            let words =
+                format!("{} is read-only in this shell, and the switch would change it", printable(name));
+            Err(Fault::new(ErrorKind::Refused, words)
+                .hint("nothing was switched; use a shell in which it is not read-only"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Hour and minute of a moment, on the clock of who reads it.
@@ -200,16 +245,19 @@ fn off(context: &Context, args: &Args, shell: Shell, active: &str, own: Own) -> 
         context.printer.say("this shell uses no profile");
         return Ok(Exit::Done);
     }
-    let mut changes = Vec::new();
-    if args.kept == 0 {
-        // It was begun by a shell with a profile, and does not know what that one had before.
-        changes.extend(variables::all().map(|name| (name, None)));
-        context
-            .printer
-            .say("this shell began with the profile; what its parent had before is not known here");
-    }
-    context.printer.data(&switch(shell, &changes, &own))?;
+    let (inherited, theirs) = inherited(args);
+    changeable(args, inherited.iter().copied())?;
+    let steps = Steps { inherited: &inherited, changes: &[], own, output: None };
+    context.printer.data(&switch(shell, &steps))?;
     context.printer.say(&format!("'{}' is off", printable(active)));
+    if args.kept.is_empty() {
+        context.printer.say(
+            "this shell began with it: what it set is taken away; what was there before is known only where it was switched",
+        );
+        for name in theirs {
+            context.printer.say(&format!("{name} was changed since, and stays as it is"));
+        }
+    }
     Ok(Exit::Done)
 }
 
@@ -244,7 +292,8 @@ fn here(context: &Context, args: &Args, shell: Shell, active: &str, own: Own) ->
             let taken = taken(context, args, &name, false)?;
             // From one project straight into another: what was before the first still is what was before.
             let before = if args.auto.is_empty() { or_none(active) } else { own.before };
-            emit(context, shell, &name, &taken, &Own { previous: None, auto: name.clone(), before })?;
+            let own = Own { previous: None, auto: name.clone(), before };
+            emit(context, args, shell, (&name, &taken), own)?;
             report(context, &name, &taken);
             Ok(Exit::Done)
         }
@@ -252,7 +301,7 @@ fn here(context: &Context, args: &Args, shell: Shell, active: &str, own: Own) ->
             "" | NONE => off(context, args, shell, active, Own::default()),
             name => {
                 let taken = taken(context, args, name, false)?;
-                emit(context, shell, name, &taken, &Own::default())?;
+                emit(context, args, shell, (name, &taken), Own::default())?;
                 report(context, name, &taken);
                 Ok(Exit::Done)
             }

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use devboot::shell::switch::{Own, switch};
+use devboot::shell::switch::{Steps, switch};
 use devboot::shell::{SHELLS, Shell};
 
 use crate::world::{World, path_variable};
@@ -95,11 +95,11 @@ fn ten_thousand_values_come_back_as_they_went_in() {
                 .zip(&values)
                 .map(|(name, value)| (name.as_str(), Some(value.as_str())))
                 .collect();
-            script += &switch(shell, &changes, &Own::default());
+            script += &switch(shell, &Steps { changes: &changes, ..Steps::default() });
             script += &format!("{python_program} -c {}\n", dialect.quote(python), python_program = "python3");
             expected.extend(values);
         }
-        script += &switch(shell, &[], &Own::default());
+        script += &switch(shell, &Steps::default());
         script += &format!("python3 -c {}\n", dialect.quote(python));
         expected.extend(
             before

@@ -3,6 +3,7 @@
 mod chain;
 mod console;
 mod doors;
+mod exact;
 mod fuzz;
 mod guard;
 mod here;
