@@ -1,6 +1,6 @@
 //! `devboot doctor`: each check with verdict, evidence and fix.
 
-mod cloud;
+pub(super) mod cloud;
 
 use std::collections::BTreeMap;
 
@@ -60,8 +60,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     for shell in can.shells.iter().filter(|shell| args.runs > 0 && is_set_up(&ledger, shell)) {
         found.push(start(context, shell, args.runs));
     }
-    let chains = cloud::chains(context);
-    found.extend(cloud::checks(&chains));
+    let (chains, switched) = cloud::chains(context);
+    found.extend(cloud::checks(&chains, switched.as_ref()));
     let worst = found.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Good);
     let exit = if worst == Verdict::Bad { Exit::Differs } else { Exit::Done };
     if context.global.json {

@@ -146,6 +146,7 @@ pub(super) fn add(vars: &Vars, files: &Result<AwsConfig, String>, now: Timestamp
         all.chain("AWS, JavaScript", link.wins, link.why);
     }
     variables(vars, now, all);
+    both(vars, &of_python, &of_javascript, all);
     profiles(vars, config, &of_python, all);
 }
 
@@ -198,15 +199,6 @@ fn variables(vars: &Vars, now: Timestamp, all: &mut Chains) {
         let what = "AWS_SECURITY_TOKEN is set: Python takes it before AWS_SESSION_TOKEN, and a stale one breaks new keys";
         all.trap(what, "unset AWS_SECURITY_TOKEN");
     }
-    let profile = first_set(vars, &PROFILE);
-    if let (Some(profile), Some(_)) = (profile, get("AWS_ACCESS_KEY_ID")) {
-        let what =
-            format!("{profile} and keys are both set: Python and Go take the keys, JavaScript the profile");
-        all.trap(
-            what,
-            format!("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN, or unset {profile}"),
-        );
-    }
     if let (Some(old), Some(new)) = (get("AWS_DEFAULT_PROFILE"), get("AWS_PROFILE"))
         && old != new
     {
@@ -232,6 +224,20 @@ fn variables(vars: &Vars, now: Timestamp, all: &mut Chains) {
         let what = "both addresses of a container's endpoint are set: the relative one wins";
         all.trap(what, "unset AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
     }
+}
+
+/// Keys and the name of a profile. Where Python stops at the name, that is said elsewhere.
+fn both(vars: &Vars, python: &Result<Way, Stop>, javascript: &Result<Way, Stop>, all: &mut Chains) {
+    let Some(named) = first_set(vars, &PROFILE).filter(|_| *python == Ok(Way::Environment)) else { return };
+    // JavaScript knows only the newer name.
+    let (profile, what) = if *javascript == Ok(Way::Environment) {
+        (named, "the keys are taken, and the profile is only in the way")
+    } else {
+        (PROFILE[1], "Python and Go take the keys, JavaScript the profile")
+    };
+    let what = format!("{profile} and keys are both set: {what}");
+    let next = format!("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN, or unset {profile}");
+    all.trap(what, next);
 }
 
 fn profiles(vars: &Vars, config: &AwsConfig, way: &Result<Way, Stop>, all: &mut Chains) {
@@ -295,6 +301,19 @@ mod tests {
             ]
         );
         assert!(traps.len() == 1 && traps[0].contains("JavaScript the profile"), "{traps:?}");
+    }
+
+    #[test]
+    fn keys_and_the_older_name_of_a_profile_go_one_way() {
+        let pairs =
+            [("AWS_DEFAULT_PROFILE", "p"), ("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "s")];
+        let (chains, traps) = said(&pairs, "[profile p]\ncredential_process = /bin/x\n", "");
+        assert_eq!(chains, ["AWS, Python and CLI: the keys of the environment"]);
+        assert!(traps.len() == 1 && traps[0].contains("the keys are taken"), "{traps:?}");
+        // Python stops at a profile that is not there, and JavaScript does not know that name.
+        let (chains, traps) = said(&pairs, "", "");
+        assert_eq!(chains, ["AWS, Python and CLI: nothing", "AWS, JavaScript: the keys of the environment"]);
+        assert!(traps.len() == 1 && traps[0].contains("which is not there"), "{traps:?}");
     }
 
     #[test]

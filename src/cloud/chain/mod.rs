@@ -7,6 +7,7 @@ pub mod aws;
 pub mod azure;
 pub mod gcp;
 pub mod look;
+pub mod switched;
 
 use std::collections::BTreeMap;
 

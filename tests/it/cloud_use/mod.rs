@@ -2,6 +2,7 @@
 
 mod chain;
 mod console;
+mod current;
 mod doors;
 mod exact;
 mod fuzz;

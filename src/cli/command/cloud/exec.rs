@@ -6,6 +6,7 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::text::printable;
 use crate::cli::context::Context;
+use crate::cloud::mark;
 use crate::sys::process::{self, CommandSpec};
 
 /// Options.
@@ -28,8 +29,13 @@ pub struct Args {
 /// Becomes the command.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let taken = super::env::taken(context, &args.name, &args.via)?;
-    let mut spec =
-        CommandSpec::new(&args.command[0]).args(&args.command[1..]).env("DEVBOOT_CLOUD", &args.name);
+    let mark = {
+        let changes =
+            taken.changes.iter().map(|(name, value)| (name.as_str(), value.as_ref().map(|v| v.expose())));
+        mark::text(&changes.chain([("DEVBOOT_CLOUD", Some(args.name.as_str()))]).collect::<Vec<_>>())
+    };
+    let mut spec = CommandSpec::new(&args.command[0]).args(&args.command[1..]);
+    spec = spec.env("DEVBOOT_CLOUD", &args.name).env(mark::VARIABLE, &mark);
     for (name, value) in &taken.changes {
         spec = match value {
             Some(value) => spec.env(name, value.expose()),
