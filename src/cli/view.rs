@@ -12,6 +12,11 @@ use crate::ui::{Printer, Style, diff};
 /// The version of every JSON object that devboot prints.
 pub const SCHEMA: u32 = 1;
 
+/// A value as the printer prints it, for a text that prints it later.
+pub fn json_text(value: &Value) -> String {
+    crate::base::text::plain_json(&format!("{value:#}"))
+}
+
 /// A failure as JSON.
 pub fn error_json(fault: &Fault) -> Value {
     json!({

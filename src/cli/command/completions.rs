@@ -71,7 +71,7 @@ fn with_names(command: clap::Command, profiles: &[String]) -> clap::Command {
             arg.value_parser(clap::builder::PossibleValuesParser::new(super::repo::names()))
         })
     };
-    let command = command.mut_subcommand("repo", |repo| {
+    let command = command.mut_subcommand("use", only_shown).mut_subcommand("repo", |repo| {
         REPO_VERBS.into_iter().fold(repo, |repo, verb| repo.mut_subcommand(verb, |verb| offer(verb, "names")))
     });
     if profiles.is_empty() {
@@ -84,6 +84,13 @@ fn with_names(command: clap::Command, profiles: &[String]) -> clap::Command {
     command.mut_subcommand("use", profile).mut_subcommand("cloud", |cloud| {
         CLOUD_VERBS.into_iter().fold(cloud, |cloud, verb| cloud.mut_subcommand(verb, profile))
     })
+}
+
+/// A command without what its help does not show: clap's writers would offer it.
+fn only_shown(command: clap::Command) -> clap::Command {
+    let shown = command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned();
+    let about = command.get_about().cloned().unwrap_or_default();
+    clap::Command::new(command.get_name().to_owned()).about(about).args(shown)
 }
 
 /// What stands in the completion files: on the first TAB they ask the devboot that is there then, so that they fit

@@ -171,7 +171,8 @@ fn emit(
     let inherited = inherited(args).0;
     let touched = changes.iter().map(|(name, _)| *name).chain(inherited.iter().copied());
     changeable(args, touched)?;
-    let steps = Steps { inherited: &inherited, changes: &changes, own, output: None };
+    let output = context.global.json.then(|| view::json_text(&switch_json(name, taken)));
+    let steps = Steps { inherited: &inherited, changes: &changes, own, output };
     context.printer.data(&switch(shell, &steps))
 }
 
@@ -245,9 +246,14 @@ fn off(context: &Context, args: &Args, shell: Shell, active: &str, own: Own) -> 
         context.printer.say("this shell uses no profile");
         return Ok(Exit::Done);
     }
+    let none = json!({ "schema": view::SCHEMA, "profile": null });
     let (inherited, theirs) = inherited(args);
+        if context.global.json {
+            context.printer.json(&none)?;
+        }
     changeable(args, inherited.iter().copied())?;
-    let steps = Steps { inherited: &inherited, changes: &[], own, output: None };
+    let output = context.global.json.then(|| view::json_text(&none));
+    let steps = Steps { inherited: &inherited, changes: &[], own, output };
     context.printer.data(&switch(shell, &steps))?;
     context.printer.say(&format!("'{}' is off", printable(active)));
     if args.kept.is_empty() {

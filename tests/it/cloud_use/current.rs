@@ -47,3 +47,23 @@ fn a_name_in_the_environment_is_no_switch_and_a_command_with_a_profile_has_one()
         let _ = home.devboot(&args).exits(0).says("dev AWS 123456789012");
     }
 }
+
+#[test]
+fn json_is_what_is_printed_when_it_is_asked_for() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = "devboot use dev --json >one; devboot --json cloud current >two; devboot use --off --json >three; \
+                      devboot use --off --json >four; devboot use nope --json >five; echo \"[$DEVBOOT_CLOUD]\"";
+        let ran = home.shell(shell, script).exits(0);
+        assert_eq!(ran.stdout, "[]\n", "{shell}: {}", ran.stderr);
+        let json = |name: &str| {
+            let text = home.world.text(name);
+            serde_json::from_str::<serde_json::Value>(&text)
+                .unwrap_or_else(|why| panic!("{shell} {name}: {why}: {text}"))
+        };
+        assert_eq!(json("one")["profile"], "dev");
+        assert_eq!((&json("two")["profile"], &json("two")["in_use"]), (&"dev".into(), &true.into()));
+        assert!(json("one")["parts"][0]["account"] == "123456789012" && json("three")["profile"].is_null());
+        assert!(json("four")["profile"].is_null() && json("five")["profile"].is_null(), "{shell}");
+    }
+}

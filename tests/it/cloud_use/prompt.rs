@@ -57,6 +57,21 @@ fn the_profile_its_time_and_its_guard_are_shown_and_nothing_is_carried_out() {
 }
 
 #[test]
+fn options_that_help_does_not_show_are_not_completed() {
+    let home = Home::new();
+    let bash = "_devboot_complete; COMP_WORDS=(devboot use --); COMP_CWORD=2; _devboot devboot -- use; echo ${COMPREPLY[@]}";
+    let mut all = vec![home.shell("bash", bash).stdout];
+    all.push(home.shell("fish", "complete -C 'devboot use --'").stdout);
+    all.push(home.devboot(&["completions", "zsh"]).exits(0).stdout);
+    for text in all {
+        assert!(text.contains("--off") && text.contains("--via") && text.contains("--json"), "{text}");
+        for hidden in ["--emit", "--auto", "--kept", "--before", "--here", "--fixed", "--previous"] {
+            assert!(!text.contains(hidden), "{hidden}: {text}");
+        }
+    }
+}
+
+#[test]
 fn the_names_of_profiles_are_completed() {
     let home = Home::new();
     let bash = "_devboot_complete; COMP_WORDS=(devboot use d); COMP_CWORD=2; _devboot devboot d use; echo ${COMPREPLY[@]}";
