@@ -7,7 +7,11 @@ function devboot {
     _devboot_use "$@"
     \builtin return
   fi
-  \builtin command devboot "$@"
+  \builtin local _devboot_failed=0
+  \builtin command devboot "$@" || _devboot_failed=$?
+  # What was just trusted, or is no longer, counts from the next prompt on.
+  case " $* " in *' trust '* | *' --trust '*) _devboot_project='' _devboot_pwd='' ;; esac
+  \builtin return "$_devboot_failed"
 }
 
 function _devboot_use {

@@ -7,6 +7,13 @@
                 return
             end
             command devboot $argv
+            set -l failed $status
+            # What was just trusted, or is no longer, counts from the next prompt on.
+            if contains -- trust $argv; or contains -- --trust $argv
+                set -g _devboot_project
+                set -g _devboot_pwd
+            end
+            return $failed
         end
 
         function _devboot_use

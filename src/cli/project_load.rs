@@ -8,6 +8,7 @@ use super::context::Context;
 use super::project_dir;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::path;
+use crate::base::text::printable;
 use crate::project::model::StageId;
 use crate::project::trust::{self, Trust};
 use crate::session::read::{self, Found};
@@ -32,6 +33,13 @@ pub fn project(context: &Context, dir: Option<&Path>) -> Result<Project, Fault> 
     Ok(Project(found))
 }
 
+/// Reads it to be trusted, which needs nothing that runs.
+pub fn to_trust(context: &Context, root: &Path) -> Result<Project, Fault> {
+    let found = read::read_to_trust(&context.system, root, &env::vars())?;
+    found.warnings.iter().for_each(|warning| context.printer.warn(warning));
+    Ok(Project(found))
+}
+
 impl Project {
     /// Makes sure that what is about to run was approved: a `devboot.toml` by its path and its content. What is
     /// inferred says no more than the tools' own names, and who types the command asks for it. `given` approves, the
@@ -52,7 +60,12 @@ impl Project {
                 .hint(format!("look at it, then run again with {flag}")));
         }
         context.printer.line(&trust::diff(old.as_deref(), self.text.as_deref()));
-        if crate::ui::prompt::confirm(&format!("Trust {shown} and run what it says?"), flag)? {
+        // It needs no stage to switch every shell that enters.
+        let switches = match &self.pipeline.cloud {
+            Some(name) => format!(", and switch shells to '{}' in its directory", printable(name)),
+            None => String::new(),
+        };
+        if crate::ui::prompt::confirm(&format!("Trust {shown} and run what it says{switches}?"), flag)? {
             return self.approve(context);
         }
         Err(Fault::new(ErrorKind::Refused, format!("{shown} is not trusted; nothing was run")))

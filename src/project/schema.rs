@@ -25,7 +25,8 @@ pub struct ProjectPart {
     /// What the project is called; the name of its directory when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The credential profile for the stages that ask for it with `cloud = true`.
+    /// The credential profile of the project: a shell that enters its directory switches to it once the file is trusted, and back
+    /// on leaving; stages that ask for it with `cloud = true` have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cloud: Option<String>,
     /// Paths that are neither watched nor ever an input, as lines of a `.gitignore` beside this file.

@@ -54,13 +54,33 @@ pub fn pipeline(
 /// # Errors
 /// `devboot.toml` is wrong, or there is nothing to run.
 pub fn read(system: &dyn ReadSystem, root: &Path, caller: &BTreeMap<String, String>) -> Result<Found, Fault> {
+    let found = read_to_trust(system, root, caller)?;
+    if found.pipeline.stages.is_empty() {
+        return Err(nothing_to_run(root));
+    }
+    Ok(found)
+}
+
+fn nothing_to_run(root: &Path) -> Fault {
+    let what = format!("nothing to run in {}", printable(&root.to_string_lossy()));
+    Fault::new(ErrorKind::Usage, what)
+        .hint("`devboot project show` says what was looked for; a devboot.toml says what to run")
+}
+
+/// The same for whoever is about to trust it: a file that only names a credential profile runs nothing, and switches shells.
+///
+/// # Errors
+/// `devboot.toml` is wrong, or there is nothing that could be trusted.
+pub fn read_to_trust(
+    system: &dyn ReadSystem,
+    root: &Path,
+    caller: &BTreeMap<String, String>,
+) -> Result<Found, Fault> {
     let loaded = pipeline(system, root, caller)?;
     let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
     let selector = Selector::new(&loaded.pipeline).map_err(|bad| Fault::new(ErrorKind::Usage, bad.0))?;
-    if loaded.pipeline.stages.is_empty() {
-        let what = format!("nothing to run in {}", printable(&root.to_string_lossy()));
-        return Err(Fault::new(ErrorKind::Usage, what)
-            .hint("`devboot project show` says what was looked for; a devboot.toml says what to run"));
+    if loaded.pipeline.stages.is_empty() && loaded.pipeline.cloud.is_none() {
+        return Err(nothing_to_run(root));
     }
     let files = files::list(root, &loaded.pipeline.ignore, &selector.places());
     Ok(Found { root: root.to_owned(), pipeline: loaded.pipeline, files, text: loaded.text, warnings })

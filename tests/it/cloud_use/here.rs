@@ -68,3 +68,30 @@ fn a_trusted_project_switches_on_entering_and_back_on_leaving() {
         );
     }
 }
+
+/// The file that the README shows.
+fn of_readme() -> String {
+    let readme = include_str!("../../../README.md");
+    let block = readme.split("```toml\n").find(|block| block.contains("cloud = \"dev\"")).unwrap();
+    block.split("```").next().unwrap().lines().map(|line| line.trim_start().to_owned() + "\n").collect()
+}
+
+#[test]
+fn a_file_that_only_names_a_profile_is_trusted_and_counts_from_the_next_prompt_on() {
+    let home = Home::new();
+    home.world.write("p/devboot.toml", of_readme()).write("p/sub/x", "");
+    for shell in ["bash", "zsh", "fish"] {
+        let hook = if shell == "zsh" { "for f in $precmd_functions; do $f; done" } else { "_devboot_hook" };
+        let now = format!("{hook}\necho \"now [$DEVBOOT_CLOUD]\"\n");
+        let script = format!(
+            "cd p/sub\n{now}devboot project trust --yes .\n{now}devboot project trust --revoke\n{now}cd ..\n\
+             devboot project trust -y\n{now}cd ..\n{now}cd p\ndevboot project trust --revoke\n{now}"
+        );
+        let ran = home.shell(shell, &script).exits(0);
+        let now: Vec<&str> = ran.stdout.lines().filter_map(|line| line.strip_prefix("now ")).collect();
+        assert_eq!(now, ["[]", "[dev]", "[]", "[dev]", "[]", "[]"], "{shell}: {}", ran.stderr);
+    }
+    let _ = home.devboot(&["run", "-C", "p"]).exits(64).says("nothing to run");
+    home.world.write("q/devboot.toml", "[project]\nname = 'q'\n");
+    let _ = home.devboot(&["project", "trust", "--yes", "q"]).exits(64).says("nothing to run");
+}

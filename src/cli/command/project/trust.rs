@@ -46,7 +46,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
             let why = format!("there is no {shown}: what is inferred needs no trust");
             return Err(Fault::new(ErrorKind::Usage, why));
         }
-        let project = project_load::project(context, Some(&root))?;
+        let project = project_load::to_trust(context, &root)?;
         project.trusted(context, args.yes, "--yes")?;
     }
     // A service that waits for it goes on; one that is not there, or does not keep the project, need not know.
