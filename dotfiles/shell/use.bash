@@ -109,8 +109,14 @@ function _devboot_prompt {
   if [[ -n ${DEVBOOT_CLOUD_GUARD-} ]]; then _devboot_color=31; fi
   if [[ ${DEVBOOT_CLOUD_UNTIL-x} != *[!0-9]* && -n ${DEVBOOT_CLOUD_UNTIL-} ]]; then
     \builtin printf -v _devboot_left '%(%s)T' -1 2>/dev/null || _devboot_left=0
-    _devboot_left=$(((DEVBOOT_CLOUD_UNTIL - _devboot_left) / 60))
-    if ((_devboot_left > 0)); then _devboot_left=" ${_devboot_left}m"; else _devboot_left=' over'; fi
+    _devboot_left=$((DEVBOOT_CLOUD_UNTIL - _devboot_left))
+    if ((_devboot_left >= 60)); then
+      _devboot_left=" $((_devboot_left / 60))m"
+    elif ((_devboot_left > 0)); then
+      _devboot_left=" ${_devboot_left}s"
+    else
+      _devboot_left=' over'
+    fi
   fi
   _devboot_segment=$'\001\e['$_devboot_color$'m\002'$DEVBOOT_CLOUD$_devboot_left$'\001\e[0m\002 '
 }

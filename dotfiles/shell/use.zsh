@@ -92,8 +92,14 @@ function _devboot_prompt {
   \builtin local _devboot_color=cyan _devboot_left= _devboot_now='%D{%s}'
   if [[ -n "${DEVBOOT_CLOUD_GUARD-}" ]]; then _devboot_color=red; fi
   if [[ -n "${DEVBOOT_CLOUD_UNTIL-}" && "$DEVBOOT_CLOUD_UNTIL" != *[^0-9]* ]]; then
-    _devboot_left=$(( (DEVBOOT_CLOUD_UNTIL - ${(%)_devboot_now}) / 60 ))
-    if (( _devboot_left > 0 )); then _devboot_left=" ${_devboot_left}m"; else _devboot_left=' over'; fi
+    _devboot_left=$(( DEVBOOT_CLOUD_UNTIL - ${(%)_devboot_now} ))
+    if (( _devboot_left >= 60 )); then
+      _devboot_left=" $(( _devboot_left / 60 ))m"
+    elif (( _devboot_left > 0 )); then
+      _devboot_left=" ${_devboot_left}s"
+    else
+      _devboot_left=' over'
+    fi
   fi
   _devboot_segment="%F{$_devboot_color}$DEVBOOT_CLOUD$_devboot_left%f "
 }

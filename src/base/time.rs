@@ -66,6 +66,20 @@ pub fn span(duration: Duration) -> String {
     }
 }
 
+/// What is left until a moment: `50 s`, `4 min`, `1 h 5 min`, `4 h`; `no time` when it is over.
+pub fn left(until: Timestamp, now: Timestamp) -> String {
+    let seconds = until.0.saturating_sub(now.0);
+    // To the nearest minute: what was got for an hour a moment ago has an hour left.
+    let minutes = seconds.saturating_add(30) / 60;
+    match (minutes / 60, minutes % 60) {
+        _ if seconds <= 0 => "no time".to_owned(),
+        _ if seconds < 90 => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
 /// How long ago a moment was: `just now`, `5 min ago`, `3 h ago`, `2 days ago`, then the day.
 pub fn ago(then: Timestamp, now: Timestamp) -> String {
     match now.0 - then.0 {
@@ -121,6 +135,26 @@ mod tests {
     fn spans() {
         assert_eq!(span(Duration::from_millis(12)), "12 ms");
         assert_eq!(span(Duration::from_secs(125)), "2 min 5 s");
+    }
+
+    #[test]
+    fn what_is_left_is_as_exact_as_it_matters() {
+        let words = [-5, 0, 1, 58, 89, 90, 3_570, 3_599, 3_900, 14_400, 14_440]
+            .map(|at| left(Timestamp(at), Timestamp(0)));
+        let expected = [
+            "no time",
+            "no time",
+            "1 s",
+            "58 s",
+            "89 s",
+            "2 min",
+            "1 h",
+            "1 h",
+            "1 h 5 min",
+            "4 h",
+            "4 h 1 min",
+        ];
+        assert_eq!(words, expected);
     }
 
     #[test]

@@ -8,10 +8,19 @@ use crate::sys::terminal;
 
 /// Asks for yes or no. `flag` is what would have answered it.
 pub fn confirm(question: &str, flag: &str) -> Result<bool, Fault> {
+    yes_or_no(question, flag, true)
+}
+
+/// The same where yes is dangerous: who only presses return says no.
+pub fn confirm_danger(question: &str, flag: &str) -> Result<bool, Fault> {
+    yes_or_no(question, flag, false)
+}
+
+fn yes_or_no(question: &str, flag: &str, usual: bool) -> Result<bool, Fault> {
     person(question, flag)?;
     Confirm::new()
         .with_prompt(question)
-        .default(true)
+        .default(usual)
         .interact_opt()
         .map(|answer| answer.unwrap_or(false))
         .map_err(lost)

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::text::printable;
-use crate::base::time::{Timestamp, span};
+use crate::base::time::{Timestamp, left};
 use crate::cli::context::{Context, current_dir};
 use crate::cli::{cloud_link, project_dir, view};
 use crate::cloud::mark::{self, Mark};
@@ -126,8 +126,7 @@ fn taken(context: &Context, args: &Args, name: &str, asking: bool) -> Result<Swi
             if !terminal::can_ask() {
                 return Err(fault);
             }
-            let question = format!("'{name}' is guarded. Use it in this shell?");
-            if !prompt::confirm(&question, "a terminal")? {
+            if !prompt::confirm_danger(&question(context, name), "a terminal")? {
                 return Err(Fault::new(ErrorKind::Refused, format!("'{name}' was not confirmed")));
             }
             request(true)?
@@ -138,6 +137,14 @@ fn taken(context: &Context, args: &Args, name: &str, asking: bool) -> Result<Swi
         CloudResponse::Switch(switch) => Ok(switch),
         _ => Err(cloud_link::unexpected()),
     }
+}
+
+/// What is confirmed is more than this shell: the service hands the credentials to whoever asks as this user.
+fn question(context: &Context, name: &str) -> String {
+    let open = cloud_link::profiles(context).ok().and_then(|all| all.get(name)?.open_for());
+    let seconds = open.and_then(|seconds| i64::try_from(seconds).ok()).unwrap_or_default();
+    let time = left(Timestamp(seconds), Timestamp(0));
+    format!("'{name}' is guarded. Open it for all your processes for {time}, and use it in this shell?")
 }
 
 fn is_guarded(context: &Context, name: &str) -> bool {
@@ -220,10 +227,8 @@ fn report(context: &Context, name: &str, taken: &Switch) {
         printer.say(&format!("{} {}", printer.paint(style, name), words(part, now)));
     }
     if let Some(until) = taken.until {
-        let left = std::time::Duration::from_secs((until.0 - now.0).max(0).unsigned_abs());
-        printer.say(
-            &printer.paint(Style::Faint, &format!("until {}, {} from now", local_clock(until), span(left))),
-        );
+        let words = format!("until {}, {} from now", local_clock(until), left(until, now));
+        printer.say(&printer.paint(Style::Faint, &words));
     }
 }
 
@@ -234,23 +239,22 @@ pub(super) fn words(part: &Part, now: Timestamp) -> String {
     let mut words = vec![title.to_owned()];
     words.extend([&part.account, &part.who].into_iter().flatten().map(|text| printable(text)));
     if let Some(ends) = part.ends {
-        let left = std::time::Duration::from_secs((ends.0 - now.0).max(0).unsigned_abs() / 60 * 60);
-        words.push(format!("({} left)", span(left)));
+        words.push(format!("({} left)", left(ends, now)));
     }
     words.extend(part.note.iter().map(|note| printable(note)));
     words.join(" ")
 }
 
 fn off(context: &Context, args: &Args, shell: Shell, active: &str, own: Own) -> Result<Exit, Fault> {
-    if active.is_empty() {
-        context.printer.say("this shell uses no profile");
-        return Ok(Exit::Done);
-    }
     let none = json!({ "schema": view::SCHEMA, "profile": null });
-    let (inherited, theirs) = inherited(args);
+    if active.is_empty() {
         if context.global.json {
             context.printer.json(&none)?;
         }
+        context.printer.say("this shell uses no profile");
+        return Ok(Exit::Done);
+    }
+    let (inherited, theirs) = inherited(args);
     changeable(args, inherited.iter().copied())?;
     let output = context.global.json.then(|| view::json_text(&none));
     let steps = Steps { inherited: &inherited, changes: &[], own, output };

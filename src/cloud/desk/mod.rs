@@ -89,7 +89,7 @@ struct Book {
     sessions: BTreeMap<(String, String), AwsLease>,
     /// The step of the last code that was made for an MFA device: a server takes each once.
     steps: BTreeMap<String, i64>,
-    /// Until when a guarded profile is open.
+    /// Until when a guarded profile is open, or was.
     grants: BTreeMap<String, Timestamp>,
     vault: Option<Open>,
     doors: BTreeMap<String, Door>,

@@ -34,13 +34,7 @@ impl Desk {
             if wanted.confirmed {
                 book.grants.insert(name.to_owned(), Timestamp(now.0.saturating_add_unsigned(seconds)));
             }
-            until = book.grants.get(name).copied().filter(|end| now < *end);
-            if until.is_none() {
-                let words = format!("'{name}' is guarded, and nobody has confirmed it");
-                return Err(Fault::new(ErrorKind::Refused, words)
-                    .hint(format!("a person opens it at a terminal: devboot use {name}"))
-                    .into());
-            }
+            until = Some(still_open(name, book.grants.get(name).copied(), now)?);
         }
         let codes = codes(&wanted.codes);
         let mut switch = wire::Switch { until, ..wire::Switch::default() };
@@ -68,5 +62,29 @@ impl Desk {
             switch.parts.push(told);
         }
         Ok(switch)
+    }
+}
+
+/// Until when a guarded profile is open, by when its last confirmation ends.
+fn still_open(name: &str, until: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Fault> {
+    let why = match until {
+        Some(until) if now < until => return Ok(until),
+        Some(_) => "the time for which it was confirmed is over",
+        None => "nobody has confirmed it",
+    };
+    Err(Fault::new(ErrorKind::Refused, format!("'{name}' is guarded, and {why}"))
+        .hint(format!("a person opens it at a terminal: devboot use {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confirmation_that_is_over_is_no_confirmation_that_never_was() {
+        let at = |until| still_open("prod", until, Timestamp(100));
+        assert_eq!(at(Some(Timestamp(101))).unwrap(), Timestamp(101));
+        assert!(at(Some(Timestamp(100))).unwrap_err().one_line().contains("is over"));
+        assert!(at(None).unwrap_err().one_line().contains("nobody has confirmed it"));
     }
 }

@@ -42,7 +42,7 @@ impl Book {
             let refresh = lease.refresh_at().filter(|at| *at > now && self.is_used(key, now));
             refresh.into_iter().chain(lease.ends().filter(|end| *end > now))
         });
-        let grants = self.grants.values().copied();
+        let grants = self.grants.values().copied().filter(|end| *end > now);
         let vault = self.vault.as_ref().map(super::Open::until);
         let doors = (!self.doors.is_empty()).then(|| Timestamp(now.0 + LONGEST)).filter(|_| self.holds(now));
         leases.chain(grants).chain(vault).chain(doors).min()
@@ -107,7 +107,6 @@ impl Desk {
             self.lock_vault();
             book = self.book();
         }
-        book.grants.retain(|_, until| now < *until);
         let used: Vec<Key> =
             book.shelf.all().map(|(key, _)| key.clone()).filter(|key| book.is_used(key, now)).collect();
         for key in used {
@@ -124,5 +123,20 @@ impl Desk {
         }
         drop(book);
         self.say_held();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guard_that_was_open_is_remembered_and_needs_nothing() {
+        let now = Timestamp(100);
+        let mut book = Book::default();
+        book.grants.insert("prod".into(), Timestamp(99));
+        assert!(book.next(now).is_none() && !book.holds(now));
+        book.grants.insert("prod".into(), Timestamp(101));
+        assert!(book.next(now) == Some(Timestamp(101)) && book.holds(now));
     }
 }

@@ -14,7 +14,7 @@ const TERMINAL: &str = "import os, pty, sys, time\n\
     \x20   except OSError: break\n\
     \x20   if not data: break\n\
     \x20   out += data\n\
-    \x20   if not asked and b'Use it in this shell?' in out:\n\
+    \x20   if not asked and b'and use it in this shell?' in out:\n\
     \x20       asked = True\n\
     \x20       os.write(fd, sys.argv[2].encode())\n\
     sys.stdout.write(out.decode())\n\
@@ -35,7 +35,12 @@ fn only_a_person_opens_it_and_only_for_a_while() {
         .says("a person opens it");
     let _ = home.devboot(&["cloud", "credential-process", "prod"]).exits(4).says("is guarded and not open");
     let _ = home.devboot(&["cloud", "env", "prod"]).exits(4);
-    let _ = on_terminal(&home, "devboot use prod", "n").exits(4).says("was not confirmed");
+    let _ = on_terminal(&home, "devboot use prod", "n")
+        .exits(4)
+        .says("Open it for all your processes for 5 min, and use it in this shell?")
+        .says("was not confirmed");
+    // Who only presses return has not said yes.
+    let _ = on_terminal(&home, "devboot use prod", "\r").exits(4).says("was not confirmed");
     let _ = home.devboot(&["cloud", "credential-process", "prod"]).exits(4);
     let said = on_terminal(
         &home,

@@ -57,6 +57,31 @@ fn the_profile_its_time_and_its_guard_are_shown_and_nothing_is_carried_out() {
 }
 
 #[test]
+fn the_time_that_is_left_is_shown_to_its_end() {
+    let home = Home::new();
+    for shell in ["bash", "zsh"] {
+        let print = if shell == "bash" {
+            "printf '%s\\n' \"$_devboot_segment\""
+        } else {
+            "print -r -- $_devboot_segment"
+        };
+        let mut script = "export DEVBOOT_CLOUD=dev\n".to_owned();
+        for left in ["3600 + 30", "59", "-1"] {
+            script +=
+                &format!("export DEVBOOT_CLOUD_UNTIL=$(($(date +%s) + {left}))\n_devboot_prompt\n{print}\n");
+        }
+        let text = home.shell(shell, &script).exits(0).stdout;
+        let shown: Vec<&str> = text
+            .lines()
+            .map(|line| line.split(['\u{1}', '%']).find(|part| part.contains("dev")).unwrap())
+            .collect();
+        assert!(shown[0].ends_with(" 60m"), "{shell}: {shown:?}");
+        assert!(shown[1].ends_with('s'), "{shell}: {shown:?}");
+        assert!(shown[2].ends_with(" over"), "{shell}: {shown:?}");
+    }
+}
+
+#[test]
 fn options_that_help_does_not_show_are_not_completed() {
     let home = Home::new();
     let bash = "_devboot_complete; COMP_WORDS=(devboot use --); COMP_CWORD=2; _devboot devboot -- use; echo ${COMPREPLY[@]}";

@@ -3,7 +3,7 @@
 use crate::base::error::Fault;
 use crate::base::exit::Exit;
 use crate::base::text::counted;
-use crate::base::time::span;
+use crate::base::time::left;
 use crate::cli::cloud_link;
 use crate::cli::context::Context;
 use crate::ipc::cloud::CloudRequest;
@@ -20,8 +20,8 @@ pub fn run(context: &Context) -> Result<Exit, Fault> {
         (false, _) => "there is no vault yet: devboot cloud init".to_owned(),
         (true, None) => "the vault is locked: devboot cloud unlock".to_owned(),
         (true, Some(until)) => {
-            let left = std::time::Duration::from_secs((until.0 - clock::now().0).max(0).unsigned_abs());
-            format!("the vault is open for {}; {} sealed", span(left), counted(status.names.len(), "secret"))
+            let left = left(until, clock::now());
+            format!("the vault is open for {left}; {} sealed", counted(status.names.len(), "secret"))
         }
     };
     context.printer.data(&format!("{words}\n"))?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::KeyArgs;
 use crate::base::error::Fault;
 use crate::base::exit::Exit;
-use crate::base::time::{parse_span, span};
+use crate::base::time::{left, parse_span};
 use crate::cli::cloud_link;
 use crate::cli::context::Context;
 use crate::cloud::desk::VAULT;
@@ -37,8 +37,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     if context.global.json {
         context.printer.json(&super::vault_json(&status))?;
     } else {
-        let left = status.until.map_or(0, |until| (until.0 - clock::now().0).max(0));
-        let left = span(Duration::from_secs(left.unsigned_abs()));
+        let now = clock::now();
+        let left = left(status.until.unwrap_or(now), now);
         context.printer.say(&format!("the vault is open for {left}; close it with: devboot cloud lock"));
     }
     Ok(Exit::Done)
