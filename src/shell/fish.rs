@@ -37,7 +37,7 @@ impl Dialect for Fish {
     // A universal variable is every shell's, and stays. What it exports only another exported one hides, so that is set to nothing.
     fn unset_env(&self, name: &str) -> String {
         let hidden = hidden(name).map(|value| format!(" {value}")).unwrap_or_default();
-        format!("set -eg {name}; set -qUx {name}; and set -gx {name}{hidden}")
+        format!("set -eg {name}; set -qUx {name}; and set -gx {name}{hidden}; true")
     }
 
     fn prepend_path(&self, word: &str) -> String {

@@ -62,8 +62,18 @@ fn fish_s_universal_variables_are_hidden_and_stay() {
     assert!(home.world.text("before").contains("universal scope, exported"));
     assert_eq!(home.world.text("after"), home.world.text("before"));
     assert!(home.world.text("during").contains("AKIAOTHER"), "the universal one is as it was");
+    // The same by a directory.
+    home.world.write("p/devboot.toml", "[project]\ncloud = 'dev'\n");
+    let _ = home.devboot(&["project", "trust", "--yes", "p"]).exits(0);
+    let script = format!(
+        "{tell} >before; cd p; _devboot_hook; sh ../who; cd ..; _devboot_hook; printenv AWS_PROFILE; {tell} >after"
+    );
+    let ran = home.shell("fish", &script).exits(0);
+    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), ["cat", dev, "locked"], "{}", ran.stderr);
+    assert_eq!(home.world.text("after"), home.world.text("before"));
     // The same by what `cloud env` prints, which must not take away what every shell has.
-    let script = format!("devboot cloud env dev --format fish | source; sh who; {tell} | grep -c universal");
+    let script =
+        format!("devboot cloud env dev --format fish | source; and sh who; {tell} | grep -c universal");
     let ran = home.shell("fish", &script).exits(0);
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), ["cat", dev, "2"], "{}", ran.stderr);
 }
