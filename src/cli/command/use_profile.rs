@@ -47,8 +47,9 @@ pub struct Args {
     auto: String,
     #[arg(long, hide = true, default_value = "", hide_default_value = true)]
     before: String,
-    #[arg(long, hide = true, default_value = "", hide_default_value = true)]
-    kept: String,
+    /// The names of what the shell has kept; functions of an older devboot do not say it.
+    #[arg(long, hide = true)]
+    kept: Option<String>,
     #[arg(long, hide = true, default_value = "", hide_default_value = true)]
     fixed: String,
     #[arg(long, hide = true, conflicts_with_all = ["name", "off"])]
@@ -183,10 +184,15 @@ fn emit(
     context.printer.data(&switch(shell, &steps))
 }
 
+/// Whether a shell that uses a profile was not switched itself.
+fn began_switched(args: &Args) -> bool {
+    args.kept.as_deref() == Some("")
+}
+
 /// What a switch of another shell has left here, and what of it somebody has changed since. A shell that was switched itself
 /// gives back what it has kept, and a fork of it, too.
 fn inherited(args: &Args) -> (Vec<&'static str>, Vec<&'static str>) {
-    if !args.kept.is_empty() {
+    if !began_switched(args) {
         return (Vec::new(), Vec::new());
     }
     let mark = env::var(mark::VARIABLE).map(|text| Mark::read(&text)).unwrap_or_default();
@@ -201,7 +207,7 @@ fn inherited(args: &Args) -> (Vec<&'static str>, Vec<&'static str>) {
 
 /// Refuses a switch that would get stuck half way, before anything has changed.
 fn changeable<'a>(args: &'a Args, touched: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
-    let mut touched = touched.chain(args.kept.split_whitespace());
+    let mut touched = touched.chain(args.kept.iter().flat_map(|kept| kept.split_whitespace()));
     match touched.find(|name| args.fixed.split_whitespace().any(|fixed| fixed == *name)) {
         Some(name) => {
             let words =
@@ -260,7 +266,7 @@ fn off(context: &Context, args: &Args, shell: Shell, active: &str, own: Own) -> 
     let steps = Steps { inherited: &inherited, changes: &[], own, output };
     context.printer.data(&switch(shell, &steps))?;
     context.printer.say(&format!("'{}' is off", printable(active)));
-    if args.kept.is_empty() {
+    if began_switched(args) {
         context.printer.say(
             "this shell began with it: what it set is taken away; what was there before is known only where it was switched",
         );

@@ -74,7 +74,7 @@ enum Verb {
     List,
     /// What one profile says
     Show(show::Args),
-    /// Who this shell is now
+    /// Who this shell is now; ends with 2 when its switch is not what tools take
     Current,
     /// Sign in to IAM Identity Center for a profile
     Login(login::Args),
