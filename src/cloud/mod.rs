@@ -17,6 +17,7 @@ pub mod head;
 pub mod import;
 pub mod intake;
 pub mod mark;
+pub mod orphans;
 pub mod profiles;
 pub mod provider;
 pub mod shelf;

@@ -29,15 +29,7 @@ pub enum LockError {
 impl Lock {
     /// Takes the lock at `path`, or says at once who has it. The directory must exist.
     pub fn take(path: &Path) -> Result<Self, LockError> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-            .open(path)
-            .map_err(LockError::Io)?;
+        let mut file = open(path).map_err(LockError::Io)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
                 write_pid(&mut file).map_err(LockError::Io)?;
@@ -56,12 +48,12 @@ impl Lock {
             Err(LockError::Held(holder)) => holder,
             result => return result,
         };
-        let file = File::open(path).map_err(LockError::Io)?;
+        let file = open(path).map_err(LockError::Io)?;
         match wait(file, limit) {
-            // Free for a moment; whoever is quicker has it.
-            Some(free) => {
-                drop(free);
-                Self::take(path)
+            // Held from here on: let go of and taken again, it would go to whoever is quicker.
+            Some(mut file) => {
+                write_pid(&mut file).map_err(LockError::Io)?;
+                Ok(Self { file, made: None })
             }
             None => Err(LockError::Held(holder)),
         }
@@ -147,6 +139,17 @@ impl Drop for Lock {
     }
 }
 
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path)
+}
+
 /// The file once its lock is ours; `None` when `limit` has passed. The wait itself goes on in a thread until then.
 fn wait(file: File, limit: Duration) -> Option<File> {
     let (sender, receiver) = mpsc::channel();
@@ -217,6 +220,21 @@ mod tests {
         assert!(Lock::of_dir_within(dir.path(), Duration::from_millis(20)).is_err());
         drop(whole);
         assert!(Lock::of_dir_within(dir.path(), Duration::from_secs(60)).unwrap().is_some());
+    }
+
+    #[test]
+    fn all_who_wait_have_it_one_after_the_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let first = Lock::take(&path).unwrap();
+        let waiting: Vec<_> = (0..16)
+            .map(|_| {
+                let path = path.clone();
+                std::thread::spawn(move || Lock::take_within(&path, Duration::from_secs(60)).map(drop))
+            })
+            .collect();
+        drop(first);
+        waiting.into_iter().for_each(|one| one.join().unwrap().unwrap());
     }
 
     #[test]

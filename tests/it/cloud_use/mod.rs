@@ -12,6 +12,7 @@ mod import;
 mod login;
 mod offline;
 mod pins;
+mod profiles;
 mod prompt;
 mod shells;
 mod vault;

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::book::Book;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::secret::Secret;
@@ -94,22 +95,17 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     if let Some(device) = &args.mfa {
         return seed(context, args, device);
     }
-    let mut all = cloud_link::profiles(context)?;
-    let mut profile = all.get(&args.name).cloned().unwrap_or_default();
     let intake = taken_in(args)?;
     let seals = seals(&args.name, args, &intake)?;
+    let (book, mut all) = Book::open(context)?;
+    let mut profile = all.get(&args.name).cloned().unwrap_or_default();
     apply(args, &intake, &mut profile);
     if profile.providers().is_empty() {
         return Err(Fault::new(ErrorKind::Usage, "the profile would have no part for any cloud"));
     }
-    // Secrets first: a profile that names what is not there would be worse than a secret without a profile.
-    for seal in seals {
-        cloud_link::vault(context, CloudRequest::Seal(seal))?;
-    }
-    context.prepare_state()?;
-    super::make(&context.dirs.config)?;
     all.insert(args.name.clone(), profile);
-    profiles::write(&context.system, &context.dirs.config, &all)?;
+    book.save(context, &all, seals)?;
+    drop(book);
     cloud_link::vault(context, CloudRequest::Forget(Forget { profile: Some(args.name.clone()) }))?;
     if context.global.json {
         context

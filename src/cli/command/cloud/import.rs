@@ -1,7 +1,10 @@
 //! `devboot cloud import`.
 
+use std::collections::btree_map::Entry;
+
 use serde_json::{Value, json};
 
+use super::book::Book;
 use super::plain::{self, Gone};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
@@ -11,7 +14,6 @@ use crate::cli::{cloud_link, view};
 use crate::cloud::import::gather::{Around, Gathered, gather};
 use crate::cloud::import::placing::{Placed, place};
 use crate::cloud::import::{SOURCES, Source};
-use crate::cloud::profiles;
 use crate::ipc::cloud::{CloudRequest, Forget, Hidden, Seal, VaultStatus};
 use crate::sys::{env, process};
 use crate::ui::{Style, prompt, table};
@@ -80,8 +82,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         if !args.yes && !prompt::confirm(&question(&placed), "--yes")? {
             return Ok(Exit::Interrupted);
         }
-        seal(context, args, &placed, &status, &mut done)?;
-        write(context, &placed, &mut done)?;
+        write(context, args, &placed, &status, &mut done)?;
         done.gone = plain::remove(context, (args.yes, args.keep_plain), &all, &placed, &done.sealed)?;
     }
     if context.global.json {
@@ -114,41 +115,36 @@ fn question(placed: &[Placed]) -> String {
     format!("Make {} and seal {}?", counted(new, "profile"), counted(secrets, "secret"))
 }
 
-fn seal(
+/// Seals the secrets and writes the profiles. They are read again: another devboot may have changed them while a person was
+/// asked. What would have a name that is taken meanwhile is left for the next time.
+fn write(
     context: &Context,
     args: &Args,
     placed: &[Placed],
     status: &VaultStatus,
     done: &mut Done,
 ) -> Result<(), Fault> {
+    let (book, mut all) = Book::open(context)?;
+    let mut seals = Vec::new();
     for one in placed {
+        if !one.is_there {
+            let Entry::Vacant(free) = all.entry(one.name.clone()) else { continue };
+            free.insert(one.found.profile.clone());
+            done.written.push(one.name.clone());
+        }
         let (Some(name), Some(secret)) = (&one.sealed, &one.found.secret) else { continue };
         if status.names.contains(name) && !args.replace {
             done.sealed_before.push(name.clone());
             continue;
         }
-        let seal = Seal { name: name.clone(), secret: Hidden::new(secret.expose().as_str()) };
-        cloud_link::vault(context, CloudRequest::Seal(seal))?;
+        seals.push(Seal { name: name.clone(), secret: Hidden::new(secret.expose().as_str()) });
         done.sealed.push(name.clone());
     }
-    Ok(())
-}
-
-/// Writes the profiles. They are read again: another devboot may have changed them while a person was asked.
-fn write(context: &Context, placed: &[Placed], done: &mut Done) -> Result<(), Fault> {
-    let mut all = cloud_link::profiles(context)?;
-    for one in placed.iter().filter(|one| !one.is_there) {
-        if let std::collections::btree_map::Entry::Vacant(free) = all.entry(one.name.clone()) {
-            free.insert(one.found.profile.clone());
-            done.written.push(one.name.clone());
-        }
-    }
-    if done.written.is_empty() {
+    if done.written.is_empty() && seals.is_empty() {
         return Ok(());
     }
-    context.prepare_state()?;
-    super::make(&context.dirs.config)?;
-    profiles::write(&context.system, &context.dirs.config, &all)?;
+    book.save(context, &all, seals)?;
+    drop(book);
     if !done.sealed.is_empty() {
         cloud_link::vault(context, CloudRequest::Forget(Forget { profile: None }))?;
     }

@@ -2,6 +2,7 @@
 
 mod add;
 mod audit;
+mod book;
 mod check;
 mod console;
 mod credential_process;
@@ -102,7 +103,7 @@ enum Verb {
     ImportSealed(export::Args),
     /// Who got which credentials, and whether the log is whole
     Audit(audit::Args),
-    /// Remove a profile, and what is sealed for it
+    /// Remove a profile and what is sealed for it, or a secret that no profile names
     Remove(remove::Args),
     /// Print what shows the profile in a prompt
     Prompt(prompt::Args),
