@@ -72,9 +72,16 @@ fn keys_go_into_the_vault_and_a_chain_works_as_before() {
     let _ = home.given(&["cloud", "restore", name, "--passphrase-stdin"], "wrong").exits(3);
     let _ = restore(&[]).exits(3).says("--yes");
     assert_eq!(home.world.text(".aws/credentials"), after);
-    let _ = restore(&["--yes"]).exits(0);
-    assert_eq!(home.world.text(".aws/credentials"), before);
-    assert_eq!(fs::metadata(home.world.path(".aws/credentials")).unwrap().mode() & 0o777, 0o640);
+    let mode = |path: &str| fs::metadata(home.world.path(path)).unwrap().mode() & 0o777;
+    // Nothing with keys in it is written so that others can read it, whatever the file was before.
+    let _ = restore(&["--to", "look"]).exits(0).says("(mode 640)").says("(mode 600)");
+    assert_eq!((home.world.text("look"), mode("look")), (before.clone(), 0o600));
+    home.world.mode("look", 0o644);
+    let _ = restore(&["--to", "look"]).exits(0);
+    assert_eq!(mode("look"), 0o600);
+    home.world.mode(".aws/credentials", 0o400);
+    let _ = restore(&["--yes"]).exits(0).says("(mode 400)");
+    assert_eq!((home.world.text(".aws/credentials"), mode(".aws/credentials")), (before, 0o400));
     let _ = home.given(&["cloud", "restore", "nothing", "--passphrase-stdin"], PASSPHRASE).exits(64);
 }
 

@@ -18,6 +18,9 @@ use crate::cloud::vault;
 use crate::ipc::cloud::CloudRequest;
 use crate::ui::prompt;
 
+/// The most that a file with secrets is open to.
+const OWN: u32 = 0o600;
+
 /// Options.
 #[derive(clap::Args, Debug)]
 #[command(
@@ -76,14 +79,24 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
             return Ok(Exit::Interrupted);
         }
     }
-    if !same {
-        write(&context.system, &path, backup.bytes(), backup.mode, there.as_ref().map(|there| &there.meta))
-            .map_err(failed)?;
+    let like = there.as_ref().map(|there| &there.meta);
+    // Whatever the file was open to, its keys are for its owner alone.
+    let mode = backup.mode & like.map_or(OWN, |meta| meta.mode) & OWN;
+    if !same || like.is_some_and(|meta| meta.mode != mode) {
+        write(&context.system, &path, backup.bytes(), mode, like).map_err(failed)?;
     }
     if context.global.json {
-        context.printer.json(&json!({ "schema": view::SCHEMA, "restored": path, "name": full }))?;
+        context.printer.json(&json!({
+            "schema": view::SCHEMA, "restored": path, "name": full, "mode": format!("{mode:o}"),
+        }))?;
     } else {
         context.printer.say(&format!("{shown} is as it was; its keys are in plain text again"));
+        if mode != backup.mode {
+            context.printer.say(&format!(
+                "others could use it before (mode {:o}); now only you can (mode {mode:o})",
+                backup.mode
+            ));
+        }
     }
     Ok(Exit::Done)
 }
