@@ -44,6 +44,8 @@ pub enum IntakeError {
     Unknown(String),
     /// Something is missing that belongs to what is there.
     Missing(&'static str),
+    /// A flag says one thing and a line another.
+    Differs(&'static str),
     /// A value that no credential has.
     Value(&'static str),
     /// JSON that is neither of the two kinds.
@@ -60,6 +62,7 @@ impl fmt::Display for IntakeError {
             Self::Line(line) => write!(f, "line {line} is no NAME=VALUE"),
             Self::Unknown(name) => write!(f, "'{}' is no part of a credential", printable(name)),
             Self::Missing(what) => write!(f, "{what} is missing"),
+            Self::Differs(what) => write!(f, "the flags name another {what} than the lines"),
             Self::Value(what) => write!(f, "{what} is empty or has signs that it cannot have"),
             Self::Json(why) => write!(f, "the JSON holds no credentials: {why}"),
             Self::Ended(end) => write!(f, "these keys were good until {end}"),
@@ -84,16 +87,25 @@ impl Diagnose for IntakeError {
     }
 }
 
+/// What the command line says of a service principal, so that no line has to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Named<'a> {
+    /// Its tenant.
+    pub tenant: Option<&'a str>,
+    /// Its client id.
+    pub client: Option<&'a str>,
+}
+
 /// Reads what was handed over.
 ///
 /// # Errors
 /// It is no credential, or only half of one.
-pub fn read(text: &str, now: Timestamp) -> Result<Intake, IntakeError> {
+pub fn read(text: &str, named: Named<'_>, now: Timestamp) -> Result<Intake, IntakeError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(IntakeError::Empty);
     }
-    if text.starts_with('{') { json_of(text, now) } else { lines(text, now) }
+    if text.starts_with('{') { json_of(text, now) } else { lines(text, named, now) }
 }
 
 #[derive(Deserialize)]
@@ -146,7 +158,7 @@ const NAMES: [&str; 10] = [
     "AZURE_SUBSCRIPTION_ID",
 ];
 
-fn lines(text: &str, now: Timestamp) -> Result<Intake, IntakeError> {
+fn lines(text: &str, named: Named<'_>, now: Timestamp) -> Result<Intake, IntakeError> {
     let mut found: BTreeMap<&'static str, &str> = BTreeMap::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -198,6 +210,10 @@ fn lines(text: &str, now: Timestamp) -> Result<Intake, IntakeError> {
         (None, Some(_)) => return Err(IntakeError::Missing("AWS_ACCESS_KEY_ID")),
         (Some(_), None) => return Err(IntakeError::Missing("AWS_SECRET_ACCESS_KEY")),
     }
+    if intake.azure.is_some() {
+        intake.tenant = one("AZURE_TENANT_ID", intake.tenant, named.tenant)?;
+        intake.client = one("AZURE_CLIENT_ID", intake.client, named.client)?;
+    }
     if intake.azure.is_some() && (intake.tenant.is_none() || intake.client.is_none()) {
         let missing = if intake.tenant.is_none() { "AZURE_TENANT_ID" } else { "AZURE_CLIENT_ID" };
         return Err(IntakeError::Missing(missing));
@@ -206,6 +222,14 @@ fn lines(text: &str, now: Timestamp) -> Result<Intake, IntakeError> {
         return Err(IntakeError::Missing("a secret"));
     }
     Ok(intake)
+}
+
+/// What a line and a flag say together.
+fn one(name: &'static str, line: Option<String>, flag: Option<&str>) -> Result<Option<String>, IntakeError> {
+    match (line, flag) {
+        (Some(line), Some(flag)) if !line.eq_ignore_ascii_case(flag) => Err(IntakeError::Differs(name)),
+        (line, flag) => Ok(line.or(flag.map(str::to_owned))),
+    }
 }
 
 fn is_name(text: &str) -> bool {
@@ -221,23 +245,26 @@ pub fn principal(tenant: &str, client: &str, secret: &Secret<String>) -> Secret<
 mod tests {
     use super::*;
 
+    fn of(text: &str, now: Timestamp) -> Result<Intake, IntakeError> {
+        read(text, Named::default(), now)
+    }
+
     fn error(text: &str) -> IntakeError {
-        read(text, Timestamp(0)).unwrap_err()
+        of(text, Timestamp(0)).unwrap_err()
     }
 
     #[test]
     fn lines_and_json_are_taken_in() {
         let lines = "# mine\nexport AWS_ACCESS_KEY_ID=AKIA\n aws_secret_access_key = \"s/+=\"\nAWS_REGION=eu-west-1\n";
-        let intake = read(lines, Timestamp(0)).unwrap();
+        let intake = of(lines, Timestamp(0)).unwrap();
         assert_eq!(intake.region.as_deref(), Some("eu-west-1"));
-        let again = read(intake.aws.unwrap().expose(), Timestamp(0)).unwrap().aws.unwrap();
+        let again = of(intake.aws.unwrap().expose(), Timestamp(0)).unwrap().aws.unwrap();
         let keys = credential_process::read(again.expose().as_bytes(), Timestamp(0)).unwrap().keys;
         assert_eq!((keys.access_key_id.as_str(), keys.secret_access_key.expose().as_str()), ("AKIA", "s/+="));
         let google =
-            read(r#"{"type":"service_account","project_id":"p","private_key":"x"}"#, Timestamp(0)).unwrap();
+            of(r#"{"type":"service_account","project_id":"p","private_key":"x"}"#, Timestamp(0)).unwrap();
         assert_eq!((google.gcp.is_some(), google.project.as_deref()), (true, Some("p")));
-        let azure =
-            read("AZURE_TENANT_ID=t\nAZURE_CLIENT_ID=c\nAZURE_CLIENT_SECRET=s", Timestamp(0)).unwrap();
+        let azure = of("AZURE_TENANT_ID=t\nAZURE_CLIENT_ID=c\nAZURE_CLIENT_SECRET=s", Timestamp(0)).unwrap();
         assert_eq!((azure.azure.is_some(), azure.client.as_deref()), (true, Some("c")));
     }
 
@@ -246,12 +273,23 @@ mod tests {
         let json = r#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":"s","SessionToken":"t","Expiration":"1970-01-01T00:01:00Z"}"#;
         let lines = "AWS_ACCESS_KEY_ID=A\nAWS_SECRET_ACCESS_KEY=s\nAWS_SESSION_TOKEN=t\nAWS_CREDENTIAL_EXPIRATION=1970-01-01T00:01:00Z";
         for text in [json, lines] {
-            let sealed = read(text, Timestamp(59)).unwrap().aws.unwrap();
+            let sealed = of(text, Timestamp(59)).unwrap().aws.unwrap();
             let lease = credential_process::read(sealed.expose().as_bytes(), Timestamp(59)).unwrap();
             assert_eq!(lease.expiration, Some(Timestamp(60)));
-            assert_eq!(read(text, Timestamp(60)).unwrap_err(), IntakeError::Ended(Timestamp(60)));
+            assert_eq!(of(text, Timestamp(60)).unwrap_err(), IntakeError::Ended(Timestamp(60)));
         }
         assert_eq!(error(&lines.replace("1970", "soon")), IntakeError::Value(EXPIRATION));
+    }
+
+    #[test]
+    fn what_the_command_line_says_has_no_need_of_a_line() {
+        let named = Named { tenant: Some("t"), client: Some("c") };
+        let with = |text| read(text, named, Timestamp(0));
+        let intake = with("AZURE_CLIENT_SECRET=s").unwrap();
+        assert_eq!((intake.tenant.as_deref(), intake.client.as_deref()), (Some("t"), Some("c")));
+        assert!(with("AZURE_CLIENT_SECRET=s\nAZURE_TENANT_ID=T").is_ok());
+        let other = with("AZURE_CLIENT_SECRET=s\nAZURE_CLIENT_ID=d").unwrap_err();
+        assert_eq!(other, IntakeError::Differs("AZURE_CLIENT_ID"));
     }
 
     #[test]

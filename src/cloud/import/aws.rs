@@ -9,8 +9,9 @@ use crate::base::time::Timestamp;
 use crate::cloud::aws::config::{AwsConfig, Origin, Section};
 use crate::cloud::aws::credential_process;
 use crate::cloud::aws::lease::AwsLease;
-use crate::cloud::aws::profile::{self, Profile, Trouble, resolve};
+use crate::cloud::aws::profile::{self, Profile, StaticKeys, Trouble, resolve};
 use crate::cloud::aws::sigv4::Keys;
+use crate::cloud::desk::AWS_SEALED;
 use crate::cloud::profiles::{AwsPart, CredentialProfile};
 
 /// What the files have.
@@ -36,6 +37,21 @@ pub fn find(config: &AwsConfig) -> Findings {
         findings.pass(&format!("[{}]", ignored.section), format!("{}: {}", ignored.place, ignored.why));
     }
     findings
+}
+
+/// Gives the profiles whose keys are in the vault keys that stand for them; `names` are those in the vault. That they are there is
+/// enough to follow a chain; the keys themselves stay where they are.
+pub fn know_sealed(config: &mut AwsConfig, names: &[String]) {
+    for name in names.iter().filter_map(|name| name.strip_prefix(AWS_SEALED)) {
+        let stand_in = "in-the-vault".to_owned();
+        let keys = StaticKeys {
+            access_key_id: stand_in.clone(),
+            secret_access_key: Secret::new(stand_in),
+            session_token: None,
+            ends: None,
+        };
+        config.set_keys(name, &keys);
+    }
 }
 
 /// The profiles whose keys would go from the files.

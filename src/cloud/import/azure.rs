@@ -4,7 +4,7 @@ use super::{Findings, Found, Plain, Source, clipped, is_key, short_id, valid_nam
 use crate::base::secret::Secret;
 use crate::cloud::azure::profile_file::{self, is_id};
 use crate::cloud::intake::principal;
-use crate::cloud::profiles::{AzurePart, CredentialProfile};
+use crate::cloud::profiles::{AzurePart, CredentialProfile, is_tenant};
 
 /// The variables of a service principal that hold a secret.
 const VARIABLES: &[&str] = &["AZURE_CLIENT_SECRET"];
@@ -68,10 +68,7 @@ pub fn variables(var: &dyn Fn(&str) -> Option<String>) -> Findings {
         findings.pass(PLACE, "AZURE_CLIENT_SECRET without AZURE_CLIENT_ID and AZURE_TENANT_ID is no use");
         return findings;
     };
-    // A tenant may also be named by its domain.
-    let named =
-        |text: &str| text.len() <= 253 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c));
-    if !is_id(&client) || !named(&tenant) || !is_key(secret.expose()) {
+    if !is_id(&client) || !is_tenant(&tenant) || !is_key(secret.expose()) {
         findings.pass(PLACE, "its service principal has signs that none has");
         return findings;
     }

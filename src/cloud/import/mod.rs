@@ -15,7 +15,7 @@ pub mod placing;
 
 use std::path::PathBuf;
 
-use super::profiles::{CredentialProfile, check_name};
+use super::profiles::{CredentialProfile, check_name, check_values};
 use crate::base::secret::Secret;
 use crate::base::text::printable;
 
@@ -117,7 +117,9 @@ pub struct Findings {
 
 impl Findings {
     fn add(&mut self, found: Found) {
-        if self.found.len() < MOST {
+        if let Err(bad) = check_values(&found.profile) {
+            self.pass(&found.place, bad.to_string());
+        } else if self.found.len() < MOST {
             self.found.push(found);
         } else {
             let why = format!("only {MOST} of one source are taken over at a time");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BadName, Profiles, check_name};
+use super::{BadName, Profiles, check_name, check_plain};
 use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::text::printable;
 use crate::sys::system::{ReadSystem, WriteSystem, replace};
@@ -93,7 +93,7 @@ pub fn read(system: &dyn ReadSystem, config: &Path) -> Result<Profiles, Profiles
 /// Reads the file's text; the path is for what is said about it.
 ///
 /// # Errors
-/// It is no TOML, has a field that is not known, or a name that no profile can have.
+/// It is no TOML, has a field that is not known, a name that no profile can have, or a value with a control character.
 pub fn parse(path: &Path, text: &str) -> Result<Profiles, ProfilesError> {
     let wrong = |error: toml::de::Error| {
         let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
@@ -101,8 +101,10 @@ pub fn parse(path: &Path, text: &str) -> Result<Profiles, ProfilesError> {
         ProfilesError::Wrong(path.to_owned(), format!("{line}{}", error.message()))
     };
     let whole: Whole = toml::from_str(text).map_err(wrong)?;
-    for name in whole.profile.keys() {
+    for (name, profile) in &whole.profile {
         check_name(name).map_err(|bad| ProfilesError::Name(path.to_owned(), bad))?;
+        check_plain(profile)
+            .map_err(|bad| ProfilesError::Wrong(path.to_owned(), format!("profile '{name}': {bad}")))?;
     }
     Ok(whole.profile)
 }
@@ -153,6 +155,9 @@ mod tests {
         let said = |text: &str| parse(Path::new("f"), text).unwrap_err().to_string();
         assert!(said("[profile.dev]\nguard = 'x'\n").starts_with("f cannot be understood: line 2: "));
         assert!(said("[profile.dev.aws]\n\nsecret = 'x'\n").contains("line 3: unknown field"));
+        assert!(
+            said("[profile.dev.aws]\nregion = \"us\\neast\"\n").contains("profile 'dev': the region of AWS")
+        );
         assert!(said("[profile.'a b']\n").contains("cannot be the name"));
         assert_eq!(parse(Path::new("f"), "").unwrap(), Profiles::new());
     }

@@ -3,9 +3,11 @@
 
 mod file;
 mod name;
+mod value;
 
 pub use file::{FILE, ProfilesError, parse, read, render, write};
 pub use name::{BadName, check_name};
+pub use value::{BadValue, check_plain, check_values, is_plain, is_tenant};
 
 use std::collections::BTreeMap;
 

@@ -74,7 +74,9 @@ fn one_switch_serves_the_clients_of_all_three_clouds() {
     let value = variables(&home, "all", "value");
     assert_eq!(value["GOOGLE_OAUTH_ACCESS_TOKEN"], "of-robot@p-1.iam.gserviceaccount.com");
     assert_eq!(value["AZURE_CLIENT_SECRET"], "s~1");
+    home.world.write("none.json", "{}");
     let _ = home.devboot(&["cloud", "add", "wrong", "--gcp-file", "~/none.json"]).exits(0);
+    std::fs::remove_file(home.world.path("none.json")).unwrap();
     let _ = home.devboot(&["cloud", "check", "wrong"]).exits(1).says("cannot read the credential file");
     // Everything that was handed over stands in the log, which holds together.
     let log = home.world.read(".local/state/devboot/audit.log");

@@ -52,3 +52,63 @@ fn no_secret_is_left_that_no_profile_names_and_one_that_is_can_be_removed() {
     let _ = home.devboot(&["cloud", "remove", "aws/base", "--yes"]).exits(64).says("is used by 'base'");
     let _ = home.devboot(&["cloud", "remove", "nothing", "--yes"]).exits(64).says("no credential profile");
 }
+
+#[test]
+fn no_value_holds_what_a_terminal_obeys() {
+    let home = Home::new();
+    let add = |more: &[&str]| home.devboot(&[&["cloud", "add", "ok"], more].concat());
+    let ran = add(&["--aws-profile", "ba\u{1b}se"]).exits(64).says("has a control character");
+    assert!(!ran.stderr.contains("\u{1b}se"), "{}", ran.stderr);
+    let _ = add(&["--aws-profile", "base", "--region", "us\neast"]).exits(64).says("has a control character");
+    let _ = add(&["--mfa", "arn:\u{1b}[2J"]).exits(64).says("is no MFA device");
+    assert!(!home.devboot(&["cloud", "list"]).exits(0).stdout.contains("ok"));
+    // Nor is one taken from the file.
+    let path = ".config/devboot/cloud.toml";
+    let text = home.world.text(path);
+    home.world.write(path, format!("{text}\n[profile.odd.aws]\nprofile = \"ba\\u001bse\"\n"));
+    let ran = home.devboot(&["cloud", "list"]).exits(64).says("profile 'odd': the AWS profile");
+    assert!(!ran.stderr.contains("\u{1b}se"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_a_secret_is_asked_for() {
+    let home = Home::new();
+    let add = |more: &[&str]| home.devboot(&[&["cloud", "add", "x"], more].concat());
+    let _ = add(&["--aws-profile", "base", "--account", "abc"]).exits(64).says("twelve digits");
+    let _ = add(&["--region", "us-east-1.evil.com/"]).exits(64).says("is no region");
+    let _ = add(&["--tenant", "t/..", "--client", "c"]).exits(64).says("is no client id");
+    let _ =
+        add(&["--gcp-file", "/nonexistent"]).exits(64).says("cannot read the credential file /nonexistent");
+    let _ = add(&["--gcp-file", "~/none.json"]).exits(64).says("cannot read the credential file ~/none.json");
+    // What other tools' files may have tomorrow is warned of.
+    let _ =
+        add(&["--aws-profile", "nope"]).exits(0).says("cannot be used yet: there is no AWS profile 'nope'");
+    let _ = add(&["--gcp-configuration", "nope"]).exits(0).says("gcloud has no configuration 'nope'");
+    let ran = add(&["--aws-profile", "work"]).exits(0);
+    assert!(!ran.stderr.contains("cannot be used yet"), "{}", ran.stderr);
+    // A file is found from everywhere.
+    home.world.write("keys/sa.json", "{}");
+    let mut command = home.world.command(crate::world::DEVBOOT);
+    command.args(["cloud", "add", "file", "--gcp-file", "./sa.json"]);
+    command.current_dir(home.world.path("keys"));
+    let _ = crate::world::Ran::of(command.output().unwrap()).exits(0);
+    let file = home.world.path("keys/sa.json");
+    let _ = home.devboot(&["cloud", "show", "file"]).exits(0).says(&format!("\"{}\"", file.display()));
+}
+
+#[test]
+fn flags_and_lines_are_enough_together() {
+    const TENANT: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+    const CLIENT: &str = "11111111-2222-3333-4444-555555555555";
+    let home = Home::new();
+    let add =
+        |more: &[&str], lines: &str| home.given(&[&["cloud", "add", "az", "--stdin"], more].concat(), lines);
+    let flags = ["--tenant", TENANT, "--client", CLIENT];
+    let _ = add(&flags[..2], "AZURE_CLIENT_SECRET=s~1\n").exits(64).says("AZURE_CLIENT_ID is missing");
+    let _ = add(&flags, &format!("AZURE_CLIENT_SECRET=s\nAZURE_TENANT_ID={CLIENT}\n"))
+        .exits(64)
+        .says("another AZURE_TENANT_ID");
+    let _ = add(&flags, "AZURE_CLIENT_SECRET=s~1\n").exits(0);
+    let _ = home.devboot(&["cloud", "show", "az"]).exits(0).says("sealed = \"az\"").says(TENANT).says(CLIENT);
+    let _ = add(&flags[2..], &format!("AZURE_CLIENT_SECRET=s~1\nAZURE_TENANT_ID={TENANT}\n")).exits(0);
+}

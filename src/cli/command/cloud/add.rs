@@ -5,14 +5,21 @@ use serde_json::json;
 use super::book::Book;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
+use crate::base::path::display;
 use crate::base::secret::Secret;
-use crate::cli::context::Context;
+use crate::base::text::printable;
+use crate::cli::context::{Context, current_dir};
 use crate::cli::{cloud_link, view};
+use crate::cloud::aws::profile::resolve;
 use crate::cloud::desk::{AWS_SEALED, AZURE_SEALED, GCP_SEALED, MFA_SEEDS};
-use crate::cloud::intake::{self, Intake, principal};
-use crate::cloud::profiles::{self, AwsPart, AzurePart, CredentialProfile, GcpPart, Guard, Via};
+use crate::cloud::gcp::config as gcloud;
+use crate::cloud::intake::{self, Intake, Named, principal};
+use crate::cloud::profiles::{
+    AwsPart, AzurePart, CredentialProfile, GcpPart, Guard, Via, check_name, check_values,
+};
 use crate::ipc::cloud::{CloudRequest, Forget, Hidden, Seal};
 use crate::sys::clock;
+use crate::sys::system::ReadSystem;
 use crate::ui::prompt;
 
 /// Options.
@@ -90,16 +97,27 @@ pub struct Args {
 
 /// Makes a profile, or adds to one.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
-    profiles::check_name(&args.name)?;
+    check_name(&args.name)?;
     context.own_home()?;
     if let Some(device) = &args.mfa {
         return seed(context, args, device);
     }
+    // What cannot work is said before a person types a secret.
+    let mut wanted = CredentialProfile::default();
+    apply(args, &Intake::default(), &mut wanted);
+    let file = wanted.gcp.as_ref().and_then(|part| part.file.clone());
+    check_values(&wanted)?;
+    let file = file.map(|file| credential_file(context, &file)).transpose()?;
     let intake = taken_in(args)?;
+    apply(args, &intake, &mut wanted);
+    check_values(&wanted)?;
     let seals = seals(&args.name, args, &intake)?;
     let (book, mut all) = Book::open(context)?;
     let mut profile = all.get(&args.name).cloned().unwrap_or_default();
     apply(args, &intake, &mut profile);
+    if let (Some(file), Some(part)) = (file, &mut profile.gcp) {
+        part.file = Some(file);
+    }
     if profile.providers().is_empty() {
         return Err(Fault::new(ErrorKind::Usage, "the profile would have no part for any cloud"));
     }
@@ -107,6 +125,10 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     book.save(context, &all, seals)?;
     drop(book);
     cloud_link::vault(context, CloudRequest::Forget(Forget { profile: Some(args.name.clone()) }))?;
+    // It may come later, with the next `aws configure` or `gcloud config`.
+    for missing in missing(context, args)? {
+        context.printer.warn(&format!("'{}' cannot be used yet: {missing}", args.name));
+    }
     if context.global.json {
         context
             .printer
@@ -115,6 +137,46 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         context.printer.say(&format!("'{0}' is there: devboot use {0}", args.name));
     }
     Ok(Exit::Done)
+}
+
+/// A credential file as it stands in the profile: found from everywhere, whatever directory the service is in.
+fn credential_file(context: &Context, file: &str) -> Result<String, Fault> {
+    let path = match file.strip_prefix("~/") {
+        Some(below) => context.dirs.home.join(below),
+        None => current_dir()?.join(file).components().collect(),
+    };
+    if let Err(error) = context.system.read(&path, super::LONGEST) {
+        let shown = display(&path, &context.dirs.home);
+        return Err(
+            Fault::new(ErrorKind::Usage, format!("cannot read the credential file {shown}")).cause(error)
+        );
+    }
+    match path.to_str() {
+        Some(_) if file.starts_with("~/") => Ok(file.to_owned()),
+        Some(path) => Ok(path.to_owned()),
+        None => Err(Fault::new(ErrorKind::Usage, "the path of the credential file is not UTF-8 text")),
+    }
+}
+
+/// What the flags name in other tools' files and what is not there, a sentence each.
+fn missing(context: &Context, args: &Args) -> Result<Vec<String>, Fault> {
+    let mut missing = Vec::new();
+    if let Some(name) = &args.aws_profile {
+        let (files, status) = super::sealed_aws_files(context)?;
+        if let Err(error) = resolve(&files, name) {
+            let locked = status.exists && !status.open;
+            let note = if locked { "; its keys may be in the vault, which is locked" } else { "" };
+            missing.push(format!("{}{note}", Fault::from(error).one_line()));
+        }
+    }
+    if let Some(name) = &args.gcp_configuration {
+        let dir = gcloud::dir(&|_| None, &context.dirs.home);
+        let read = gcloud::read(&context.system, &dir, &|_| None);
+        if !read.is_ok_and(|found| found.is_some_and(|found| found.configurations.contains_key(name))) {
+            missing.push(format!("gcloud has no configuration '{}'", printable(name)));
+        }
+    }
+    Ok(missing)
 }
 
 /// Whether a flag says where credentials come from, so that no key is asked for.
@@ -130,7 +192,8 @@ fn names_a_source(args: &Args) -> bool {
 fn taken_in(args: &Args) -> Result<Intake, Fault> {
     if args.stdin {
         let text = Secret::new(super::stdin()?);
-        return Ok(intake::read(text.expose(), clock::now())?);
+        let named = Named { tenant: args.tenant.as_deref(), client: args.client.as_deref() };
+        return Ok(intake::read(text.expose(), named, clock::now())?);
     }
     if let Some(client) = &args.client {
         let Some(tenant) = &args.tenant else {
@@ -153,7 +216,7 @@ fn taken_in(args: &Args) -> Result<Intake, Fault> {
         "AWS_ACCESS_KEY_ID={id}\nAWS_SECRET_ACCESS_KEY={}\nAWS_REGION={region}\n",
         secret.expose()
     ));
-    Ok(intake::read(text.expose(), clock::now())?)
+    Ok(intake::read(text.expose(), Named::default(), clock::now())?)
 }
 
 fn seals(name: &str, args: &Args, intake: &Intake) -> Result<Vec<Seal>, Fault> {
@@ -228,6 +291,13 @@ fn apply(args: &Args, intake: &Intake, profile: &mut CredentialProfile) {
 
 /// Seals the seed of an MFA device.
 fn seed(context: &Context, args: &Args, device: &str) -> Result<Exit, Fault> {
+    // AWS's own rule for the serial number of a device.
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=/:,.@-".contains(c);
+    if !(1..=256).contains(&device.len()) || !device.chars().all(fits) {
+        let words = format!("'{}' is no MFA device", printable(device));
+        return Err(Fault::new(ErrorKind::Usage, words)
+            .hint("it is an ARN such as arn:aws:iam::1:mfa/me, or a serial number"));
+    }
     let seed = if args.stdin {
         Secret::new(super::stdin()?.trim().to_owned())
     } else {
@@ -235,6 +305,6 @@ fn seed(context: &Context, args: &Args, device: &str) -> Result<Exit, Fault> {
     };
     let seal = Seal { name: format!("{MFA_SEEDS}{device}"), secret: Hidden::new(seed.expose().as_str()) };
     cloud_link::vault(context, CloudRequest::Seal(seal))?;
-    context.printer.say(&format!("codes of {} are made from now on", crate::base::text::printable(device)));
+    context.printer.say(&format!("codes of {} are made from now on", printable(device)));
     Ok(Exit::Done)
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::base::error::Fault;
 use crate::base::exit::Exit;
+use crate::base::text::printable;
 use crate::cli::context::Context;
 use crate::cli::{cloud_link, view};
 use crate::cloud::profiles::{CredentialProfile, Guard};
@@ -43,16 +44,16 @@ pub fn run(context: &Context) -> Result<Exit, Fault> {
 /// Where each part comes from, in words.
 pub(super) fn sources(profile: &CredentialProfile) -> String {
     let aws = profile.aws.as_ref().map(|part| match &part.profile {
-        Some(name) => format!("AWS ({name})"),
+        Some(name) => format!("AWS ({})", printable(name)),
         None => "AWS (the host's)".to_owned(),
     });
     let gcp = profile.gcp.as_ref().map(|part| {
         let source = part.configuration.as_ref().or(part.file.as_ref()).or(part.sealed.as_ref());
-        format!("GCP ({})", source.map_or("the host's", String::as_str))
+        format!("GCP ({})", source.map_or_else(|| "the host's".to_owned(), |name| printable(name)))
     });
     let azure = profile
         .azure
         .as_ref()
-        .map(|part| format!("Azure ({})", part.client.as_deref().unwrap_or("the host's")));
+        .map(|part| format!("Azure ({})", printable(part.client.as_deref().unwrap_or("the host's"))));
     [aws, gcp, azure].into_iter().flatten().collect::<Vec<_>>().join("  ")
 }

@@ -7,20 +7,17 @@ use serde_json::json;
 use super::{check, show::known};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
-use crate::base::secret::Secret;
 use crate::base::text::printable;
 use crate::cli::command::use_profile::switch_json;
 use crate::cli::context::Context;
 use crate::cli::{cloud_link, view};
 use crate::cloud::aws::call::Waiting;
-use crate::cloud::aws::config::AwsConfig;
 use crate::cloud::aws::endpoint::{Service, endpoint};
-use crate::cloud::aws::profile::{Profile, Source, SsoSource, StaticKeys, resolve};
+use crate::cloud::aws::profile::{Profile, Source, SsoSource, resolve};
 use crate::cloud::aws::sso::cache::{self, CachedToken};
 use crate::cloud::aws::sso::client::Sso;
-use crate::cloud::desk::AWS_SEALED;
 use crate::cloud::profiles::{AwsPart, CredentialProfile};
-use crate::ipc::cloud::{CloudRequest, Forget, Switch, VaultStatus};
+use crate::ipc::cloud::{CloudRequest, Forget, Switch};
 use crate::sys::browser::Browser;
 use crate::sys::{clock, env, signal};
 use crate::ui::Style;
@@ -106,7 +103,7 @@ fn target(context: &Context, name: &str, part: &AwsPart) -> Result<(Sso, SsoSour
         Fault::new(ErrorKind::Usage, words).hint(format!("devboot cloud check {name} tells whether it works"))
     };
     let Some(aws_name) = &part.profile else { return Err(no_sso("the identity that the host gives")) };
-    let (files, status) = files(context)?;
+    let (files, status) = super::sealed_aws_files(context)?;
     let resolved = resolve(&files, aws_name).map_err(|error| {
         let fault = Fault::from(error);
         if status.exists && !status.open {
@@ -119,24 +116,6 @@ fn target(context: &Context, name: &str, part: &AwsPart) -> Result<(Sso, SsoSour
     let server = |service| endpoint(service, &source.region, &env::var, &files, &resolved.name);
     let (oidc, portal) = (server(Service::SsoOidc)?, server(Service::Sso)?);
     Ok((Sso { oidc, portal, waiting: Waiting::default(), clock: clock::now }, source.clone()))
-}
-
-/// AWS's own files, with the profiles that have keys in the vault, and how the vault is. Which they are is enough to follow a
-/// chain; the keys themselves stay where they are.
-fn files(context: &Context) -> Result<(AwsConfig, VaultStatus), Fault> {
-    let mut files = super::aws_files(context)?;
-    let status = cloud_link::vault(context, CloudRequest::Vault)?;
-    for sealed in status.names.iter().filter_map(|name| name.strip_prefix(AWS_SEALED)) {
-        let keys = "in-the-vault".to_owned();
-        let keys = StaticKeys {
-            access_key_id: keys.clone(),
-            secret_access_key: Secret::new(keys),
-            session_token: None,
-            ends: None,
-        };
-        files.set_keys(sealed, &keys);
-    }
-    Ok((files, status))
 }
 
 /// What a profile is that has no sign-in.

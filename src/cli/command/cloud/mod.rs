@@ -29,12 +29,14 @@ use clap::Subcommand;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::secret::Secret;
+use crate::cli::cloud_link;
 use crate::cli::context::Context;
 use crate::cloud::aws::config::{self, AwsConfig};
+use crate::cloud::import::aws::know_sealed;
 use crate::cloud::profiles::{CredentialProfile, Guard};
 use crate::cloud::vault::Key;
 use crate::host::HostKind;
-use crate::ipc::cloud::VaultStatus;
+use crate::ipc::cloud::{CloudRequest, VaultStatus};
 use crate::run::outcome;
 use crate::sys::browser::Browser;
 use crate::sys::env::var;
@@ -234,6 +236,15 @@ fn aws_files(context: &Context) -> Result<AwsConfig, Fault> {
     let home = context.dirs.home.to_string_lossy().into_owned();
     let locations = config::locations(|name| (name == "HOME").then(|| home.clone()), false);
     Ok(config::read(&context.system, &locations)?)
+}
+
+/// AWS's own files, with the profiles that have keys in the vault, and how the vault is. Which they are is enough to follow a
+/// chain; the keys themselves stay where they are.
+fn sealed_aws_files(context: &Context) -> Result<(AwsConfig, VaultStatus), Fault> {
+    let mut files = aws_files(context)?;
+    let status = cloud_link::vault(context, CloudRequest::Vault)?;
+    know_sealed(&mut files, &status.names);
+    Ok((files, status))
 }
 
 /// Makes a directory of devboot's own.
