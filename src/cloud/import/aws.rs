@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Findings, Found, LONGEST, Plain, Source, is_key, short_id, valid_name};
+use super::{Findings, Found, InVault, LONGEST, Plain, Source, is_key, short_id, valid_name};
 use crate::base::secret::Secret;
 use crate::base::text::printable;
 use crate::base::time::Timestamp;
@@ -14,9 +14,10 @@ use crate::cloud::aws::sigv4::Keys;
 use crate::cloud::desk::AWS_SEALED;
 use crate::cloud::profiles::{AwsPart, CredentialProfile};
 
-/// What the files have.
-pub fn find(config: &AwsConfig) -> Findings {
+/// What the files have. `vault` is asked when a profile builds on one that has no keys in the files.
+pub fn find(config: &AwsConfig, vault: &dyn Fn() -> InVault) -> Findings {
     let mut findings = Findings::default();
+    let mut sealed: Option<(AwsConfig, bool)> = None;
     for (name, section) in &config.profiles {
         let place = format!("[{name}]");
         if name.len() > LONGEST {
@@ -28,7 +29,22 @@ pub fn find(config: &AwsConfig) -> Findings {
                 Ok(resolved) => findings.add(found(name, &resolved, keys)),
                 // A section with a region alone is no profile to switch to; nor is what is sealed already.
                 Err(error) if error.trouble == Trouble::Nothing && error.profile == *name => {}
-                Err(error) => findings.pass(&place, error.to_string()),
+                Err(error) => {
+                    let (sealed, is_locked) = sealed.get_or_insert_with(|| {
+                        let vault = vault();
+                        let mut config = config.clone();
+                        know_sealed(&mut config, &vault.names);
+                        (config, vault.is_locked)
+                    });
+                    match resolve(sealed, name) {
+                        Ok(resolved) => findings.add(found(name, &resolved, keys)),
+                        Err(_) if *is_locked && lacks_keys(&error.trouble) => {
+                            let why = "keys may be in the vault, which is locked: devboot cloud unlock, then import again";
+                            findings.pass(&place, format!("{error}; its {why}"));
+                        }
+                        Err(_) => findings.pass(&place, error.to_string()),
+                    }
+                }
             },
             Err(why) => findings.pass(&place, why),
         }
@@ -37,6 +53,11 @@ pub fn find(config: &AwsConfig) -> Findings {
         findings.pass(&format!("[{}]", ignored.section), format!("{}: {}", ignored.place, ignored.why));
     }
     findings
+}
+
+/// Whether a profile that has this trouble would have none with keys of the vault.
+fn lacks_keys(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Nothing | Trouble::UnknownSource(..))
 }
 
 /// Gives the profiles whose keys are in the vault keys that stand for them; `names` are those in the vault. That they are there is
@@ -142,7 +163,28 @@ mod tests {
     use crate::cloud::aws::config::parse;
 
     fn of(config: &str, credentials: &str) -> Findings {
-        find(&parse((Path::new("/h/config"), config), (Path::new("/h/credentials"), credentials)).unwrap())
+        with(config, credentials, InVault::default())
+    }
+
+    fn with(config: &str, credentials: &str, vault: InVault) -> Findings {
+        let config = parse((Path::new("/h/config"), config), (Path::new("/h/credentials"), credentials));
+        find(&config.unwrap(), &|| vault.clone())
+    }
+
+    #[test]
+    fn what_builds_on_keys_of_the_vault_is_found() {
+        let config = "[profile base]\nregion = x\n[profile new]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\n\
+                      [profile gone]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = none\n";
+        let wished =
+            |findings: &Findings| findings.found.iter().map(|found| found.wished.clone()).collect::<Vec<_>>();
+        let findings = with(config, "", InVault { names: vec!["aws/base".into()], is_locked: false });
+        assert_eq!(wished(&findings), ["new"]);
+        assert!(findings.found[0].secret.is_none() && findings.found[0].plain.is_none());
+        assert_eq!(findings.passed.len(), 1);
+        let findings = with(config, "", InVault { names: Vec::new(), is_locked: true });
+        assert_eq!(wished(&findings), [""; 0]);
+        assert!(findings.passed.iter().all(|passed| passed.why.contains("devboot cloud unlock")));
+        assert_eq!(of(config, "").passed.len(), 2);
     }
 
     #[test]

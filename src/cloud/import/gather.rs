@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::files::{Seen, look, unusual};
-use super::{Findings, Source, aws, azure, env, gcp};
+use super::{Findings, InVault, Source, aws, azure, env, gcp};
 use crate::base::path::display;
 use crate::cloud::aws::config::{self, AwsConfig};
 use crate::cloud::gcp::config as gcloud;
@@ -17,6 +17,8 @@ pub struct Around<'a> {
     pub home: &'a Path,
     /// Our user.
     pub uid: u32,
+    /// What is known of the vault; asked only when something depends on it.
+    pub vault: &'a dyn Fn() -> InVault,
     /// The shell's variables.
     pub var: &'a dyn Fn(&str) -> Option<String>,
 }
@@ -91,7 +93,7 @@ fn of_aws(around: &Around<'_>, all: &mut Gathered) {
         return;
     };
     match config::parse((&paths.config, &config), (&paths.credentials, &credentials)) {
-        Ok(config) => all.findings.join(aws::find(&config)),
+        Ok(config) => all.findings.join(aws::find(&config, around.vault)),
         Err(error) => all.findings.pass("AWS's files", format!("no SDK of AWS reads them: {error}")),
     }
     all.aws.extend(seen.into_iter().flatten());
@@ -165,7 +167,9 @@ mod tests {
         let system = MemorySystem::with(&nodes);
         let var =
             move |name: &str| vars.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        gather(&Around { system: &system, home: Path::new("/h"), uid: 0, var: &var }, &SOURCES)
+        let around =
+            Around { system: &system, home: Path::new("/h"), uid: 0, vault: &InVault::default, var: &var };
+        gather(&around, &SOURCES)
     }
 
     const KEYS: &[u8] = b"[a]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = s\n";

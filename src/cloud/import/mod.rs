@@ -95,6 +95,15 @@ pub struct Found {
     pub note: Option<String>,
 }
 
+/// What is known of the vault.
+#[derive(Clone, Debug, Default)]
+pub struct InVault {
+    /// The names in it, while it is open.
+    pub names: Vec<String>,
+    /// Whether there is one that is not open.
+    pub is_locked: bool,
+}
+
 /// Something that is no profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passed {

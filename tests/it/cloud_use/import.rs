@@ -64,6 +64,16 @@ fn keys_go_into_the_vault_and_a_chain_works_as_before() {
     let again = import(&home, &["--yes"]).exits(0);
     assert!(!again.stdout.contains("to be sealed"), "{}", again.stdout);
 
+    // A role that builds on keys which are in the vault now is found as before.
+    let config = home.world.text(".aws/config");
+    let role = config[config.find("[profile chained]").unwrap()..].split("[profile $").next().unwrap();
+    home.world.write(".aws/config", format!("{config}{}", role.replace("chained", "later")));
+    let _ = home.devboot(&["cloud", "lock"]).exits(0);
+    let _ = import(&home, &["-n"]).exits(0).says("passed over: [later]").says("devboot cloud unlock");
+    home.unlock();
+    let _ = import(&home, &["--yes"]).exits(0).says("1 profile made").says("devboot use later");
+    let _ = home.devboot(&["cloud", "check", "later"]).exits(0).says("assumed-role/dev");
+
     let list = home.devboot(&["cloud", "restore"]).exits(0).stdout;
     let name = list.lines().find(|name| name.starts_with("credentials@")).unwrap();
     let restore = |more: &[&str]| {

@@ -13,7 +13,7 @@ use crate::cli::context::Context;
 use crate::cli::{cloud_link, view};
 use crate::cloud::import::gather::{Around, Gathered, gather};
 use crate::cloud::import::placing::{Placed, place};
-use crate::cloud::import::{SOURCES, Source};
+use crate::cloud::import::{InVault, SOURCES, Source};
 use crate::ipc::cloud::{CloudRequest, Forget, Hidden, Seal, VaultStatus};
 use crate::sys::{env, process};
 use crate::ui::{Style, prompt, table};
@@ -68,8 +68,17 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         .filter(|source| args.from.is_empty() || args.from.iter().any(|word| word == source.word()))
         .collect();
     let var = |name: &str| env::var(name);
-    let around =
-        Around { system: &context.system, home: &context.dirs.home, uid: process::owner().0, var: &var };
+    let in_vault = || {
+        let status = cloud_link::vault(context, CloudRequest::Vault).unwrap_or_default();
+        InVault { is_locked: status.exists && !status.open, names: status.names }
+    };
+    let around = Around {
+        system: &context.system,
+        home: &context.dirs.home,
+        uid: process::owner().0,
+        vault: &in_vault,
+        var: &var,
+    };
     let mut all = gather(&around, &sources);
     let there = cloud_link::profiles(context)?;
     let placed = place(std::mem::take(&mut all.findings.found), &there);

@@ -278,6 +278,10 @@ impl AwsConfig {
     }
 }
 
+/// Why a section does not count whose name boto3 and the AWS CLI take, and the other SDKs pass over.
+const NAME: &str = "its name has other signs than letters, digits and _-/.%@:+, which only boto3 and the AWS CLI take; rename it, and \
+                    what names it";
+
 /// What stands between the brackets.
 #[derive(PartialEq, Eq)]
 struct Title<'a> {
@@ -295,13 +299,15 @@ impl<'a> Title<'a> {
 
     fn why_ignored(&self, origin: Origin) -> Option<&'static str> {
         match (origin, self.prefix) {
-            (_, _) if !is_identifier(self.name) => {
-                Some("its name has characters that the SDKs do not accept")
-            }
+            (_, _) if !is_identifier(self.name) => Some(NAME),
             (Origin::Credentials, Some("profile")) => {
                 Some("a credentials file has [name], not [profile name]")
             }
-            (Origin::Credentials, Some(_)) => Some("such a section belongs into the config file"),
+            (Origin::Credentials, Some("sso-session" | "services")) => {
+                Some("such a section belongs into the config file")
+            }
+            // A name with a blank in it.
+            (Origin::Credentials, Some(_)) => Some(NAME),
             (Origin::Credentials, None) => None,
             (Origin::Config, None) if self.name == "default" => None,
             (Origin::Config, None) => Some("a config file has [profile name], not [name]"),
@@ -347,6 +353,14 @@ mod tests {
         let wanted =
             [("work", 1), ("profile $(id)", 3), ("default", 5), ("sso-sesion a", 6), ("profile b", 1)];
         assert_eq!(lines, wanted);
+    }
+
+    #[test]
+    fn a_name_that_not_all_sdks_take_is_the_reason_where_it_is() {
+        let config =
+            of("[profile \"with space\"]\n[profile ü]\n", "[with space]\n[ünï]\n[services s]\n").unwrap();
+        let is_name: Vec<bool> = config.ignored.iter().map(|ignored| ignored.why == NAME).collect();
+        assert_eq!(is_name, [true, true, true, true, false]);
     }
 
     #[test]
