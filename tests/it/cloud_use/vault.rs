@@ -87,6 +87,11 @@ fn a_command_opens_it() {
     let _ = open("true").exits(1).says("it printed nothing");
     let _ = open(&format!("printf '%s\\nuser: me\\n' '{PASSPHRASE}'")).exits(0);
     let _ = home.devboot(&["cloud", "check", "dev"]).exits(0);
+    let json = home.devboot(&["--json", "cloud", "env", "dev"]).exits(0).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(json["AWS_SECRET_ACCESS_KEY"].is_string());
+    let _ =
+        home.devboot(&["cloud", "env", "dev", "--json", "--format", "fish"]).exits(64).says("--format fish");
 }
 
 #[test]

@@ -11,9 +11,8 @@ use crate::ui::Style;
 
 /// Options.
 #[derive(clap::Args, Debug)]
-#[command(
-    after_help = "Exits with 0 when every cloud itself said who one is, with 2 when one could not be asked."
-)]
+#[command(after_help = "Examples:\n  devboot cloud check dev\n  devboot cloud check dev --json\n\n\
+                  Exits with 0 when every cloud itself said who one is, with 2 when one could not be asked.")]
 pub struct Args {
     /// The profile
     name: String,

@@ -19,9 +19,9 @@ use crate::shell::{Shell, data};
 pub struct Args {
     /// The profile
     name: String,
-    /// As what
-    #[arg(long, default_value = "bash", value_parser = ["bash", "zsh", "fish", "json", "dotenv", "github"])]
-    format: String,
+    /// As what: bash unless you say, json with --json
+    #[arg(long, value_parser = ["bash", "zsh", "fish", "json", "dotenv", "github"])]
+    format: Option<String>,
     /// The credentials themselves, or pointers to the service
     #[arg(long, default_value = "value", value_parser = ["value", "pointer", "endpoint"])]
     via: String,
@@ -29,6 +29,14 @@ pub struct Args {
 
 /// Prints them.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    let format = match (args.format.as_deref(), context.global.json) {
+        (Some(format), true) if format != "json" => {
+            return Err(Fault::new(ErrorKind::Usage, format!("--json and --format {format} cannot both be")));
+        }
+        (Some(format), _) => format,
+        (None, true) => "json",
+        (None, false) => "bash",
+    };
     let taken = taken(context, &args.name, &args.via)?;
     let changes: Vec<(&str, Option<&str>)> = taken
         .changes
@@ -37,7 +45,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         .collect();
     let set: Vec<(String, String)> =
         changes.iter().filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?.to_owned()))).collect();
-    let text = match args.format.as_str() {
+    let text = match format {
         "json" => data::json(&set),
         "dotenv" => data::dotenv(&set),
         // Values have no control character, so a line is a line.

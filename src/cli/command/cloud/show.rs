@@ -11,6 +11,7 @@ use crate::cloud::profiles::{self, CredentialProfile, Profiles};
 
 /// Options.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  devboot cloud show dev\n  devboot cloud show dev --json")]
 pub struct Args {
     /// The profile
     name: String,
