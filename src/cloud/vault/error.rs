@@ -20,6 +20,10 @@ pub enum VaultError {
     Owner(PathBuf, u32),
     /// Its permission bits let others in.
     Mode(PathBuf, u32),
+    /// Others can write in its directory, and so put another file in its place: the directory and its permission bits.
+    Dir(PathBuf, u32),
+    /// Its directory belongs to this user, who is another one.
+    DirOwner(PathBuf, u32),
     /// Another process is changing it; its process id, where it is known.
     Busy(Option<u32>),
     /// It could not be read or written: which of the two, and why.
@@ -66,6 +70,16 @@ impl fmt::Display for VaultError {
             Self::Owner(at, uid) => write!(f, "the vault {} belongs to another user, uid {uid}", path(at)),
             Self::Mode(at, mode) => {
                 write!(f, "the vault {} is open to others: its mode is {mode:o}", path(at))
+            }
+            Self::Dir(at, mode) => {
+                write!(
+                    f,
+                    "others can write in the directory of the vault, {}: its mode is {mode:o}",
+                    path(at)
+                )
+            }
+            Self::DirOwner(at, uid) => {
+                write!(f, "the directory of the vault, {}, belongs to another user, uid {uid}", path(at))
             }
             Self::Busy(Some(pid)) => write!(f, "process {pid} is changing the vault"),
             Self::Busy(None) => f.write_str("another process is changing the vault"),
@@ -125,6 +139,12 @@ impl Diagnose for VaultError {
             Self::Mode(path, _) => {
                 format!("it is sealed, but others could replace or copy it; run: chmod 600 {}", quoted(path))
             }
+            Self::Dir(path, _) => {
+                format!("they could put an older vault in its place; run: chmod go-w {}", quoted(path))
+            }
+            Self::DirOwner(..) => {
+                "its owner could put another vault in its place; keep it in a directory of your own".into()
+            }
             Self::Busy(_) => "try again in a moment".into(),
             Self::Io(_, "write", _) => "what was in the vault before is still there".into(),
             Self::Foreign => "move the file away; what is in it was not written by devboot".into(),
@@ -137,10 +157,10 @@ impl Diagnose for VaultError {
             Self::Passphrase(_) => "give a passphrase of several words".into(),
             Self::WrongPassphrase => "try again; a forgotten passphrase cannot be recovered".into(),
             Self::WrongIdentity(_) => "give the file with the identity that the vault was made for".into(),
-            Self::WantsPassphrase => "run: devboot cloud unlock".into(),
-            Self::WantsIdentity(recipient) => {
-                format!("give the identity of {recipient}: devboot cloud unlock --identity FILE")
+            Self::WantsPassphrase => {
+                "leave --identity out, and give the passphrase: typed, or with --passphrase-stdin".into()
             }
+            Self::WantsIdentity(recipient) => format!("give the identity of {recipient}: --identity FILE"),
             Self::Recipient => "it begins with age1 and comes from: age-keygen -y FILE".into(),
             Self::Identities(_) => "it holds AGE-SECRET-KEY-1 lines, as age-keygen writes them".into(),
             Self::Rekeyed => "run: devboot cloud lock; then: devboot cloud unlock".into(),

@@ -12,6 +12,9 @@ use crate::sys::lock::{Lock, LockError};
 use crate::sys::process;
 use crate::sys::system::{FileKind, Meta, ReadSystem, WriteSystem, replace};
 
+/// How many links are followed to the vault's directory.
+const LINKS: usize = 16;
+
 /// How long a writer waits for another one.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -30,6 +33,7 @@ pub fn create(system: &dyn WriteSystem, path: &Path, wrap: &Wrap) -> Result<Unlo
 /// It is missing, no file of ours alone, or not readable as a vault.
 pub fn read(system: &dyn ReadSystem, path: &Path) -> Result<Sealed, VaultError> {
     let error = |error| VaultError::Io(path.into(), "read", error);
+    check_dir(system, path)?;
     let meta = system.meta(path).map_err(error)?.ok_or_else(|| VaultError::Missing(path.into()))?;
     check(path, &meta, process::owner().0)?;
     let bytes = system.read(path, LIMIT as u64).map_err(|e| match e.kind() {
@@ -95,6 +99,7 @@ fn create_held(system: &dyn WriteSystem, path: &Path, wrap: &Wrap) -> Result<Unl
         Ok(Some(_)) => return Err(VaultError::Exists(path.into())),
         Err(error) => return Err(VaultError::Io(path.into(), "look at", error)),
     }
+    check_dir(system, path)?;
     let vault = Unlocked::new(wrap)?;
     save(system, path, vault.sealed())?;
     Ok(vault)
@@ -129,6 +134,32 @@ fn hold(path: &Path) -> Result<Lock, VaultError> {
         LockError::Held(pid) => VaultError::Busy(pid),
         LockError::Io(error) => VaultError::Io(path.into(), "lock", error),
     })
+}
+
+/// Refuses a directory in which others can put another file in the place of the vault. That they could not take ours away, as where
+/// the sticky bit is set, does not help where there is none yet.
+fn check_dir(system: &dyn ReadSystem, path: &Path) -> Result<(), VaultError> {
+    let mut at = path.parent().unwrap_or(Path::new("/")).to_owned();
+    for _ in 0..LINKS {
+        let meta = system.meta(&at).map_err(|error| VaultError::Io(path.into(), "look at", error))?;
+        match meta {
+            Some(Meta { kind: FileKind::Symlink(to), .. }) => {
+                at = at.parent().unwrap_or(Path::new("/")).join(to);
+            }
+            Some(meta) => return dir_is_ours(&at, &meta, process::owner().0),
+            None => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+fn dir_is_ours(path: &Path, meta: &Meta, us: u32) -> Result<(), VaultError> {
+    match meta {
+        // The administrator could do anything anyway.
+        meta if meta.uid != us && meta.uid != 0 => Err(VaultError::DirOwner(path.into(), meta.uid)),
+        meta if meta.mode & 0o022 != 0 => Err(VaultError::Dir(path.into(), meta.mode)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a file may be a vault of `us`.
@@ -229,6 +260,34 @@ mod tests {
         assert!(
             matches!(check(&real, &meta, meta.uid + 1), Err(VaultError::Owner(_, uid)) if uid == meta.uid)
         );
+    }
+
+    #[test]
+    fn a_directory_in_which_others_can_write_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("own");
+        fs::create_dir(&own).unwrap();
+        let (path, system) = (own.join("vault"), RealSystem);
+        let mode = |mode: u32| fs::set_permissions(&own, fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o777);
+        assert!(matches!(create(&system, &path, &wrap("one")), Err(VaultError::Dir(_, 0o777))));
+        mode(0o755);
+        let mut vault = create(&system, &path, &wrap("one")).unwrap();
+        let link = dir.path().join("link");
+        symlink("own", &link).unwrap();
+        for open in [0o777, 0o1777, 0o775] {
+            mode(open);
+            for path in [&path, &link.join("vault")] {
+                assert!(matches!(read(&system, path), Err(VaultError::Dir(_, found)) if found == open));
+            }
+            let changed = change(&system, &path, &mut vault, |contents| put(contents, "a"));
+            assert!(matches!(changed, Err(VaultError::Dir(..))));
+        }
+        mode(0o700);
+        assert!(read(&system, &path).is_ok() && read(&system, &link.join("vault")).is_ok());
+        let meta = system.meta(&own).unwrap().unwrap();
+        let others = Meta { uid: meta.uid + 1, ..meta };
+        assert!(matches!(dir_is_ours(&own, &others, others.uid - 1), Err(VaultError::DirOwner(..))));
     }
 
     #[test]
