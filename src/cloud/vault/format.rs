@@ -182,7 +182,7 @@ fn parse(text: &str) -> Option<Sealed> {
 mod tests {
     use super::*;
     use crate::base::time::Timestamp;
-    use crate::cloud::vault::{Contents, Wrap, export, import};
+    use crate::cloud::vault::{Contents, Wrap, export};
 
     fn key(text: &str) -> Key {
         Key::Passphrase(Secret::new(text.to_owned()))
@@ -334,8 +334,11 @@ mod tests {
 
     #[test]
     fn an_export_opens_with_its_own_passphrase() {
-        let bytes = export(&contents(), Secret::new("carry".into())).unwrap();
-        let read = |passphrase: &str| import(bytes.as_bytes(), Secret::new(passphrase.into()));
+        let bytes = export(&contents(), &Wrap::Passphrase(Secret::new("carry".into()))).unwrap();
+        let read = |passphrase: &str| {
+            let key = Key::Passphrase(Secret::new(passphrase.into()));
+            Sealed::read(bytes.as_bytes())?.unlock(&key)?.contents()
+        };
         let mut mine = contents();
         mine.put("home", Secret::new("x".into()), Timestamp(0)).unwrap();
         assert_eq!(mine.add_missing(read("carry").unwrap()), ["work"]);

@@ -187,7 +187,6 @@ fn acceptable(passphrase: &Secret<String>) -> Result<SecretString, VaultError> {
     Ok(SecretString::from(text.clone()))
 }
 
-/// The identities of an identity file.
 /// What seals for the first identity of a file's text.
 ///
 /// # Errors
@@ -197,6 +196,7 @@ pub fn wrap_for(text: &Secret<String>) -> Result<Wrap, VaultError> {
     Ok(Wrap::Recipient(first.to_public().to_string()))
 }
 
+/// The identities of an identity file.
 fn identities(text: &Secret<String>) -> Result<Vec<x25519::Identity>, VaultError> {
     let mut found = Vec::new();
     for line in text.expose().lines().map(str::trim) {

@@ -19,4 +19,4 @@ pub use contents::{Contents, Entry, NameError};
 pub use error::VaultError;
 pub use format::Sealed;
 pub use key::{Key, Wrap, wrap_for};
-pub use unlocked::{Unlocked, export, import};
+pub use unlocked::{Unlocked, export};

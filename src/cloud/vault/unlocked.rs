@@ -3,7 +3,7 @@
 use super::contents::Contents;
 use super::error::VaultError;
 use super::format::Sealed;
-use super::key::{Key, VaultKey, Wrap};
+use super::key::{VaultKey, Wrap};
 use crate::base::secret::Secret;
 
 /// An open vault: its identity and the sealed bytes. The entries are opened when they are asked for and not kept.
@@ -93,19 +93,11 @@ impl Unlocked {
     }
 }
 
-/// Entries as a vault of their own under a passphrase given for it, to be carried elsewhere.
+/// Entries as a vault of their own, sealed with something of its own, to be carried elsewhere.
 ///
 /// # Errors
-/// The passphrase is empty.
-pub fn export(contents: &Contents, passphrase: Secret<String>) -> Result<String, VaultError> {
-    let vault = Unlocked::made(VaultKey::generate()?, &Wrap::Passphrase(passphrase), contents)?;
+/// The passphrase is empty, or the recipient is none.
+pub fn export(contents: &Contents, wrap: &Wrap) -> Result<String, VaultError> {
+    let vault = Unlocked::made(VaultKey::generate()?, wrap, contents)?;
     Ok(vault.sealed.text())
-}
-
-/// The entries of an export.
-///
-/// # Errors
-/// The bytes are no export or damaged, or the passphrase is wrong.
-pub fn import(bytes: &[u8], passphrase: Secret<String>) -> Result<Contents, VaultError> {
-    Sealed::read(bytes)?.unlock(&Key::Passphrase(passphrase))?.contents()
 }

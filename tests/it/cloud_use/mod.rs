@@ -9,6 +9,7 @@ mod fuzz;
 mod guard;
 mod here;
 mod import;
+mod keys;
 mod login;
 mod offline;
 mod pins;

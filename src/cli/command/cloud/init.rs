@@ -43,6 +43,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
             }
         },
     };
+    super::warn_short(context, &wrap);
     context.prepare_state()?;
     super::make(&context.dirs.data)?;
     vault::file::create(&context.system, &path, &wrap)?;

@@ -18,6 +18,7 @@ mod login;
 mod passwd;
 mod plain;
 mod prompt;
+mod recorded;
 mod remove;
 mod restore;
 mod show;
@@ -29,24 +30,29 @@ use clap::Subcommand;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::secret::Secret;
+use crate::base::text::printable;
 use crate::cli::cloud_link;
 use crate::cli::context::Context;
 use crate::cloud::aws::config::{self, AwsConfig};
 use crate::cloud::import::aws::know_sealed;
+use crate::cloud::import::files::look;
 use crate::cloud::profiles::{CredentialProfile, Guard};
-use crate::cloud::vault::Key;
+use crate::cloud::vault::key::Unlock;
+use crate::cloud::vault::{Key, Sealed, VaultError, Wrap};
 use crate::host::HostKind;
 use crate::ipc::cloud::{CloudRequest, VaultStatus};
 use crate::run::outcome;
 use crate::sys::browser::Browser;
 use crate::sys::env::var;
 use crate::sys::process::{CommandSpec, Ending};
-use crate::sys::system::ReadSystem;
 use crate::sys::{dirs, input, process};
 use crate::ui::prompt as ask;
 
 /// The longest secret that is read, in bytes.
 const LONGEST: u64 = 64 << 10;
+
+/// A passphrase with fewer characters is warned of.
+const SHORT: usize = 8;
 
 /// Options.
 #[derive(clap::Args, Debug)]
@@ -74,10 +80,12 @@ enum Verb {
     /// Give back a file that import has sealed
     Restore(restore::Args),
     /// Which profiles there are
+    #[command(after_help = "Examples:\n  devboot cloud list\n  devboot cloud list --json")]
     List,
     /// What one profile says
     Show(show::Args),
     /// Who this shell is now; ends with 2 when its switch is not what tools take
+    #[command(after_help = "Examples:\n  devboot cloud current\n  devboot cloud current --json")]
     Current,
     /// Sign in to IAM Identity Center for a profile
     Login(login::Args),
@@ -94,15 +102,16 @@ enum Verb {
     /// Open the vault for a while
     Unlock(unlock::Args),
     /// Close the vault and forget every lease
+    #[command(after_help = "Examples:\n  devboot cloud lock\n\nOpen it again with: devboot cloud unlock")]
     Lock,
     /// Open the vault with another passphrase from now on
     Passwd(passwd::Args),
     /// Give the vault a new key, and seal everything anew
-    Rotate(passwd::Args),
+    Rotate(passwd::RotateArgs),
     /// Write what is in the vault into a sealed file of its own
     Export(export::Args),
     /// Take in what such a file holds
-    ImportSealed(export::Args),
+    ImportSealed(export::ImportArgs),
     /// Who got which credentials, and whether the log is whole
     Audit(audit::Args),
     /// Remove a profile and what is sealed for it, or a secret that no profile names
@@ -132,8 +141,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         Verb::Status => status::run(context),
         Verb::Unlock(args) => unlock::run(context, args),
         Verb::Lock => lock::run(context),
-        Verb::Passwd(args) => passwd::run(context, args, passwd::Change::Passphrase),
-        Verb::Rotate(args) => passwd::run(context, args, passwd::Change::Key),
+        Verb::Passwd(args) => passwd::run(context, &args.keys, passwd::Change::Passphrase),
+        Verb::Rotate(args) => passwd::run(context, &args.keys, passwd::Change::Key),
         Verb::Export(args) => export::export(context, args),
         Verb::ImportSealed(args) => export::import(context, args),
         Verb::Audit(args) => audit::run(context, args),
@@ -150,7 +159,7 @@ pub(super) fn line(name: &str, profile: &CredentialProfile) -> String {
     format!("{name}  {}{guard}", clouds.join(" "))
 }
 
-/// How the vault is opened without a terminal.
+/// How a vault is opened without a terminal.
 #[derive(clap::Args, Debug)]
 struct KeyArgs {
     /// Read the passphrase from standard input
@@ -165,16 +174,22 @@ struct KeyArgs {
 }
 
 impl KeyArgs {
-    /// The key, from standard input, a file or a person.
-    fn key(&self, context: &Context) -> Result<Key, Fault> {
-        if let Some(path) = &self.identity {
-            return Ok(Key::Identities(identities(context, path)?));
+    /// What opens this: from standard input, a file or a person. `what` is what it is, for the question.
+    fn key(&self, context: &Context, sealed: &Sealed, what: &str) -> Result<Key, Fault> {
+        // Nobody is asked for what cannot open it.
+        match (sealed.unlock_with(), &self.identity) {
+            (Unlock::Recipient(_), Some(path)) => return Ok(Key::Identities(identities(context, path)?)),
+            (Unlock::Recipient(recipient), None) => {
+                return Err(VaultError::WantsIdentity(recipient.clone()).into());
+            }
+            (Unlock::Passphrase, Some(_)) => return Err(VaultError::WantsPassphrase.into()),
+            (Unlock::Passphrase, None) => {}
         }
         if let Some(passphrase) = self.given()? {
             return Ok(Key::Passphrase(passphrase));
         }
-        let flag = "--passphrase-stdin, --passphrase-command COMMAND, or --identity FILE";
-        Ok(Key::Passphrase(ask::secret("Passphrase of the vault", flag)?))
+        let flag = "--passphrase-stdin, or --passphrase-command COMMAND";
+        Ok(Key::Passphrase(ask::secret(&format!("Passphrase of the {what}"), flag)?))
     }
 
     /// The passphrase, where it does not have to be asked for.
@@ -187,10 +202,78 @@ impl KeyArgs {
     }
 }
 
+/// What something is sealed with from now on, without a terminal.
+#[derive(clap::Args, Debug)]
+struct NewKeyArgs {
+    /// Read the new passphrase from standard input
+    #[arg(long, conflicts_with = "passphrase_stdin")]
+    new_passphrase_stdin: bool,
+    /// Take the new passphrase from what a command of the shell prints
+    #[arg(long, value_name = "COMMAND", conflicts_with = "new_passphrase_stdin")]
+    new_passphrase_command: Option<String>,
+    /// Seal it for this age recipient
+    #[arg(long, value_name = "AGE1…", conflicts_with_all = ["new_passphrase_stdin", "new_passphrase_command"])]
+    recipient: Option<String>,
+}
+
+impl NewKeyArgs {
+    /// What the command line says, where it says something.
+    fn given(&self) -> Result<Option<Wrap>, Fault> {
+        if let Some(recipient) = &self.recipient {
+            return Ok(Some(Wrap::Recipient(recipient.clone())));
+        }
+        let passphrase = match &self.new_passphrase_command {
+            Some(command) => Some(passphrase_of_command(command)?),
+            None if self.new_passphrase_stdin => Some(passphrase_of_input()?),
+            None => None,
+        };
+        Ok(passphrase.map(Wrap::Passphrase))
+    }
+}
+
+/// Says that a passphrase is too short to keep anyone out who has the file. It is whose vault it is who decides.
+fn warn_short(context: &Context, wrap: &Wrap) {
+    if let Wrap::Passphrase(passphrase) = wrap
+        && passphrase.expose().chars().count() < SHORT
+    {
+        context.printer.warn(&format!(
+            "the passphrase is shorter than {SHORT} characters: who has the file can guess it; better several words"
+        ));
+    }
+}
+
+/// Asks for what something is sealed with from now on.
+fn new_passphrase(what: &str) -> Result<Wrap, Fault> {
+    let flag = "--new-passphrase-stdin, --new-passphrase-command COMMAND, or --recipient AGE1…";
+    Ok(Wrap::Passphrase(ask::new_secret(&format!("New passphrase of the {what}"), flag)?))
+}
+
+/// The first two lines of standard input.
+fn two_lines() -> Result<(Secret<String>, Option<Secret<String>>), Fault> {
+    let text = Secret::new(stdin()?);
+    let mut lines = text.expose().lines();
+    let first = Secret::new(lines.next().unwrap_or_default().to_owned());
+    Ok((first, lines.next().map(|line| Secret::new(line.to_owned()))))
+}
+
+/// The text of an identity file. As with the vault itself, one that others could have read or written is refused.
 fn identities(context: &Context, path: &std::path::Path) -> Result<Secret<String>, Fault> {
-    let failed = || Fault::new(ErrorKind::Usage, format!("cannot read the identity file {}", path.display()));
-    let bytes = Secret::new(context.system.read(path, LONGEST).map_err(|error| failed().cause(error))?);
-    let text = std::str::from_utf8(bytes.expose()).map_err(|_| failed().cause("it is not UTF-8 text"))?;
+    let shown = printable(&path.to_string_lossy());
+    let failed = || Fault::new(ErrorKind::Usage, format!("cannot read the identity file {shown}"));
+    let seen = look(&context.system, path).map_err(|error| failed().cause(error))?;
+    let seen = seen.ok_or_else(|| failed().cause("it is not there"))?;
+    let refused = |why: String, hint: String| {
+        Err(Fault::new(ErrorKind::Refused, format!("the identity file {shown} {why}")).hint(hint))
+    };
+    if ![process::owner().0, 0].contains(&seen.meta.uid) {
+        return refused("belongs to another user".into(), "make one of your own with age-keygen".into());
+    }
+    if seen.meta.mode & 0o077 != 0 {
+        let why = format!("is open to others: its mode is {:o}", seen.meta.mode);
+        return refused(why, format!("who can read it can open the vault; run: chmod 600 {shown}"));
+    }
+    let text =
+        std::str::from_utf8(seen.bytes.expose()).map_err(|_| failed().cause("it is not UTF-8 text"))?;
     Ok(Secret::new(text.to_owned()))
 }
 

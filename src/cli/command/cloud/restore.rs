@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::KeyArgs;
+use super::recorded::recorded;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::path::display;
@@ -46,8 +47,12 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     context.own_home()?;
     let Some(name) = &args.name else { return list(context) };
     let sealed = vault::file::read(&context.system, &context.dirs.data.join(VAULT))?;
-    let contents = sealed.unlock(&args.key.key(context)?)?.contents()?;
+    let key = args.key.key(context, &sealed, "vault")?;
     let full = if name.starts_with(PREFIX) { name.clone() } else { format!("{PREFIX}{name}") };
+    let contents = match sealed.unlock(&key).and_then(|open| open.contents()) {
+        Ok(contents) => contents,
+        Err(error) => return recorded(context, "restore", Some(&full), || Err(error.into())),
+    };
     let Some(entry) = contents.get(&full) else {
         let shown = crate::base::text::printable(name);
         let fault = Fault::new(ErrorKind::Usage, format!("there is no sealed file '{shown}'"));
@@ -82,9 +87,10 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let like = there.as_ref().map(|there| &there.meta);
     // Whatever the file was open to, its keys are for its owner alone.
     let mode = backup.mode & like.map_or(OWN, |meta| meta.mode) & OWN;
-    if !same || like.is_some_and(|meta| meta.mode != mode) {
-        write(&context.system, &path, backup.bytes(), mode, like).map_err(failed)?;
-    }
+    recorded(context, "restore", Some(&full), || match same && like.is_none_or(|meta| meta.mode == mode) {
+        true => Ok(()),
+        false => write(&context.system, &path, backup.bytes(), mode, like).map_err(failed),
+    })?;
     if context.global.json {
         context.printer.json(&json!({
             "schema": view::SCHEMA, "restored": path, "name": full, "mode": format!("{mode:o}"),

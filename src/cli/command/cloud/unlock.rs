@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::KeyArgs;
+use super::recorded::recorded;
 use crate::base::error::Fault;
 use crate::base::exit::Exit;
 use crate::base::time::{left, parse_span};
@@ -32,7 +33,7 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     // A vault that cannot be used is said before a person types.
     let sealed = vault::file::read(&context.system, &context.dirs.data.join(VAULT))?;
-    let key = args.key.key(context)?;
+    let key = args.key.key(context, &sealed, "vault")?;
     let status = unlock(context, &sealed, &key, args.longest, args.idle)?;
     if context.global.json {
         context.printer.json(&super::vault_json(&status))?;
@@ -52,7 +53,11 @@ pub(super) fn unlock(
     longest: Option<Duration>,
     idle: Option<Duration>,
 ) -> Result<crate::ipc::cloud::VaultStatus, Fault> {
-    let open = sealed.clone().unlock(key)?;
+    let open = match sealed.clone().unlock(key) {
+        Ok(open) => open,
+        // The service writes down those that it hears of.
+        Err(error) => return recorded(context, "unlock", None, || Err(error.into())),
+    };
     let identity = Hidden::new(open.identity().expose().as_str());
     let seconds = |span: Option<Duration>| span.map(|span| span.as_secs());
     let unlock = Unlock { identity, seconds: seconds(longest), idle: seconds(idle) };
