@@ -57,6 +57,17 @@ pub fn of_environment(dir: &Path) -> Option<Python> {
     Some(Python { program, environment: Some(dir.to_owned()), identity, packages })
 }
 
+/// The directories that packages are installed into for an interpreter of a virtual environment.
+pub fn places(python: &Python) -> Vec<PathBuf> {
+    let Some(lib) = python.environment.as_ref().map(|dir| dir.join("lib")) else { return Vec::new() };
+    let names = RealSystem.list(&lib).unwrap_or_default();
+    let versions = names.iter().filter(|name| name.to_string_lossy().starts_with("python3"));
+    versions
+        .map(|name| lib.join(name).join("site-packages"))
+        .filter(|dir| content::look(dir).is_ok_and(|look| look == Look::Dir))
+        .collect()
+}
+
 fn of_program(program: &Path) -> Option<Python> {
     let identity = identity(program, None)?;
     let real = real_path(program).ok()?;

@@ -151,6 +151,29 @@ impl Desk {
         Ok((stood, env))
     }
 
+    /// Paths that are no files of the project, each with the stages that depend on it.
+    pub(super) fn beside(&self) -> BTreeMap<String, BTreeSet<StageId>> {
+        let mut found: BTreeMap<String, BTreeSet<StageId>> = BTreeMap::new();
+        let (python, files, caller) = {
+            let state = lock(&self.state);
+            (state.python.clone(), Arc::clone(&state.files), state.caller.clone())
+        };
+        let python = python.or_else(|| self::python(&self.root, &caller));
+        let places = python.map(|python| python::places(&python)).unwrap_or_default();
+        for stage in &self.pipeline.stages {
+            let elsewhere = match &stage.action {
+                Action::Pytest(_) => elsewhere::of(&self.own, &stage.id),
+                _ => Vec::new(),
+            };
+            let installed = places.iter().filter(|_| self.uses_python(stage, &files));
+            let installed = installed.map(|dir| dir.to_string_lossy().into_owned());
+            for path in elsewhere.into_iter().chain(installed) {
+                found.entry(path).or_default().insert(stage.id.clone());
+            }
+        }
+        found
+    }
+
     /// Whether a stage's inputs are what they were.
     fn holds(&self, seen: &Seen) -> bool {
         let contents = lock(&self.contents);

@@ -179,7 +179,17 @@ impl Session {
     pub fn affected(&self, paths: &BTreeSet<String>) -> BTreeSet<StageId> {
         let listing = Arc::clone(&lock(&self.desk.state).files);
         let is_ignored = |path: &String| listing.ignored.contains(path);
-        paths.iter().flat_map(|path| self.desk.inputs.affected(path, is_ignored(path))).cloned().collect()
+        let beside = self.desk.beside();
+        let beside =
+            beside.iter().filter(|(path, _)| paths.contains(path.as_str())).flat_map(|(_, stages)| stages.clone());
+        let listed = paths.iter().flat_map(|path| self.desk.inputs.affected(path, is_ignored(path))).cloned();
+        listed.chain(beside).collect()
+    }
+
+    /// What stages depend on that is not among the project's files: what tests were seen to read elsewhere, and where packages are
+    /// installed.
+    pub fn beside(&self) -> Vec<String> {
+        self.desk.beside().into_keys().collect()
     }
 
     /// Whether a stage makes this file.

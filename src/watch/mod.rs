@@ -3,6 +3,7 @@
 //! The kernel's events are only hints that a path may have changed ([`watcher`]); what is left out is not even watched
 //! ([`crate::project::rules`]); when files are at rest is a decision of its own ([`settle`]), and what really changed is seen by looking.
 
+mod beside;
 pub mod change;
 pub mod edge;
 mod ground;

@@ -424,6 +424,42 @@ fn lists_outside_of_the_project_are_read_again_when_they_are_saved() {
 }
 
 #[test]
+fn what_lies_beside_the_files_is_told_of_when_it_is_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        fs::create_dir_all(dir.path().join(path).parent().unwrap()).unwrap();
+        fs::write(dir.path().join(path), text).unwrap();
+    };
+    for (path, text) in [("p/a", "1"), ("p/.gitignore", "own\ndata/\n"), ("p/own", "1"), ("p/data/in", "1")] {
+        write(path, text);
+    }
+    write("out/side", "1");
+    fs::create_dir_all(dir.path().join("packages/six-1.dist-info")).unwrap();
+    let mut watcher = Watcher::new(&dir.path().join("p"), Options::default()).unwrap();
+    let full = |path: &str| dir.path().join(path).to_string_lossy().into_owned();
+    let (side, packages) = (full("out/side"), full("packages"));
+    watcher.watch_beside(&["own".into(), "data/in".into(), side.clone(), packages.clone()]);
+    assert_eq!(watcher.listing().files.len(), 2, "they are in no listing");
+    let mut desk = Desk { dir, watcher };
+    for (path, told) in [("p/own", "own"), ("p/data/in", "data/in"), ("out/side", &*side), ("p/a", "a")] {
+        desk.write(path, "2");
+        assert_eq!(desk.gather(1), [format!("~{told}")]);
+        assert_eq!(desk.watcher.listing().files.len(), 2);
+    }
+    fs::rename(
+        desk.dir.path().join("packages/six-1.dist-info"),
+        desk.dir.path().join("packages/six-2.dist-info"),
+    )
+    .unwrap();
+    assert_eq!(desk.gather(1), [format!("~{packages}")]);
+    fs::create_dir_all(desk.dir.path().join("packages/__pycache__")).unwrap();
+    desk.write("packages/six.py", "");
+    desk.write("out/other", "1");
+    desk.write("p/data/other", "1");
+    assert_eq!(desk.all(), [[""; 0]; 0]);
+}
+
+#[test]
 fn a_network_below_the_root_is_compared_and_the_rest_is_watched() {
     let mounts = [("far", "nfs4"), ("far/near", "tmpfs"), ("disk", "ext4")];
     let mounts = mounts.map(|(place, kind)| (place.to_owned(), kind.to_owned()));

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Instant;
 
+use super::beside::Beside;
 use super::change::{Cause, Change, ChangeKind, ChangeSet};
 use super::ground::{Ground, inside, lead};
 use super::known::Known;
@@ -63,6 +64,7 @@ pub struct Watcher {
     options: Options,
     git: Option<i32>,
     outside: Outside,
+    beside: Beside,
     known: Known,
     /// What [`Watcher::listing`] said last, while it is still so.
     listing: Option<Listing>,
@@ -105,6 +107,7 @@ impl Watcher {
             options,
             git: None,
             outside,
+            beside: Beside::default(),
             known: Known::default(),
             listing: None,
             settle: Settle::default(),
@@ -196,6 +199,12 @@ impl Watcher {
         known.learn(|name| {
             if settle.is_pending(name) { None } else { table.last(name).map(|digest| digest.number()) }
         });
+    }
+
+    /// What is watched besides the project's files, from now on: paths relative to the root, or whole; of a directory that packages
+    /// are installed into only what is installed matters. They are in no listing.
+    pub fn watch_beside(&mut self, paths: &[String]) {
+        self.beside.set(&self.ground.root, paths, &mut self.ground.queue);
     }
 
     /// When [`Watcher::take`] is to be asked; `None`: not before something happens.
@@ -327,6 +336,9 @@ impl Watcher {
             return;
         }
         self.rescan |= name.is_some_and(|name| self.outside.is_one(watch, name));
+        for path in name.map(|name| self.beside.named(watch, name)).unwrap_or_default() {
+            self.settle.touch(path, Mark::Whole, now);
+        }
         let Some(dir) = self.ground.dir(watch) else { return };
         match (what, name) {
             (Happened::Dropped, _) => self.ground.forget(watch),
@@ -386,6 +398,10 @@ impl Watcher {
     fn set(&mut self, settled: Settled, rescanned: bool) -> Option<ChangeSet> {
         let mut changes = Vec::new();
         for path in settled.paths {
+            if let Some(has_changed) = self.beside.changed(&path) {
+                changes.extend(has_changed.then_some(Change { path, kind: ChangeKind::Modified }));
+                continue;
+            }
             if rescanned && self.ground.rules.leave_out(&path, false) {
                 self.known.remove(&path);
                 self.listing = None;

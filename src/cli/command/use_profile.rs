@@ -231,6 +231,9 @@ fn report(context: &Context, name: &str, taken: &Switch) {
     let now = clock::now();
     for part in &taken.parts {
         printer.say(&format!("{} {}", printer.paint(style, name), words(part, now)));
+        if let Some(caution) = &part.caution {
+            printer.warn(&printable(caution));
+        }
     }
     if let Some(until) = taken.until {
         let words = format!("until {}, {} from now", local_clock(until), left(until, now));
@@ -348,7 +351,7 @@ fn wanted_here(context: &Context) -> Result<Option<String>, Fault> {
 pub(super) fn part_json(part: &Part) -> serde_json::Value {
     json!({
         "provider": part.provider, "account": part.account, "who": part.who, "verified": part.verified,
-        "note": part.note, "ends": part.ends.map(|ends| ends.to_string()),
+        "note": part.note, "caution": part.caution, "ends": part.ends.map(|ends| ends.to_string()),
     })
 }
 

@@ -506,6 +506,7 @@ impl Keep {
             heap::give_back();
         }
         self.hold_no_more();
+        self.look_beside();
         // Who saves again while the rest of the tests runs has had a verdict.
         let is_rest = |end: &StageEnd| end.note.as_deref().is_some_and(|note| note.starts_with(REST_LEFT));
         let cancelled =
@@ -519,6 +520,13 @@ impl Keep {
         }
         self.happened(Event::Over { cancelled });
         self.reload_if_idle().await;
+    }
+
+    /// What tests were seen to read elsewhere is watched from now on.
+    fn look_beside(&mut self) {
+        if let Some(session) = &self.session {
+            self.edge.watcher.watch_beside(&session.beside());
+        }
     }
 
     async fn leave(&mut self) {

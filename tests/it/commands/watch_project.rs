@@ -49,6 +49,30 @@ fn a_save_runs_the_tests_red_and_green() {
 }
 
 #[test]
+fn a_save_of_what_tests_read_elsewhere_runs_them() {
+    let demo = Demo::inferred(&[
+        (".gitignore", "local.py\n"),
+        ("local.py", "V = 1\n"),
+        (
+            "test_a.py",
+            "import local\n\n\ndef test_a():\n    assert local.V == 1 and open('../side.txt').read() == '1'\n",
+        ),
+        ("test_b.py", "def test_b():\n    pass\n"),
+    ]);
+    demo.write("../side.txt", "1");
+    let mut live = demo.watch(&[]);
+    live.until("GREEN 2 passed");
+    for (file, bad, good) in [("local.py", "V = 2\n", "V = 1\n"), ("../side.txt", "2", "1")] {
+        demo.write(file, bad);
+        live.until("RED in test, 1 failed");
+        demo.write(file, good);
+        live.until("GREEN");
+    }
+    live.signal("INT");
+    live.ends().exits(130);
+}
+
+#[test]
 fn only_what_a_save_affects_runs_and_nothing_that_a_stage_wrote() {
     let demo = two();
     let mut live = demo.watch(&["--trust"]);

@@ -2,6 +2,7 @@
 
 use crate::base::error::Fault;
 use crate::base::exit::Exit;
+use crate::base::text::printable;
 use crate::cli::cloud_link;
 use crate::cli::command::use_profile::{switch_json, words};
 use crate::cli::context::Context;
@@ -46,7 +47,13 @@ pub(super) fn show(context: &Context, taken: &Switch) -> Result<(), Fault> {
         let style = if part.verified { Style::Good } else { Style::Warn };
         let mark = if part.verified { "verified" } else { "not verified" };
         let mark = context.printer.paint_data(style, mark);
-        context.printer.data(&format!("{mark}  {}\n", words(part, clock::now())))?;
+        let said = words(part, clock::now());
+        // What it says after that is why.
+        let said = if part.verified { said } else { said.replacen("not verified: ", "", 1) };
+        context.printer.data(&format!("{mark}  {said}\n"))?;
+        if let Some(caution) = &part.caution {
+            context.printer.warn(&printable(caution));
+        }
     }
     Ok(())
 }

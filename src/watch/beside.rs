@@ -1,0 +1,97 @@
+//! What is not among a project's files and counts all the same: what its tests were seen to read elsewhere, and the directories
+//! that packages are installed into.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::digest::Digest;
+use crate::sys::content::{self, Look, Stamp};
+use crate::sys::events::Queue;
+use crate::sys::real::RealSystem;
+use crate::sys::system::ReadSystem;
+
+/// So many are watched.
+const MOST: usize = 500;
+
+/// What is told of an installed package is in names that end so.
+const INSTALLED: [&str; 4] = [".dist-info", ".egg-info", ".egg-link", ".pth"];
+
+/// Paths as they were when they were looked at last.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    paths: Vec<String>,
+    items: Vec<Item>,
+}
+
+#[derive(Debug)]
+struct Item {
+    path: String,
+    full: PathBuf,
+    was: Was,
+    /// The watch of a directory of packages, or of the directory that a file is in.
+    watch: Option<i32>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Was {
+    Nothing,
+    File(Stamp),
+    /// The names by which packages are installed.
+    Packages(Digest),
+}
+
+impl Beside {
+    /// Watches these from now on; relative to `root`, or whole. What is watched already stays as it was seen.
+    pub fn set(&mut self, root: &Path, paths: &[String], queue: &mut Queue) {
+        if self.paths == paths {
+            return;
+        }
+        let mut old = std::mem::take(&mut self.items);
+        self.paths = paths.to_vec();
+        for path in paths.iter().take(MOST) {
+            if let Some(at) = old.iter().position(|item| item.path == *path) {
+                self.items.push(old.swap_remove(at));
+                continue;
+            }
+            let full = root.join(path);
+            let watch = match content::look(&full) {
+                Ok(Look::Dir) => queue.add(&full).ok(),
+                _ => full.parent().and_then(|dir| queue.add_for_saves(dir).ok()),
+            };
+            self.items.push(Item { path: path.clone(), was: now(&full), full, watch });
+        }
+    }
+
+    /// Which of them an event in a watched directory may be about.
+    pub fn named(&self, watch: i32, name: &str) -> Vec<String> {
+        let is_meant = |item: &&Item| {
+            item.watch == Some(watch)
+                && match item.was {
+                    Was::Packages(_) => INSTALLED.iter().any(|end| name.ends_with(end)),
+                    _ => item.full.file_name().is_some_and(|own| own == name),
+                }
+        };
+        self.items.iter().filter(is_meant).map(|item| item.path.clone()).collect()
+    }
+
+    /// Whether a path is one of them; and then, whether it is not what it was.
+    pub fn changed(&mut self, path: &str) -> Option<bool> {
+        let item = self.items.iter_mut().find(|item| item.path == path)?;
+        let now = now(&item.full);
+        Some(std::mem::replace(&mut item.was, now) != item.was)
+    }
+}
+
+fn now(path: &Path) -> Was {
+    match content::look(path) {
+        Ok(Look::File(stamp)) => Was::File(stamp),
+        Ok(Look::Dir) => {
+            let names = RealSystem.list(path).unwrap_or_default();
+            let mut names: Vec<String> =
+                names.into_iter().map(|name| name.to_string_lossy().into_owned()).collect();
+            names.retain(|name| INSTALLED.iter().any(|end| name.ends_with(end)));
+            names.sort_unstable();
+            Was::Packages(Digest::of_parts(names.iter().map(String::as_bytes)))
+        }
+        _ => Was::Nothing,
+    }
+}
