@@ -30,6 +30,8 @@ fn writes(world: &World, args: &[&str]) -> Vec<String> {
         .filter(|line| !line.contains("\"/dev/null\"") && !line.contains("\"/dev/tty\""))
         // A call that another thread's line cuts in two has its flags in the first part.
         .filter(|line| !line.contains("resumed>") && !line.contains("--- SIG"))
+        // A process that was still there when strace had ended.
+        .filter(|line| !line.contains("???("))
         .map(str::to_owned)
         .collect()
 }

@@ -114,8 +114,12 @@ impl Desk {
         match (result, missing) {
             (Ok(lease), _) => {
                 let Some(wanted) = part.account.as_deref() else { return Ok(lease) };
-                let found = match self.aws_identity(key, &lease, &resolved, &config) {
-                    Ok(known) => known.account,
+                // Who assumes a role is told by STS itself whose it is.
+                let is_told = matches!(resolved.source, Source::Role(..) | Source::WebIdentity(_));
+                let told = lease.account.clone().filter(|_| is_told);
+                let asked = || self.aws_identity(key, &lease, &resolved, &config).map(|known| known.account);
+                let found = match told.map_or_else(asked, |told| Ok(Some(told))) {
+                    Ok(account) => account,
                     Err(Miss::Offline(_)) => lease.account.clone(),
                     Err(miss) => return Err(miss),
                 };
