@@ -166,6 +166,7 @@ impl Desk {
                 _ => Vec::new(),
             };
             let installed = places.iter().filter(|_| self.uses_python(stage, &files));
+            let installed = installed.map(|dir| dir.strip_prefix(&self.root).unwrap_or(dir));
             let installed = installed.map(|dir| dir.to_string_lossy().into_owned());
             for path in elsewhere.into_iter().chain(installed) {
                 found.entry(path).or_default().insert(stage.id.clone());

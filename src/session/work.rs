@@ -180,8 +180,10 @@ impl Session {
         let listing = Arc::clone(&lock(&self.desk.state).files);
         let is_ignored = |path: &String| listing.ignored.contains(path);
         let beside = self.desk.beside();
-        let beside =
-            beside.iter().filter(|(path, _)| paths.contains(path.as_str())).flat_map(|(_, stages)| stages.clone());
+        let beside = beside
+            .iter()
+            .filter(|(path, _)| paths.contains(path.as_str()))
+            .flat_map(|(_, stages)| stages.clone());
         let listed = paths.iter().flat_map(|path| self.desk.inputs.affected(path, is_ignored(path))).cloned();
         listed.chain(beside).collect()
     }
