@@ -40,11 +40,13 @@ enum Was {
 }
 
 impl Beside {
-    /// Watches these from now on; relative to `root`, or whole. What is watched already stays as it was seen.
-    pub fn set(&mut self, root: &Path, paths: &[String], queue: &mut Queue) {
+    /// Watches these from now on; relative to `root`, or whole. What is watched already stays as it was seen. What is new here and
+    /// may have changed since this second of the clock, when nobody looked, is returned: it counts as changed.
+    pub fn set(&mut self, root: &Path, paths: &[String], since: i64, queue: &mut Queue) -> Vec<String> {
         if self.paths == paths {
-            return;
+            return Vec::new();
         }
+        let mut late = Vec::new();
         let mut old = std::mem::take(&mut self.items);
         self.paths = paths.to_vec();
         for path in paths.iter().take(MOST) {
@@ -57,8 +59,14 @@ impl Beside {
                 Ok(Look::Dir) => queue.add(&full).ok(),
                 _ => full.parent().and_then(|dir| queue.add_for_saves(dir).ok()),
             };
-            self.items.push(Item { path: path.clone(), was: now(&full), full, watch });
+            let mut was = now(&full);
+            if changed(&full).is_some_and(|changed| changed >= since) {
+                was = Was::Nothing;
+                late.push(path.clone());
+            }
+            self.items.push(Item { path: path.clone(), was, full, watch });
         }
+        late
     }
 
     /// Which of them an event in a watched directory may be about.
@@ -78,6 +86,14 @@ impl Beside {
         let item = self.items.iter_mut().find(|item| item.path == path)?;
         let now = now(&item.full);
         Some(std::mem::replace(&mut item.was, now) != item.was)
+    }
+}
+
+/// The second in which a file, or what is in a directory, was changed last.
+fn changed(path: &Path) -> Option<i64> {
+    match content::look(path).ok()? {
+        Look::File(stamp) => Some(stamp.changed.0),
+        _ => Some(RealSystem.meta(path).ok()??.modified.0),
     }
 }
 

@@ -437,8 +437,10 @@ fn what_lies_beside_the_files_is_told_of_when_it_is_another() {
     fs::create_dir_all(dir.path().join("packages/six-1.dist-info")).unwrap();
     let mut watcher = Watcher::new(&dir.path().join("p"), Options::default()).unwrap();
     let full = |path: &str| dir.path().join(path).to_string_lossy().into_owned();
-    let (side, packages) = (full("out/side"), full("packages"));
-    watcher.watch_beside(&["own".into(), "data/in".into(), side.clone(), packages.clone()]);
+    let (side, packages, other) = (full("out/side"), full("packages"), full("out/other"));
+    let all = ["own".into(), "data/in".into(), side.clone(), packages.clone()];
+    let later = crate::sys::clock::now().0 + 100;
+    watcher.watch_beside(&all, later, Instant::now());
     assert_eq!(watcher.listing().files.len(), 2, "they are in no listing");
     let mut desk = Desk { dir, watcher };
     for (path, told) in [("p/own", "own"), ("p/data/in", "data/in"), ("out/side", &*side), ("p/a", "a")] {
@@ -457,6 +459,9 @@ fn what_lies_beside_the_files_is_told_of_when_it_is_another() {
     desk.write("out/other", "1");
     desk.write("p/data/other", "1");
     assert_eq!(desk.all(), [[""; 0]; 0]);
+    // One that is new, and was saved when nobody looked.
+    desk.watcher.watch_beside(&[side, other.clone()], later - 200, Instant::now());
+    assert_eq!(desk.gather(1), [format!("~{other}")]);
 }
 
 #[test]

@@ -202,9 +202,12 @@ impl Watcher {
     }
 
     /// What is watched besides the project's files, from now on: paths relative to the root, or whole; of a directory that packages
-    /// are installed into only what is installed matters. They are in no listing.
-    pub fn watch_beside(&mut self, paths: &[String]) {
-        self.beside.set(&self.ground.root, paths, &mut self.ground.queue);
+    /// are installed into only what is installed matters. They are in no listing. What is new among them and was changed in the second
+    /// `since` of the clock or later is told of, too.
+    pub fn watch_beside(&mut self, paths: &[String], since: i64, now: Instant) {
+        for path in self.beside.set(&self.ground.root, paths, since, &mut self.ground.queue) {
+            self.settle.touch(path, Mark::Whole, now);
+        }
     }
 
     /// When [`Watcher::take`] is to be asked; `None`: not before something happens.

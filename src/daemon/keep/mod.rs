@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use self::rounds::{Rest, Rounds};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::text::counted;
+use crate::base::time::Timestamp;
 use crate::daemon::begin::{Begin, opened, watched};
 use crate::daemon::project::{ProjectEvent, ProjectOrder, Told};
 use crate::ipc::message::ProjectPhase;
@@ -145,6 +146,8 @@ struct Keep {
     feed: Feed,
     follower: Follower,
     standing: Standing,
+    /// When the last run began.
+    began: Timestamp,
     /// Outputs that changed while a run went on: who wrote them is known when it is over.
     held: BTreeSet<String>,
     rounds: Rounds,
@@ -193,6 +196,7 @@ impl Keep {
             feed,
             follower,
             standing: Standing::default(),
+            began: clock::now(),
             held: BTreeSet::new(),
             rounds: Rounds::default(),
             postponed: None,
@@ -481,6 +485,7 @@ impl Keep {
         // What happened up to this moment belongs to this run; what is left to be told comes with the next.
         self.edge.watcher.drain(Instant::now());
         session.set_files(self.edge.watcher.listing());
+        self.began = clock::now();
         let (sender, mut cancels) = unbounded_channel();
         self.cancels = Some(sender);
         let feed = self.feed.clone();
@@ -525,7 +530,7 @@ impl Keep {
     /// What tests were seen to read elsewhere is watched from now on.
     fn look_beside(&mut self) {
         if let Some(session) = &self.session {
-            self.edge.watcher.watch_beside(&session.beside());
+            self.edge.watcher.watch_beside(&session.beside(), self.began.0, Instant::now());
         }
     }
 
