@@ -47,7 +47,8 @@ impl Tool for Jest {
             return Err("jest measures the coverage of all tests together".into());
         }
         let jest = scripts::up_to(asked.words, "jest").iter().map(|word| (*word).to_owned());
-        let all: Vec<String> = jest.chain(["--listTests".to_owned()]).collect();
+        // Its own look at the files is of now; watchman's may be of a moment before the save.
+        let all: Vec<String> = jest.chain(["--listTests", "--no-watchman"].map(str::to_owned)).collect();
         let mut related = all.clone();
         related.push("--findRelatedTests".to_owned());
         related.extend(scripts::paths(asked));
