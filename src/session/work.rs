@@ -179,7 +179,9 @@ impl Session {
     pub fn affected(&self, paths: &BTreeSet<String>) -> BTreeSet<StageId> {
         let listing = Arc::clone(&lock(&self.desk.state).files);
         let is_ignored = |path: &String| listing.ignored.contains(path);
-        let beside = self.desk.beside();
+        // Most of what changes is a file of the project, and no list of others need be read.
+        let is_listed = |path: &String| listing.files.contains(path) || is_ignored(path);
+        let beside = if paths.iter().all(is_listed) { BTreeMap::new() } else { self.desk.beside() };
         let beside = beside
             .iter()
             .filter(|(path, _)| paths.contains(path.as_str()))

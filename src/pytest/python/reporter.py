@@ -171,6 +171,9 @@ class Reporter:
             self.reads.setdefault(owner, set()).add(found)
 
     def write(self, path):
+        # Byte code stands for its source, which nobody writes by that.
+        if os.path.basename(os.path.dirname(os.fsdecode(path))) == "__pycache__":
+            return
         found = self.inside(path) or self.outside(path)
         if found is not None and len(self.writes) < MOST_READS:
             self.writes.add(found)

@@ -20,6 +20,22 @@ fn first(came: &Came) -> Vec<String> {
 const OTHER: (&str, &str) = ("test_other.py", "def test_other():\n    pass\n");
 
 #[test]
+fn a_module_beside_the_project_counts_though_its_byte_code_is_written() {
+    let mut project =
+        Project::new(&[("test_a.py", "import side\n\ndef test_a():\n    assert side.V == 1\n")]);
+    let lib = project.dir.path().join("lib");
+    fs::create_dir(&lib).unwrap();
+    fs::write(lib.join("side.py"), "V = 1\n").unwrap();
+    project.env.push(("PYTHONPATH", lib.display().to_string()));
+    project.env.push(("PYTHONDONTWRITEBYTECODE", String::new()));
+    project.run();
+    assert!(lib.join("__pycache__").exists(), "this is about what is written there");
+    let stage = devboot::project::model::StageId("test".into());
+    let elsewhere = devboot::pytest::elsewhere::of(&project.dir.path().join("state"), &stage);
+    assert!(elsewhere.iter().any(|path| path.ends_with("lib/side.py")), "{elsewhere:?}");
+}
+
+#[test]
 fn a_file_whose_tests_had_no_turn_is_not_good() {
     let project = Project::new(&[
         ("app.py", "def one():\n    return 1\n"),
