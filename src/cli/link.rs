@@ -1,27 +1,32 @@
 //! A project that is kept while a command looks at it: by the service, or by this program itself.
 
+use std::collections::VecDeque;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::from_value;
 use tokio::sync::mpsc::{Receiver, UnboundedSender, channel};
 
 use super::command::daemon;
 use super::context::Context;
-use crate::base::error::{ErrorKind, Fault};
+use crate::base::error::Fault;
 use crate::daemon::begin::{Begin, Options};
 use crate::daemon::event::{ClientId, Event};
 use crate::daemon::keep;
 use crate::daemon::project::{ProjectEvent, ProjectOrder, Told};
 use crate::ipc::client::{Asker, Client, News, Probe, probe};
 use crate::ipc::message::{self, Attach, OfProject, Request, Run, Subscribe};
-use crate::sys::env;
+use crate::run::event::RunEvent;
+use crate::sys::{env, signal};
 
 /// How many events wait before whoever has another one waits.
 const QUEUE: usize = 256;
 
 /// Longer than anybody looks: who waits for news waits for as long as it takes.
 const EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How long a run that was asked for is followed by this thread alone. One in which nothing has to be done is over by then.
+const AT_ONCE: Duration = Duration::from_millis(10);
 
 /// Why a link to the service is lost, as [`ProjectEvent::Ended`] says it.
 pub const REPLACED: &str = "a newer devboot takes the service over";
@@ -59,7 +64,12 @@ impl Wanted {
 
 /// The link.
 pub struct Link {
-    events: Receiver<ProjectEvent>,
+    /// What was heard and not told yet.
+    heard: VecDeque<ProjectEvent>,
+    /// Who is to listen to the service, while nobody does beside us.
+    listener: Option<Listener>,
+    /// What is heard beside us.
+    beside: Option<Receiver<ProjectEvent>>,
     keeper: Keeper,
 }
 
@@ -92,7 +102,7 @@ impl Link {
                 }
             }
         });
-        Self { events: ours, keeper: Keeper::Own(orders) }
+        Self { heard: VecDeque::new(), listener: None, beside: Some(ours), keeper: Keeper::Own(orders) }
     }
 
     /// The project is kept by the service, which is started where it does not run.
@@ -102,7 +112,7 @@ impl Link {
     pub fn service(context: &Context, root: &str) -> Result<Self, Fault> {
         let mut client = daemon::ensure(context)?;
         client.ask(Request::Attach(Attach { root: root.to_owned(), env: env::vars() }))?;
-        Self::listening(client, root)
+        Self::to(client, root)
     }
 
     /// A link to the service that keeps the project already; `None` when none does. What is wanted is asked for at once,
@@ -113,26 +123,62 @@ impl Link {
             return None;
         }
         let subscribe = Request::Subscribe(Subscribe { root: Some(root.to_owned()) });
+        let is_run = wanted.is_some();
         match wanted {
             Some(wanted) => client.ask_ahead(subscribe, wanted.of_service(root)).ok()?,
             None => client.ask(subscribe).ok()?,
         };
-        Self::listening(client, root).ok()
+        let mut link = Self::to(client, root).ok()?;
+        if is_run {
+            link.hear();
+        }
+        Some(link)
     }
 
-    fn listening(client: Client, root: &str) -> Result<Self, Fault> {
-        let asker = client.asker()?;
-        let (sender, events) = channel(QUEUE);
-        let thread = std::thread::Builder::new().name("news".into());
-        thread
-            .spawn(move || listen(client, &sender))
-            .map_err(|error| Fault::new(ErrorKind::Failed, "cannot listen to the service").cause(error))?;
-        Ok(Self { events, keeper: Keeper::Service(asker, root.to_owned()) })
+    fn to(client: Client, root: &str) -> Result<Self, Fault> {
+        let keeper = Keeper::Service(client.asker()?, root.to_owned());
+        let listener = Some(Listener { client, why: LOST });
+        Ok(Self { heard: VecDeque::new(), listener, beside: None, keeper })
+    }
+
+    /// Listens until a run is over, for a moment: a thread that listens beside us costs more than most runs.
+    fn hear(&mut self) {
+        let Some(listener) = &mut self.listener else { return };
+        let ends = Instant::now() + AT_ONCE;
+        while let left = ends.saturating_duration_since(Instant::now())
+            && !left.is_zero()
+            && !signal::interrupted()
+        {
+            let event = listener.next(left);
+            let is_over = matches!(
+                event,
+                Some(ProjectEvent::Ended(_) | ProjectEvent::Run(RunEvent::RunFinished { .. }))
+            );
+            self.heard.extend(event);
+            if is_over {
+                return;
+            }
+        }
     }
 
     /// What happens next. [`ProjectEvent::Ended`] is the last.
     pub async fn next(&mut self) -> ProjectEvent {
-        self.events.recv().await.unwrap_or_else(|| ProjectEvent::Ended(Some(LOST.into())))
+        if let Some(event) = self.heard.pop_front() {
+            return event;
+        }
+        if let Some(listener) = self.listener.take() {
+            let (sender, events) = channel(QUEUE);
+            let thread = std::thread::Builder::new().name("news".into());
+            if let Err(error) = thread.spawn(move || listener.listen(&sender)) {
+                return ProjectEvent::Ended(Some(format!("nobody can listen to the service: {error}")));
+            }
+            self.beside = Some(events);
+        }
+        let event = match &mut self.beside {
+            Some(events) => events.recv().await,
+            None => None,
+        };
+        event.unwrap_or_else(|| ProjectEvent::Ended(Some(LOST.into())))
     }
 
     /// Asks for a run. Whether it will be made comes as [`ProjectEvent::Answer`], then the run itself.
@@ -185,56 +231,55 @@ impl Link {
     pub async fn leave(mut self) {
         if let Keeper::Own(orders) = &self.keeper {
             let _ = orders.send(ProjectOrder::Stop);
-            while let Some(event) = self.events.recv().await {
-                if matches!(event, ProjectEvent::Ended(_)) {
-                    return;
-                }
-            }
+            while !matches!(self.next().await, ProjectEvent::Ended(_)) {}
         }
     }
 }
 
-/// News of the service as what they were in it.
-fn listen(mut client: Client, events: &tokio::sync::mpsc::Sender<ProjectEvent>) {
-    let mut why = LOST;
-    loop {
-        let event = match client.next(EVER) {
-            Ok(Some(News::Event(event))) => event,
-            Ok(Some(News::Response(response))) => {
-                let answer = ProjectEvent::Answer { to: ALONE, response };
-                if events.blocking_send(answer).is_err() {
-                    return;
-                }
-                continue;
-            }
-            Ok(None) => continue,
-            Err(_) => {
-                let _ = events.blocking_send(ProjectEvent::Ended(Some(why.into())));
+/// Makes what the service says again what it was in it.
+struct Listener {
+    client: Client,
+    /// Why the connection will have been lost.
+    why: &'static str,
+}
+
+impl Listener {
+    /// All that happens, until nobody wants to know.
+    fn listen(mut self, events: &tokio::sync::mpsc::Sender<ProjectEvent>) {
+        loop {
+            let Some(event) = self.next(EVER) else { continue };
+            let is_last = matches!(event, ProjectEvent::Ended(_));
+            if events.blocking_send(event).is_err() || is_last {
                 return;
             }
+        }
+    }
+
+    /// What happens next; `None` when nothing has within `limit`, or nothing that is for us.
+    fn next(&mut self, limit: Duration) -> Option<ProjectEvent> {
+        let event = match self.client.next(limit) {
+            Ok(Some(News::Event(event))) => event,
+            Ok(Some(News::Response(response))) => {
+                return Some(ProjectEvent::Answer { to: ALONE, response });
+            }
+            Ok(None) => return None,
+            Err(_) => return Some(ProjectEvent::Ended(Some(self.why.into()))),
         };
-        let event = match event {
+        match event {
             // What a later service tells and we do not know is not for us.
-            message::Event::Run(news) => match from_value(news.event) {
-                Ok(event) => ProjectEvent::Run(event),
-                Err(_) => continue,
-            },
-            message::Event::Project(status) => ProjectEvent::Phase(status.phase, status.note),
-            message::Event::Said(said) => ProjectEvent::Said(said.text),
-            message::Event::Removed(_) => ProjectEvent::Ended(Some("the project was removed".into())),
+            message::Event::Run(news) => from_value(news.event).ok().map(ProjectEvent::Run),
+            message::Event::Project(status) => Some(ProjectEvent::Phase(status.phase, status.note)),
+            message::Event::Said(said) => Some(ProjectEvent::Said(said.text)),
+            message::Event::Removed(_) => Some(ProjectEvent::Ended(Some("the project was removed".into()))),
             // It has ended when it closes the connection, and only then can another one be had.
             message::Event::Stopping(stop) => {
-                why = match (stop.replace, stop.again) {
+                self.why = match (stop.replace, stop.again) {
                     (true, _) => REPLACED,
                     (false, true) => RESTARTED,
                     (false, false) => STOPPED,
                 };
-                continue;
+                None
             }
-        };
-        let is_last = matches!(event, ProjectEvent::Ended(_));
-        if events.blocking_send(event).is_err() || is_last {
-            return;
         }
     }
 }

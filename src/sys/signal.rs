@@ -18,6 +18,8 @@ static GROUPS: Mutex<Vec<(Pid, bool)>> = Mutex::new(Vec::new());
 static FOREGROUND: AtomicI32 = AtomicI32::new(0);
 static TOLD: tokio::sync::Notify = tokio::sync::Notify::const_new();
 static STARTED: OnceLock<()> = OnceLock::new();
+/// The other end of [`WAKE`], until somebody is there to be told.
+static UNHEARD: Mutex<Option<UnixStream>> = Mutex::new(None);
 
 /// How long children have between the polite signal and the final one.
 pub const GRACE: Duration = Duration::from_secs(2);
@@ -59,29 +61,40 @@ pub fn ask_to_end(pid: u32) -> std::io::Result<()> {
 /// that are running. A second signal while the first is being handled ends this process at once.
 pub fn watch() {
     STARTED.get_or_init(|| {
-        let Ok((mut reader, writer)) = UnixStream::pair() else { return };
+        let Ok((reader, writer)) = UnixStream::pair() else { return };
         // Never block inside a signal handler.
         let _ = writer.set_nonblocking(true);
         WAKE.store(std::os::fd::IntoRawFd::into_raw_fd(writer), Ordering::SeqCst);
-        let spawned = std::thread::Builder::new().name("signals".into()).spawn(move || {
-            let mut byte = [0];
-            while reader.read_exact(&mut byte).is_ok() {
-                TOLD.notify_waiters();
-                end_groups(Signal::TERM);
-                // What a shell expects when its terminal goes; it ignores the other one.
-                end_foreground(Signal::HUP);
-                std::thread::sleep(GRACE);
-                end_groups(Signal::KILL);
-                end_foreground(Signal::KILL);
-            }
-        });
-        if spawned.is_err() {
-            return;
-        }
+        *UNHEARD.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
             catch(signal);
         }
     });
+}
+
+/// Starts the thread that acts on signals, once [`watch`] was called and there is something to end or somebody to tell: most
+/// commands are over before, and the thread would be a good part of what they cost. A signal that came earlier waits for it.
+fn attend() {
+    let Some(mut reader) = UNHEARD.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    let spawned = std::thread::Builder::new().name("signals".into()).spawn(move || {
+        let mut byte = [0];
+        while reader.read_exact(&mut byte).is_ok() {
+            TOLD.notify_waiters();
+            end_groups(Signal::TERM);
+            // What a shell expects when its terminal goes; it ignores the other one.
+            end_foreground(Signal::HUP);
+            std::thread::sleep(GRACE);
+            end_groups(Signal::KILL);
+            end_foreground(Signal::KILL);
+        }
+    });
+    if spawned.is_err() {
+        // Nobody would act on them: they end this process, as they do by themselves.
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: signal(2) with the default action has no further conditions.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+    }
 }
 
 /// Sets the handler for the next signal of this kind. sigaction(2) is async-signal-safe.
@@ -101,6 +114,7 @@ pub(super) struct Foreground;
 
 impl Foreground {
     pub(super) fn begin() -> Self {
+        attend();
         FOREGROUND.store(-1, Ordering::SeqCst);
         Self
     }
@@ -125,6 +139,7 @@ fn end_foreground(signal: Signal) {
 
 /// Waits until the person (or the system) asks us to stop; at once when they have.
 pub async fn wait() {
+    attend();
     let told = TOLD.notified();
     if !interrupted() {
         told.await;
@@ -137,6 +152,7 @@ pub fn interrupted() -> bool {
 }
 
 pub(super) fn register(group: Pid, guarded: bool) {
+    attend();
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner).push((group, guarded));
 }
 

@@ -205,6 +205,8 @@ async fn followed(link: &mut Link, shown: &mut Shown<'_>) -> Result<Verdict, Fau
     let (mut ours, mut cancelled) = (None, false);
     loop {
         let event = tokio::select! {
+            // First what is known already: then nobody needs to wait for anything, nor to watch for signals.
+            biased;
             event = link.next() => event,
             () = signal::wait(), if !cancelled => {
                 cancelled = true;
