@@ -182,7 +182,7 @@ fn unit(program: &str) -> String {
          Type=notify\n\
          ExecStart=\"{word}\" daemon run\n\
          Restart=on-failure\n\
-         RestartSec=5\n\
+         RestartSec=100ms\n\
          TimeoutStopSec=20\n\
          KillMode=mixed\n\
          OOMPolicy=continue\n\
