@@ -44,6 +44,8 @@ pub struct Settings {
     pub own: Own,
     /// How long it goes on with nothing to do.
     pub idle_limit: Duration,
+    /// The signal that ended the one before this one, if that is why it starts.
+    pub after_signal: Option<i32>,
     /// Called once when it listens.
     pub ready: Box<dyn FnOnce()>,
     /// Shown each line of the log.
@@ -82,6 +84,9 @@ pub fn serve(settings: Settings) -> Result<(), Fault> {
     }
     let mut journal = Journal { log: CappedLog::open(&log, LOG, LOGS), told: settings.told };
     let hello = our_hello();
+    if let Some(signal) = settings.after_signal {
+        journal.line(&format!("started again: signal {signal} ended the one before"));
+    }
     journal.line(&format!("devboot {} listens at {}", hello.version, listening.socket().display()));
     if let Some(said) = &loaded.said {
         journal.line(said);

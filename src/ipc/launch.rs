@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,9 @@ const END: Duration = Duration::from_secs(15);
 
 /// How long whoever holds the lock without listening has to do one of both.
 const SETTLE: Duration = Duration::from_secs(2);
+
+/// How often we look whether it does.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The variables that the service keeps of whoever starts it: where things are, how text is read, how the network is
 /// reached. The rest, secrets among them, is none of its business.
@@ -222,6 +225,24 @@ pub fn end_for_another(place: &Place) -> Result<bool, LaunchError> {
 }
 
 fn end_with(place: &Place, stop: Stop) -> Result<bool, LaunchError> {
+    let keeper = place.keeper();
+    // It starts nothing from here on but what it is starting just now.
+    if let Some(Some(pid)) = Lock::holder(&keeper).filter(|pid| pid.is_some_and(is_ours)) {
+        let _ = signal::ask_to_end(pid);
+    }
+    let mut ended = end_once(place, stop)?;
+    for _ in 0..2 {
+        if Lock::holder(&keeper).is_none()
+            || !matches!(Lock::take_within(&keeper, SETTLE), Err(LockError::Held(_)))
+        {
+            break;
+        }
+        ended |= end_once(place, stop)?;
+    }
+    Ok(ended)
+}
+
+fn end_once(place: &Place, stop: Stop) -> Result<bool, LaunchError> {
     match probe(place)? {
         Probe::Ready(mut client) | Probe::Outdated(mut client) => {
             client.ask(Request::Stop(stop)).map_err(LaunchError::Stop)?;
@@ -245,24 +266,29 @@ fn settle(place: &Place) -> Result<bool, LaunchError> {
         None => return Ok(false),
         Some(pid) => pid,
     };
-    match Lock::take_within(&lock, SETTLE) {
-        Err(LockError::Held(_)) => {}
-        _ => return Ok(false),
+    let ends = Instant::now() + SETTLE;
+    while Instant::now() < ends {
+        match Lock::take_within(&lock, LOOK) {
+            Err(LockError::Held(_)) => {}
+            _ => return Ok(false),
+        }
+        if !matches!(probe(place)?, Probe::Absent) {
+            return Ok(false);
+        }
     }
-    if !matches!(probe(place)?, Probe::Absent) {
-        return Ok(false);
-    }
-    // A lock on a network file system may be that of another machine.
-    let ours = pid
-        .filter(|pid| process::name(*pid).is_some() && process::name(*pid) == process::name(process::id()));
-    let ended = ours.is_some_and(|pid| {
+    let ended = pid.filter(|pid| is_ours(*pid)).is_some_and(|pid| {
         signal::ask_to_end(pid).is_ok() && !matches!(Lock::take_within(&lock, END), Err(LockError::Held(_)))
     });
     if ended { Ok(true) } else { Err(LaunchError::Unreachable(pid)) }
 }
 
+/// Whether a process is of this program, as far as can be seen: a lock on a network file system may be that of another machine.
+fn is_ours(pid: u32) -> bool {
+    process::name(pid).is_some() && process::name(pid) == process::name(process::id())
+}
+
 fn start(place: &Place, launch: &Launch) -> Result<Client, LaunchError> {
-    let what = launch.detached(place, &["daemon", "run", "--detached"]);
+    let what = launch.detached(place, &["daemon", "keep"]);
     let mut started = detach::start(&what).map_err(LaunchError::Start)?;
     let Some(said) = started.said(START) else {
         started.end();

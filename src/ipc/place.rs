@@ -3,6 +3,7 @@
 //! ```text
 //! <state>/run/             0700
 //! <state>/run/lock         held by the service as long as it runs
+//! <state>/run/keeper       held by what starts it again when it is killed
 //! <state>/run/address      its process id and its socket, a line each: what clients and shells look at
 //! <state>/logs/daemon.log  its log
 //! ```
@@ -56,6 +57,11 @@ impl Place {
     /// What the running service holds.
     pub fn lock(&self) -> PathBuf {
         self.run_dir().join("lock")
+    }
+
+    /// What is held by whatever starts the service again when it is killed.
+    pub fn keeper(&self) -> PathBuf {
+        self.run_dir().join("keeper")
     }
 
     /// What says where it listens.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -98,12 +98,34 @@ impl Started {
     }
 }
 
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It came to its end, well or not.
+    Itself,
+    /// A signal ended it.
+    Killed(i32),
+}
+
+/// Runs a program with our streams, which are its own from here on: whoever listens to our standard output hears it, and its
+/// end, as if we were not there.
+pub fn run_until_its_end(program: &Path, args: &[OsString]) -> io::Result<End> {
+    let mut child = Command::new(program).args(args).spawn()?;
+    close_output();
+    let status = child.wait()?;
+    Ok(status.signal().map_or(End::Itself, End::Killed))
+}
+
 /// Says the last word on our standard output to whoever started us, and closes it: from here on nobody waits.
 pub fn say_and_close(words: &str) {
     use std::io::Write;
     let mut out = io::stdout().lock();
     // A starter that has gone does not need to know.
     let _ = out.write_all(words.as_bytes()).and_then(|()| out.flush());
+    close_output();
+}
+
+fn close_output() {
     if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
         let _ = rustix::stdio::dup2_stdout(&null);
     }

@@ -119,6 +119,26 @@ fn a_door_is_open_again_when_the_service_is() {
     assert_eq!(variables(&home, "all", "pointer"), before);
 }
 
+#[test]
+fn a_door_that_needs_no_vault_is_open_again_without_a_command() {
+    let (home, server) = (Home::new(), TokenServer::start());
+    home.world.write("key.json", service_account(&format!("{}/token", server.url)));
+    let _ = home.devboot(&["cloud", "add", "filed", "--gcp-file", "~/key.json", "--project", "p-1"]).exits(0);
+    let before = variables(&home, "filed", "endpoint");
+    let _ = home.devboot(&["cloud", "lock"]).exits(0);
+    let old = pid(&home);
+    assert!(std::process::Command::new("kill").args(["-KILL", &old.to_string()]).status().unwrap().success());
+    until("its death", || !lives(old));
+    until("the door", || TcpStream::connect(&before["GCE_METADATA_HOST"]).is_ok());
+    let script = "import google.auth, google.auth.transport.requests as t\n\
+                  credential, project = google.auth.default()\ncredential.refresh(t.Request())\n\
+                  print(credential.token, project)";
+    let mut client = home.command(&python().display().to_string());
+    let ran = Ran::of(client.args(["-c", script]).envs(&before).output().unwrap()).exits(0);
+    assert_eq!(ran.stdout, "of-robot@p-1.iam.gserviceaccount.com p-1\n");
+    assert_ne!(pid(&home), old);
+}
+
 /// The status of an answer.
 fn status(host: &str, request: &str) -> u16 {
     let mut stream = TcpStream::connect(host).unwrap();

@@ -15,6 +15,7 @@ fn killed_in_the_middle_of_a_run_it_leaves_no_orphan_and_the_next_one_catches_up
     let child: u32 = fs::read_to_string(&mark).unwrap().trim().parse().unwrap();
     assert!(lives(child));
     let (pid, socket) = served.address();
+    kill(keeper(pid), "-KILL");
     kill(pid, "-KILL");
     until("death", || !lives(pid));
     until("end of what it ran", || !lives(child));
@@ -37,6 +38,33 @@ fn killed_in_the_middle_of_a_run_it_leaves_no_orphan_and_the_next_one_catches_up
     let child: u32 = fs::read_to_string(&mark).unwrap().trim().parse().unwrap();
     let _ = served.devboot(["daemon", "stop"]).exits(0);
     until("end in order", || !lives(child));
+}
+
+#[test]
+fn killed_it_is_there_again_at_once_but_not_for_ever() {
+    let served = Served::started();
+    served.world.write("ml/devboot.toml", "[stage.long]\nrun = 'exec sleep 300'\n");
+    let _ = served.devboot(["project", "add", "ml"]).exits(0).says("trusted");
+    let keeper = keeper(served.pid());
+    for _ in 0..3 {
+        served.wait_for_project("running");
+        let pid = served.pid();
+        kill(pid, "-KILL");
+        // Nobody runs a command.
+        until("another one", || served.pid() != pid && lives(served.pid()));
+    }
+    let runs = served.history();
+    assert!(runs.iter().filter(|run| run["verdict"] == "interrupted").count() >= 3, "{runs:#?}");
+    assert!(served.log().contains("started again: signal 9 ended the one before"));
+    kill(served.pid(), "-KILL");
+    until("its keeper has given up", || !lives(keeper));
+    let _ = served.devboot(["daemon", "status"]).exits(1);
+    // Whoever needs it starts it, and ends it.
+    let _ = served.devboot(["daemon", "start"]).exits(0);
+    let (pid, keeper) = (served.pid(), self::keeper(served.pid()));
+    let _ = served.devboot(["daemon", "stop"]).exits(0);
+    until("both have ended", || !lives(pid) && !lives(keeper));
+    let _ = served.devboot(["daemon", "status"]).exits(1);
 }
 
 #[test]

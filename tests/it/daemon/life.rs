@@ -66,8 +66,12 @@ fn it_takes_nothing_of_its_starter_but_where_things_are() {
     );
     assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).unwrap(), Path::new("/"));
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let session = stat.rsplit(')').next().unwrap().split_whitespace().nth(3).unwrap().to_owned();
-    assert_eq!(session, pid.to_string());
+    // A session of its own, which belongs to what starts it again should it be killed.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let (keeper, session) = (fields[1], fields[3]);
+    assert_eq!(session, keeper);
+    let keeper = fs::read(format!("/proc/{keeper}/cmdline")).unwrap();
+    assert!(String::from_utf8_lossy(&keeper).ends_with("daemon\0keep\0"));
 }
 
 #[test]

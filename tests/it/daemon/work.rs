@@ -33,7 +33,7 @@ fn a_part_of_a_red_project_does_not_turn_it_green() {
 
 impl Served {
     #[track_caller]
-    fn wait_for_project(&self, words: &str) {
+    pub(super) fn wait_for_project(&self, words: &str) {
         until(words, || self.devboot(["project", "list"]).exits(0).stdout.contains(words));
     }
 
@@ -42,7 +42,7 @@ impl Served {
         self.world.devboot([&["run", "-C", "ml"], args].concat())
     }
 
-    fn history(&self) -> Vec<Value> {
+    pub(super) fn history(&self) -> Vec<Value> {
         let listed = self.devboot(["history", "-C", "ml", "--json"]).exits(0);
         serde_json::from_str::<Value>(&listed.stdout).unwrap()["runs"].as_array().unwrap().clone()
     }

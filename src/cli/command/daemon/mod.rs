@@ -1,6 +1,7 @@
 //! `devboot daemon`: the service.
 
 mod install;
+mod keep;
 mod restart;
 mod run;
 mod start;
@@ -39,6 +40,9 @@ pub struct Args {
 enum Verb {
     /// Run it in the foreground
     Run(run::Args),
+    /// Run it, and again when it is killed: what commands and shells start
+    #[command(hide = true)]
+    Keep,
     /// Start it, unless it runs
     Start(start::Args),
     /// End it
@@ -57,6 +61,7 @@ enum Verb {
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     match &args.verb {
         Verb::Run(args) => run::run(context, args),
+        Verb::Keep => keep::run(context),
         Verb::Start(args) => start::run(context, args),
         Verb::Stop => stop::run(context),
         Verb::Restart => restart::run(context),

@@ -21,6 +21,9 @@ pub struct Args {
     /// Say once on standard output whether it listens, then nothing
     #[arg(long, hide = true)]
     detached: bool,
+    /// The signal that ended the one before this one
+    #[arg(long, hide = true)]
+    after_signal: Option<i32>,
 }
 
 /// Is the service until it ends.
@@ -33,6 +36,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
             dirs: context.dirs.clone(),
             own: super::own(context)?,
             idle_limit: Duration::from_secs(args.idle_exit),
+            after_signal: args.after_signal,
             ready: Box::new(move || {
                 if detached {
                     say(&Outcome::Ready);
