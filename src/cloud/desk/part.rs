@@ -10,7 +10,7 @@ use crate::base::time::Timestamp;
 use crate::cloud::aws::credential_process;
 use crate::cloud::aws::lease::AwsLease;
 use crate::cloud::azure::obtain as azure;
-use crate::cloud::profiles::CredentialProfile;
+use crate::cloud::profiles::{CredentialProfile, GcpPart, is_project};
 use crate::cloud::provider::Provider;
 use crate::cloud::shelf::Ends;
 use crate::cloud::standing::Standing;
@@ -93,7 +93,7 @@ impl Book {
                 pinned("account", part.account.as_deref(), found)
             }
             (Lease::Token(_), _, Some(part), _) if key.provider == Provider::Gcp => {
-                pinned("account", part.account.as_deref(), known.and_then(|known| known.who.as_deref()))
+                known.map_or(Ok(()), |known| gcp_pinned(&key.profile, part, known))
             }
             (Lease::Token(lease), .., Some(part)) if part.tenant.is_some() => {
                 pinned("tenant", part.tenant.as_deref(), azure::identity(lease).tenant.as_deref())
@@ -118,6 +118,19 @@ pub(super) fn pinned(what: &str, wanted: Option<&str>, found: Option<&str>) -> R
         .into()),
         _ => Ok(()),
     }
+}
+
+/// Refuses an identity of Google Cloud that is not the one that the profile is for. An account may work in other projects than
+/// its own, so that it is meant to is said by a key of its own.
+pub(super) fn gcp_pinned(profile: &str, part: &GcpPart, known: &Known) -> Result<(), Miss> {
+    pinned("account", part.account.as_deref(), known.who.as_deref())?;
+    let wanted = part.account_project.as_deref().or(part.project.as_deref());
+    pinned("project", wanted, known.account.as_deref()).map_err(|miss| match (miss, &known.account) {
+        (Miss::Fault(fault), Some(found)) if is_project(found) => Miss::Fault(fault.hint(format!(
+            "if an account of {found} is meant: devboot cloud add {profile} --account-project {found}"
+        ))),
+        (miss, _) => miss,
+    })
 }
 
 /// Why there is no lease.
@@ -159,5 +172,36 @@ impl From<Miss> for Fault {
             Miss::Code(device) => code_needed(&device, "NAME"),
             Miss::Offline(fault) | Miss::Fault(fault) => fault,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_lives_in_the_project_that_is_pinned() {
+        let pinned = |project: Option<&str>, account_project: Option<&str>, found: Option<&str>| {
+            let owned = |text: Option<&str>| text.map(str::to_owned);
+            let part = GcpPart {
+                project: owned(project),
+                account_project: owned(account_project),
+                ..GcpPart::default()
+            };
+            let known = Known { account: owned(found), who: Some("a@b".into()) };
+            gcp_pinned("dev", &part, &known).map_err(|miss| Fault::from(miss).hints.join("; "))
+        };
+        for (project, account_project, found) in [
+            (Some("p"), None, Some("p")),
+            (Some("p"), Some("q"), Some("q")),
+            (None, None, Some("p")),
+            // A person's account lives in none.
+            (Some("p"), None, None),
+        ] {
+            assert_eq!(pinned(project, account_project, found), Ok(()));
+        }
+        assert!(pinned(Some("p"), None, Some("q")).unwrap_err().ends_with("--account-project q"));
+        assert!(pinned(Some("p"), Some("q"), Some("p")).is_err());
+        assert!(!pinned(Some("p"), None, Some("q; rm -rf ~")).unwrap_err().contains("rm"));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::aws::Changes;
-use super::part::{Known, Lease, Miss, pinned};
+use super::part::{Known, Lease, Miss, gcp_pinned};
 use super::{Desk, Key};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::secret::Secret;
@@ -33,6 +33,9 @@ pub const GCP_SEALED: &str = "gcp/";
 /// A switch answers within the time that a person waits.
 pub(super) const WAITING: Waiting = Waiting { stall: Duration::from_secs(8), total: Duration::from_secs(12) };
 
+/// A machine of Google's answers at once, and on any other one nobody does.
+const MACHINE: Waiting = Waiting { stall: Duration::from_secs(2), total: Duration::from_secs(3) };
+
 /// The largest credential file, in bytes.
 const FILE: u64 = 64 << 10;
 
@@ -46,9 +49,9 @@ impl Desk {
                 let servers = Servers::default();
                 let means = gcp::Means { servers: &servers, var: &var, waiting: WAITING, clock: clock::now };
                 let lease = gcp::obtain(&self.gcp_source(part)?, SCOPES, &means).map_err(of_gcp)?;
-                if part.account.is_some() {
+                if is_pinned(part) {
                     match self.gcp_identity(key, part, &lease) {
-                        Ok(known) => pinned("account", part.account.as_deref(), known.who.as_deref())?,
+                        Ok(known) => gcp_pinned(&key.profile, part, &known)?,
                         Err(Miss::Offline(_)) => {}
                         Err(miss) => return Err(miss),
                     }
@@ -156,6 +159,14 @@ impl Desk {
         Ok(known)
     }
 
+    /// Whose the machine's own tokens are, if it has any.
+    fn gcp_host(&self) -> Result<Known, Miss> {
+        let (var, servers) = (|name: &str| env::var(name), Servers::default());
+        let means = gcp::Means { servers: &servers, var: &var, waiting: MACHINE, clock: clock::now };
+        let identity = gcp::of_host(&means).map_err(of_gcp)?;
+        Ok(Known { account: identity.project, who: identity.email })
+    }
+
     /// What a switch changes for GCP, and who one is by it.
     pub(super) fn switch_gcp(
         self: &Arc<Self>,
@@ -170,6 +181,18 @@ impl Desk {
             told.who = part.account.clone();
             let Some(configuration) = &part.configuration else {
                 told.note = Some("the identity of the machine".into());
+                if is_pinned(part) {
+                    match self.gcp_host() {
+                        Ok(known) => {
+                            gcp_pinned(name, part, &known)?;
+                            told.who = known.who.or(told.who);
+                        }
+                        Err(miss) => {
+                            let why = Fault::from(miss).one_line();
+                            told.note = Some(format!("not verified: the identity of the machine: {why}"));
+                        }
+                    }
+                }
                 let project = part.project.iter().flat_map(|project| {
                     ["GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"].map(|name| (name.to_owned(), project))
                 });
@@ -183,7 +206,8 @@ impl Desk {
                     "Google's libraries keep the default credentials that they have: gcloud auth application-default login".into(),
                 );
             }
-            pinned("account", part.account.as_deref(), found.account.as_deref())?;
+            let home = found.account.as_deref().and_then(credential::project_of);
+            gcp_pinned(name, part, &Known { account: home, who: found.account.clone() })?;
             told.note =
                 Some(format!("gcloud's own configuration '{}', not verified", printable(configuration)));
             (told.who, told.account) = (found.account, part.project.clone().or(found.project));
@@ -201,22 +225,14 @@ impl Desk {
             told.ends = Some(lease.expiration);
             match self.gcp_identity(&key, part, lease) {
                 Ok(known) => {
+                    gcp_pinned(name, part, &known)?;
                     told.verified = known.who.is_some();
-                    if let (Some(wanted), Some(own)) = (&part.project, &known.account)
-                        && wanted != own
-                    {
-                        let (own, wanted) = (printable(own), printable(wanted));
-                        told.caution = Some(format!(
-                            "the credentials are of the project {own}; whether they may use {wanted} was not asked"
-                        ));
-                    }
                     (told.who, told.account) = (known.who, told.account.or(known.account));
                 }
                 Err(Miss::Offline(fault)) => told.note = Some(format!("not verified: {}", fault.one_line())),
                 Err(miss) => return Err(miss),
             }
         }
-        pinned("account", part.account.as_deref(), told.who.as_deref())?;
         let dir = self.place(name)?;
         let config_dir = self.gcloud_dir(&dir)?;
         let hand_over = match (via, lease) {
@@ -286,6 +302,11 @@ pub(super) fn wired(changes: Vec<Change>) -> Changes {
 
 pub(super) fn is_offline(error: &TokenError) -> bool {
     matches!(error, TokenError::Unanswered(_) | TokenError::Unavailable(..) | TokenError::NotAnAnswer(..))
+}
+
+/// Whether a part says who it must be.
+fn is_pinned(part: &GcpPart) -> bool {
+    part.account.is_some() || part.project.is_some() || part.account_project.is_some()
 }
 
 fn of_gcp(error: GcpError) -> Miss {

@@ -64,6 +64,48 @@ pub struct Impersonated {
     pub delegates: Vec<String>,
 }
 
+impl Credential {
+    /// The project in which its account lives, as far as that can be told without asking anybody.
+    pub fn home(&self) -> Option<String> {
+        match self {
+            Self::User(_) => None,
+            Self::ServiceAccount(account) => account.home(),
+            Self::Impersonated(it) => it.home(),
+        }
+    }
+}
+
+impl ServiceAccount {
+    /// The project in which it lives. The server gives tokens to the account's name; what the file says beside it, anyone may
+    /// have written.
+    pub fn home(&self) -> Option<String> {
+        project_of(&self.email).or_else(|| self.project.clone())
+    }
+}
+
+impl Impersonated {
+    /// The project in which the account lives that is acted as.
+    pub fn home(&self) -> Option<String> {
+        project_of(&self.target)
+    }
+}
+
+/// The project in the name of a service account that a user made: `NAME@PROJECT.iam.gserviceaccount.com`, and
+/// `NAME@PROJECT.example.com.iam.gserviceaccount.com` for the project `example.com:PROJECT`.
+pub fn project_of(email: &str) -> Option<String> {
+    let (_, domain) = email.split_once('@')?;
+    let project = domain.strip_suffix(".iam.gserviceaccount.com")?;
+    Some(match project.split_once('.') {
+        Some((name, domain)) => format!("{domain}:{name}"),
+        None => project.to_owned(),
+    })
+}
+
+/// Whether an account is a machine's, and no person's.
+pub fn is_machine(email: &str) -> bool {
+    [".gserviceaccount.com", ".svc.id.goog"].iter().any(|end| email.ends_with(end))
+}
+
 /// A credential file cannot be used. No value of the file is shown but its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialError {
@@ -279,6 +321,20 @@ pub(in crate::cloud::gcp) mod tests {
         assert_eq!((it.target.as_str(), it.delegates), ("t@x.iam", vec!["d@x.iam".to_owned()]));
         let nested = text.replacen(USER, &text, 1);
         assert_eq!(error(&nested), CredentialError::Nested);
+    }
+
+    #[test]
+    fn an_account_lives_where_its_name_says() {
+        let of = |text: &str| parse(text.as_bytes()).unwrap().home();
+        let robot = service_account(TOKEN_SERVER);
+        assert_eq!(of(&robot).as_deref(), Some("p-1"));
+        assert_eq!(of(&robot.replace(r#""p-1""#, r#""p-2""#)).as_deref(), Some("p-1"));
+        let default = robot.replace("robot@p-1.iam", "1-compute@developer");
+        assert_eq!(of(&default).as_deref(), Some("p-1"));
+        assert_eq!(of(USER), None);
+        let old = project_of("r@p.example.com.iam.gserviceaccount.com");
+        assert_eq!(old.as_deref(), Some("example.com:p"));
+        assert!(is_machine("1-compute@developer.gserviceaccount.com") && !is_machine("me@example.com"));
     }
 
     #[test]

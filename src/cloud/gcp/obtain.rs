@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::credential::{Credential, Impersonated, ServiceAccount};
+use super::credential::{Credential, Impersonated, ServiceAccount, is_machine};
 use super::token::{
     Servers, Unsigned, acting_as, metadata, read_acting, read_whose, read_word, statement, whose,
     with_sign_in, with_statement,
@@ -42,7 +42,7 @@ pub struct Means<'a> {
 pub struct GcpIdentity {
     /// The account.
     pub email: Option<String>,
-    /// The account's own project: of a service account its home, of a host where it runs.
+    /// The account's own project: of a service account its home, of a host where it runs. A person has none.
     pub project: Option<String>,
 }
 
@@ -120,29 +120,31 @@ pub fn identity(source: &Source, lease: &TokenLease, means: &Means<'_>) -> Resul
     let Means { servers, waiting, clock, .. } = *means;
     match source {
         Source::Credential(Credential::ServiceAccount(account)) => {
-            Ok(GcpIdentity { email: Some(account.email.clone()), project: account.project.clone() })
+            Ok(GcpIdentity { email: Some(account.email.clone()), project: account.home() })
         }
         Source::Credential(Credential::Impersonated(it)) => {
-            Ok(GcpIdentity { email: Some(it.target.clone()), project: project_of(&it.target) })
+            Ok(GcpIdentity { email: Some(it.target.clone()), project: it.home() })
         }
         Source::Credential(Credential::User(_)) => {
             let server = guarded("the server that knows tokens", &servers.token_info)?;
             let email = ask(whose(&server, &lease.token), waiting, clock, read_whose)?;
             Ok(GcpIdentity { email, project: None })
         }
-        Source::Host => {
-            let server = host(means)?;
-            let word = |path| ask(metadata(&server, path), waiting, clock, read_word);
-            let email = word("instance/service-accounts/default/email")?;
-            Ok(GcpIdentity { email: Some(email), project: Some(word("project/project-id")?) })
-        }
+        Source::Host => of_host(means),
     }
 }
 
-/// The project in the name of a service account that a user made: `NAME@PROJECT.iam.gserviceaccount.com`.
-fn project_of(email: &str) -> Option<String> {
-    let (_, domain) = email.split_once('@')?;
-    domain.strip_suffix(".iam.gserviceaccount.com").map(str::to_owned)
+/// Whose the host's own tokens are.
+///
+/// # Errors
+/// There is no metadata server, or it gives no answer to that.
+pub fn of_host(means: &Means<'_>) -> Result<GcpIdentity, GcpError> {
+    let server = host(means)?;
+    let word = |path| ask(metadata(&server, path), means.waiting, means.clock, read_word);
+    let email = word("instance/service-accounts/default/email")?;
+    // A cloud shell's machine runs in a project of Google's own, with the person's account.
+    let project = is_machine(&email).then(|| word("project/project-id")).transpose()?;
+    Ok(GcpIdentity { email: Some(email), project })
 }
 
 fn of_credential(credential: &Credential, scopes: &str, means: &Means<'_>) -> Result<Given, GcpError> {

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::{Findings, Found, Plain, Source, clipped, short_id, valid_name};
 use crate::base::secret::Secret;
+use crate::base::text::printable;
 use crate::cloud::gcp::config::Gcloud;
-use crate::cloud::gcp::credential::{self, Credential};
+use crate::cloud::gcp::credential::{self, Credential, project_of};
 use crate::cloud::profiles::{CredentialProfile, GcpPart};
 
 /// The configurations that name an account or a project. They hold no secret: gcloud keeps its sign-ins itself.
@@ -17,6 +18,9 @@ pub fn configurations(gcloud: &Gcloud) -> Findings {
             continue;
         }
         let words: Vec<&str> = [account, project].into_iter().flatten().map(String::as_str).collect();
+        let identity = configuration.impersonate.as_ref().or(account.as_ref());
+        let account_project = elsewhere(project.as_ref(), identity.and_then(|email| project_of(email)));
+        let note = with_home("gcloud's own sign-in stays where it is", account_project.as_ref());
         let active = if *name == gcloud.active { "the active configuration" } else { "configuration" };
         findings.add(Found {
             source: Source::Gcp,
@@ -28,11 +32,12 @@ pub fn configurations(gcloud: &Gcloud) -> Findings {
                 project: project.clone(),
                 account: account.clone(),
                 impersonate: configuration.impersonate.clone(),
+                account_project,
                 ..GcpPart::default()
             }),
             secret: None,
             plain: None,
-            note: Some("gcloud's own sign-in stays where it is".to_owned()),
+            note: Some(note),
         });
     }
     findings
@@ -59,6 +64,7 @@ pub fn credential_file(path: &Path, shown: &str, bytes: &Secret<Vec<u8>>, named:
             let part = GcpPart {
                 project: robot.project.clone(),
                 account: Some(robot.email.clone()),
+                account_project: elsewhere(robot.project.as_ref(), robot.home()),
                 ..GcpPart::default()
             };
             (format!("service account {}{key}", clipped(&robot.email)), name, part, plain(named))
@@ -73,7 +79,11 @@ pub fn credential_file(path: &Path, shown: &str, bytes: &Secret<Vec<u8>>, named:
             (format!("acting as {}", clipped(&other.target)), name, part, plain(false))
         }
     };
-    let note = matches!(plain, Plain::Kept(_)).then(|| "the file stays: Google's tools use it".to_owned());
+    let home = part.account_project.as_ref();
+    let note = match plain {
+        Plain::Kept(_) => Some(with_home("the file stays: Google's tools use it", home)),
+        _ => home.map(|home| lives_in(home)),
+    };
     findings.add(Found {
         source: Source::Gcp,
         place: clipped(shown),
@@ -85,6 +95,19 @@ pub fn credential_file(path: &Path, shown: &str, bytes: &Secret<Vec<u8>>, named:
         note,
     });
     findings
+}
+
+/// The project in which an account lives, when it is to work in another one.
+fn elsewhere(project: Option<&String>, home: Option<String>) -> Option<String> {
+    home.filter(|home| project.is_some_and(|project| project != home))
+}
+
+fn lives_in(home: &str) -> String {
+    format!("its account is one of the project {} (account-project)", printable(home))
+}
+
+fn with_home(note: &str, home: Option<&String>) -> String {
+    home.map_or_else(|| note.to_owned(), |home| format!("{note}; {}", lives_in(home)))
 }
 
 fn of(part: GcpPart) -> CredentialProfile {
@@ -119,6 +142,41 @@ mod tests {
         assert_eq!(found.what, "me@x.org, p");
         assert_eq!(found.profile.gcp.as_ref().unwrap().configuration.as_deref(), Some("work"));
         assert!(found.secret.is_none() && found.place.contains("active"));
+    }
+
+    #[test]
+    fn an_account_of_another_project_is_recorded_as_one() {
+        let part = |account: &str, impersonate: Option<&str>| {
+            let work = Configuration {
+                account: Some(account.into()),
+                project: Some("p-1".into()),
+                impersonate: impersonate.map(str::to_owned),
+                ..Configuration::default()
+            };
+            let configurations_of = BTreeMap::from([("work".into(), work)]);
+            let gcloud = Gcloud {
+                active: "work".into(),
+                configurations: configurations_of,
+                default_credentials: None,
+            };
+            let found = configurations(&gcloud).found.remove(0);
+            let home = found.profile.gcp.unwrap().account_project;
+            assert_eq!(home.is_some(), found.note.unwrap().contains("account-project"));
+            home
+        };
+        assert_eq!(part("me@x.org", None), None);
+        assert_eq!(part("r@p-1.iam.gserviceaccount.com", None), None);
+        assert_eq!(part("r@p-2.iam.gserviceaccount.com", None).as_deref(), Some("p-2"));
+        assert_eq!(part("me@x.org", Some("r@p-3.iam.gserviceaccount.com")).as_deref(), Some("p-3"));
+        let key = include_str!("../../../tests/it/cloud_tokens/key.pem");
+        let file = serde_json::json!({
+            "type": "service_account", "project_id": "p-1", "private_key": key,
+            "client_email": "r@p-2.iam.gserviceaccount.com",
+        });
+        let bytes = Secret::new(file.to_string().into_bytes());
+        let found = credential_file(Path::new("/h/a.json"), "~/a.json", &bytes, true).found.remove(0);
+        assert_eq!(found.profile.gcp.unwrap().account_project.as_deref(), Some("p-2"));
+        assert!(found.note.unwrap().contains("p-2"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod value;
 
 pub use file::{FILE, ProfilesError, parse, read, render, write};
 pub use name::{BadName, check_name};
-pub use value::{BadValue, check_plain, check_values, is_plain, is_tenant};
+pub use value::{BadValue, check_plain, check_values, is_plain, is_project, is_tenant};
 
 use std::collections::BTreeMap;
 
@@ -105,12 +105,16 @@ pub struct GcpPart {
     /// The service account to act as, by means of the credentials above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impersonate: Option<String>,
-    /// The project that it is for.
+    /// The project that it is for. The account must live in it, as far as that can be known, unless `account-project` says
+    /// another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
     /// The account's e-mail that it must be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// The project in which the account must live, where that is not the one that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_project: Option<String>,
 }
 
 /// Where the credentials of the Azure part come from: a service principal whose secret is sealed in the vault; without one,

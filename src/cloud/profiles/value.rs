@@ -60,7 +60,10 @@ fn values(profile: &CredentialProfile) -> Vec<Value<'_>> {
             ("account of AWS", account, Some(("twelve digits", is_account))),
         ]);
     }
-    if let Some(GcpPart { sealed, file, configuration, impersonate, project, account }) = &profile.gcp {
+    if let Some(part) = &profile.gcp {
+        const PROJECT: (&str, fn(&str) -> bool) =
+            ("the id of a project, such as my-project-1", is_project as fn(&str) -> bool);
+        let GcpPart { sealed, file, configuration, impersonate, project, account, account_project } = part;
         values.extend([
             ("name of sealed credentials", sealed, None),
             ("credential file", file, None),
@@ -70,12 +73,9 @@ fn values(profile: &CredentialProfile) -> Vec<Value<'_>> {
                 Some(("lower-case letters, digits and hyphens, a letter first", is_name as fn(&str) -> bool)),
             ),
             ("service account", impersonate, Some(EMAIL)),
-            (
-                "project of Google Cloud",
-                project,
-                Some(("the id of a project, such as my-project-1", is_project)),
-            ),
+            ("project of Google Cloud", project, Some(PROJECT)),
             ("account of Google Cloud", account, Some(EMAIL)),
+            ("project of an account", account_project, Some(PROJECT)),
         ]);
     }
     if let Some(AzurePart { sealed, client, authority, tenant, subscription }) = &profile.azure {
@@ -133,8 +133,8 @@ fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Projects of old are named after a domain, as in `example.com:project`.
-fn is_project(text: &str) -> bool {
+/// Whether a text can be a project of Google Cloud. Projects of old are named after a domain, as in `example.com:project`.
+pub fn is_project(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.:".contains(c);
     text.len() <= 254 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(fits)
 }
@@ -211,6 +211,7 @@ mod tests {
             aws(|part| part.account = text("abc")),
             aws(|part| part.account = text("1234567890123")),
             gcp(|part| part.project = text("p/../q")),
+            gcp(|part| part.account_project = text("p q")),
             gcp(|part| part.configuration = text("../x")),
             gcp(|part| part.impersonate = text("me")),
             azure(|part| part.tenant = text("t/x")),

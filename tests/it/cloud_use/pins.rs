@@ -1,9 +1,13 @@
 //! Credentials of another account than the profile is for: nobody gets them, whichever way is asked.
 
+use std::io::Read;
+use std::process::Stdio;
+
 use super::doors::{TENANT, all};
 use super::{DEV, Home};
+use crate::cloud_tokens::gcp::service_account;
 use crate::cloud_tokens::{TokenServer, python};
-use crate::world::Ran;
+use crate::world::{DEVBOOT, Ran};
 
 const OTHER: &str = "222222222222";
 
@@ -63,6 +67,95 @@ except u.HTTPError as error: print(error.code)'";
     let script = format!("devboot use all && {asks}; cp changed.toml .config/devboot/cloud.toml; {asks}");
     let ran = home.shell("bash", &script);
     assert_eq!(ran.stdout, "{\"access_token\"\n503\n");
+}
+
+#[test]
+fn an_account_of_another_project_is_handed_to_nobody_unless_the_profile_says_so() {
+    let (home, server) = (Home::new(), TokenServer::start());
+    let key = service_account(&format!("{}/token", server.url));
+    home.world.write("robot.json", &key);
+    let _ = home.given(&["cloud", "add", "sealed", "--stdin"], &key).exits(0);
+    let _ = home.devboot(&["cloud", "add", "file", "--gcp-file", "~/robot.json"]).exits(0);
+    // The switch is made while all is well; then the profile is for another project.
+    let asks = "curl -sS -o /dev/null -w '%{http_code}\\n' -H 'Metadata-Flavor: Google' \
+                http://$GCE_METADATA_HOST/computeMetadata/v1/instance/service-accounts/default/token";
+    let config = ".config/devboot/cloud.toml";
+    let script = format!("devboot use sealed && {asks}; sed -i 's/\"p-1\"/\"p-2\"/' {config}; {asks}");
+    assert_eq!(home.shell("bash", &script).stdout, "200\n503\n");
+    let _ = home.devboot(&["cloud", "add", "file", "--project", "p-2"]).exits(0);
+    for name in ["sealed", "file"] {
+        for ask in [
+            &["cloud", "check", name][..],
+            &["cloud", "exec", name, "--", "echo", "ran"],
+            &["cloud", "exec", name, "--via", "value", "--", "echo", "ran"],
+            &["cloud", "env", name],
+        ] {
+            let ran = home.devboot(ask).exits(4).says("of the project p-1, and the profile is for p-2");
+            let ran = ran.says(&format!("devboot cloud add {name} --account-project p-1"));
+            assert!(ran.stdout.is_empty(), "{ask:?}: {}", ran.stdout);
+        }
+        let _ = home.devboot(&["cloud", "add", name, "--account-project", "p-1"]).exits(0);
+        let told = home.devboot(&["cloud", "check", name]).exits(0).stdout;
+        assert!(told.contains("GCP p-2 robot@p-1.iam"), "{told}");
+        let _ = home.devboot(&["cloud", "add", name, "--account-project", "p-3"]).exits(0);
+        let _ = home.devboot(&["cloud", "check", name]).exits(4).says("the profile is for p-3");
+    }
+}
+
+#[test]
+fn who_gives_an_account_and_another_project_has_both_recorded() {
+    let (home, server) = (Home::new(), TokenServer::start());
+    let key = service_account(&format!("{}/token", server.url));
+    let home_of = "one of the project p-1, which is recorded as account-project";
+    let add = ["cloud", "add", "sealed", "--stdin", "--project", "shared"];
+    let _ = home.given(&add, &key).exits(0).says(home_of);
+    let _ = home.devboot(&["cloud", "check", "sealed"]).exits(0);
+    home.world.write("robot.json", &key);
+    let add = ["cloud", "add", "file", "--gcp-file", "robot.json", "--project", "shared"];
+    let _ = home.devboot(&add).exits(0).says(home_of);
+    let _ = home.devboot(&["cloud", "check", "file"]).exits(0);
+    // With its own project there is nothing more to say.
+    let own = home.given(&["cloud", "add", "sealed", "--stdin", "--project", "p-1"], &key).exits(0);
+    assert!(!own.stderr.contains("account-project"), "{}", own.stderr);
+    let config = home.world.text(".config/devboot/cloud.toml");
+    assert_eq!(config.matches("account-project = \"p-1\"").count(), 1, "{config}");
+    let target = ["--impersonate", "robot@p-9.iam.gserviceaccount.com", "--project", "shared"];
+    let _ =
+        home.devboot(&[&["cloud", "add", "acting", "--gcp-host"], &target[..]].concat()).exits(0).says("p-9");
+    let gcloud = "[core]\naccount = robot@p-7.iam.gserviceaccount.com\nproject = shared\n";
+    home.world.write(".config/gcloud/configurations/config_work", gcloud);
+    let imported = home.devboot(&["cloud", "import", "--from", "gcp", "--yes"]).exits(0).stdout;
+    assert!(imported.contains("its account is one of the project p-7"), "{imported}");
+    let _ = home.devboot(&["cloud", "exec", "work", "--", "true"]).exits(0);
+    let _ = home.devboot(&["cloud", "add", "work", "--account-project", "p-8"]).exits(0);
+    let _ = home.devboot(&["cloud", "exec", "work", "--", "true"]).exits(4).says("of the project p-7");
+}
+
+#[test]
+fn a_machine_of_another_project_is_refused_where_it_can_be_known() {
+    let (home, server) = (Home::new(), TokenServer::start());
+    let host = server.url.strip_prefix("http://").unwrap();
+    // The service asks.
+    let on_machine = |host: &str, args: &[&str]| {
+        let _ = home.devboot(&["daemon", "stop"]);
+        let mut service = home.command(DEVBOOT);
+        service.args(["daemon", "run", "--detached"]).env("GCE_METADATA_HOST", host).stdout(Stdio::piped());
+        let mut service = service.spawn().unwrap();
+        let mut said = String::new();
+        let _ = service.stdout.take().unwrap().read_to_string(&mut said);
+        let ran = home.devboot(args);
+        let _ = home.devboot(&["daemon", "stop"]);
+        let _ = service.wait();
+        ran
+    };
+    let runs = ["cloud", "exec", "machine", "--", "echo", "ran"];
+    let _ = home.devboot(&["cloud", "add", "machine", "--gcp-host", "--project", "p-2"]).exits(0);
+    let refused = on_machine(host, &runs).exits(4).says("of the project p-1, and the profile is for p-2");
+    assert!(refused.stdout.is_empty());
+    let _ = home.devboot(&["cloud", "add", "machine", "--account-project", "p-1"]).exits(0);
+    assert_eq!(on_machine(host, &runs).exits(0).stdout, "ran\n");
+    // Where nobody can be asked, it is said.
+    assert_eq!(on_machine("127.0.0.1:9", &runs).exits(0).says("not verified").stdout, "ran\n");
 }
 
 #[test]

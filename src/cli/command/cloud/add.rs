@@ -12,10 +12,10 @@ use crate::cli::context::{Context, current_dir};
 use crate::cli::{cloud_link, view};
 use crate::cloud::aws::profile::resolve;
 use crate::cloud::desk::{AWS_SEALED, AZURE_SEALED, GCP_SEALED, MFA_SEEDS};
-use crate::cloud::gcp::config as gcloud;
+use crate::cloud::gcp::{config as gcloud, credential};
 use crate::cloud::intake::{self, Intake, Named, principal};
 use crate::cloud::profiles::{
-    AwsPart, AzurePart, CredentialProfile, GcpPart, Guard, Via, check_name, check_values,
+    AwsPart, AzurePart, CredentialProfile, GcpPart, Guard, Via, check_name, check_values, is_project,
 };
 use crate::ipc::cloud::{CloudRequest, Forget, Hidden, Seal};
 use crate::sys::clock;
@@ -66,9 +66,12 @@ pub struct Args {
     /// The service account to act as
     #[arg(long, value_name = "EMAIL", help_heading = "GCP")]
     impersonate: Option<String>,
-    /// The project
+    /// The project; the account must be one of it
     #[arg(long, help_heading = "GCP")]
     project: Option<String>,
+    /// The account's own project, where it is another one
+    #[arg(long, value_name = "PROJECT", help_heading = "GCP")]
+    account_project: Option<String>,
     /// The identity of the machine
     #[arg(long, help_heading = "Azure")]
     azure_host: bool,
@@ -108,16 +111,18 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let file = wanted.gcp.as_ref().and_then(|part| part.file.clone());
     check_values(&wanted)?;
     let file = file.map(|file| credential_file(context, &file)).transpose()?;
-    let intake = taken_in(args)?;
+    let intake = if amends(context, args)? { Intake::default() } else { taken_in(args)? };
     apply(args, &intake, &mut wanted);
     check_values(&wanted)?;
     let seals = seals(&args.name, args, &intake)?;
     let (book, mut all) = Book::open(context)?;
     let mut profile = all.get(&args.name).cloned().unwrap_or_default();
     apply(args, &intake, &mut profile);
-    if let (Some(file), Some(part)) = (file, &mut profile.gcp) {
-        part.file = Some(file);
+    let mut file_home = None;
+    if let (Some((file, home)), Some(part)) = (file, &mut profile.gcp) {
+        (part.file, file_home) = (Some(file), home);
     }
+    let elsewhere = profile.gcp.as_mut().and_then(|part| record_home(args, &intake, file_home, part));
     if profile.providers().is_empty() {
         return Err(Fault::new(ErrorKind::Usage, "the profile would have no part for any cloud"));
     }
@@ -134,28 +139,63 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
             .printer
             .json(&json!({ "schema": view::SCHEMA, "name": args.name, "profile": all[&args.name] }))?;
     } else {
+        if let Some(home) = elsewhere {
+            context.printer.say(&format!(
+                "its account is one of the project {home}, which is recorded as account-project"
+            ));
+        }
         context.printer.say(&format!("'{0}' is there: devboot use {0}", args.name));
     }
     Ok(Exit::Done)
 }
 
-/// A credential file as it stands in the profile: found from everywhere, whatever directory the service is in.
-fn credential_file(context: &Context, file: &str) -> Result<String, Fault> {
+/// A credential file as it stands in the profile: found from everywhere, whatever directory the service is in. And the project
+/// in which its account lives.
+fn credential_file(context: &Context, file: &str) -> Result<(String, Option<String>), Fault> {
     let path = match file.strip_prefix("~/") {
         Some(below) => context.dirs.home.join(below),
         None => current_dir()?.join(file).components().collect(),
     };
-    if let Err(error) = context.system.read(&path, super::LONGEST) {
+    let read = context.system.read(&path, super::LONGEST).map_err(|error| {
         let shown = display(&path, &context.dirs.home);
-        return Err(
-            Fault::new(ErrorKind::Usage, format!("cannot read the credential file {shown}")).cause(error)
-        );
-    }
+        Fault::new(ErrorKind::Usage, format!("cannot read the credential file {shown}")).cause(error)
+    });
+    let home = home_of(&Secret::new(read?));
     match path.to_str() {
-        Some(_) if file.starts_with("~/") => Ok(file.to_owned()),
-        Some(path) => Ok(path.to_owned()),
+        Some(_) if file.starts_with("~/") => Ok((file.to_owned(), home)),
+        Some(path) => Ok((path.to_owned(), home)),
         None => Err(Fault::new(ErrorKind::Usage, "the path of the credential file is not UTF-8 text")),
     }
+}
+
+/// The project in which the account of Google's credentials lives.
+fn home_of(credentials: &Secret<Vec<u8>>) -> Option<String> {
+    credential::parse(credentials.expose()).ok()?.home()
+}
+
+/// Who gives both an account and another project than its own means it so, and the profile says so. The account's project, when
+/// that is the case.
+fn record_home(
+    args: &Args,
+    intake: &Intake,
+    file_home: Option<String>,
+    part: &mut GcpPart,
+) -> Option<String> {
+    let key = || intake.gcp.as_ref().map(|key| Secret::new(key.expose().as_bytes().to_vec()));
+    let home = match (&args.impersonate, &part.impersonate) {
+        (Some(target), _) => credential::project_of(target),
+        // That of whom it acts as stays as it is.
+        (None, Some(_)) => None,
+        (None, None) => key().and_then(|key| home_of(&key)).or(file_home),
+    };
+    let (Some(home), Some(project)) = (home, args.project.as_ref().or(intake.project.as_ref())) else {
+        return None;
+    };
+    if args.account_project.is_some() || !is_project(&home) {
+        return None;
+    }
+    part.account_project = (home != *project).then_some(home);
+    part.account_project.clone()
 }
 
 /// What the flags name in other tools' files and what is not there, a sentence each.
@@ -187,6 +227,16 @@ fn names_a_source(args: &Args) -> bool {
         || args.gcp_file.is_some()
         || args.gcp_host
         || args.azure_host
+}
+
+/// Whether a flag says something more of credentials of Google's that are there, so that no key is asked for.
+fn amends(context: &Context, args: &Args) -> Result<bool, Fault> {
+    let says_more = args.project.is_some() || args.account_project.is_some() || args.impersonate.is_some();
+    let has_part = || {
+        let there = cloud_link::profiles(context)?;
+        Ok::<_, Fault>(there.get(&args.name).is_some_and(|profile| profile.gcp.is_some()))
+    };
+    Ok(!args.stdin && args.client.is_none() && says_more && has_part()?)
 }
 
 fn taken_in(args: &Args) -> Result<Intake, Fault> {
@@ -254,7 +304,8 @@ fn apply(args: &Args, intake: &Intake, profile: &mut CredentialProfile) {
         part.region = args.region.clone().or(intake.region.clone()).or(part.region.take());
         part.account = args.account.clone().or(part.account.take());
     }
-    let gcp = [&args.gcp_configuration, &args.gcp_file, &args.impersonate, &args.project];
+    let gcp =
+        [&args.gcp_configuration, &args.gcp_file, &args.impersonate, &args.project, &args.account_project];
     if gcp.iter().any(|flag| flag.is_some()) || args.gcp_host || intake.gcp.is_some() {
         let part = profile.gcp.get_or_insert_with(GcpPart::default);
         if intake.gcp.is_some() {
@@ -264,6 +315,7 @@ fn apply(args: &Args, intake: &Intake, profile: &mut CredentialProfile) {
         part.file = args.gcp_file.clone().or(part.file.take());
         part.impersonate = args.impersonate.clone().or(part.impersonate.take());
         part.project = args.project.clone().or(intake.project.clone()).or(part.project.take());
+        part.account_project = args.account_project.clone().or(part.account_project.take());
     }
     let azure = [&args.tenant, &args.client, &args.subscription, &args.authority];
     if azure.iter().any(|flag| flag.is_some()) || args.azure_host || intake.azure.is_some() {
