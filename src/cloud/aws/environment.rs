@@ -4,6 +4,7 @@
 //! named here stays as it is, the region among it when the profile names none; giving back what was there before is
 //! the caller's work.
 
+use super::config::Settings;
 use super::lease::AwsLease;
 use crate::cloud::change::{Change, all};
 
@@ -103,9 +104,9 @@ fn set(hand_over: &HandOver) -> Vec<(&'static str, String)> {
     }
 }
 
-/// The config file of [`HandOver::Process`]: a default profile and nothing else. `None` when a value has a line end or
-/// another control character.
-pub fn process_config(command_line: &str, region: Option<&str>) -> Option<String> {
+/// The config file of [`HandOver::Process`]: a default profile, with what the user's own profile sets beside credentials. `None`
+/// when a value has a line end or another control character.
+pub fn process_config(command_line: &str, region: Option<&str>, settings: &Settings) -> Option<String> {
     let region = region.filter(|region| !region.is_empty());
     let fits = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
     // A blank before these signs would begin a comment.
@@ -114,7 +115,8 @@ pub fn process_config(command_line: &str, region: Option<&str>) -> Option<String
         return None;
     }
     let region = region.map(|region| format!("region = {region}\n")).unwrap_or_default();
-    Some(format!("[default]\ncredential_process = {command_line}\n{region}"))
+    let Settings { lines, section } = settings;
+    Some(format!("[default]\ncredential_process = {command_line}\n{region}{lines}{section}"))
 }
 
 #[cfg(test)]
@@ -187,12 +189,14 @@ mod tests {
 
     #[test]
     fn a_config_file_cannot_be_broken_open() {
-        let file = process_config("\"/my dir/devboot\" cloud credential a", Some("eu-west-1")).unwrap();
+        let none = Settings::default();
+        let file =
+            process_config("\"/my dir/devboot\" cloud credential a", Some("eu-west-1"), &none).unwrap();
         assert_eq!(file.lines().count(), 3);
         for (line, region) in
             [("a\nrole_arn = x", None), ("a #b", None), ("", None), ("a", Some("x\r\ny = z"))]
         {
-            assert_eq!(process_config(line, region), None, "{line:?} {region:?}");
+            assert_eq!(process_config(line, region, &none), None, "{line:?} {region:?}");
         }
     }
 }

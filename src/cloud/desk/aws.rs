@@ -10,7 +10,7 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::secret::Secret;
 use crate::base::text::printable;
 use crate::cloud::aws::call::{CallError, Waiting};
-use crate::cloud::aws::config::{self, AwsConfig};
+use crate::cloud::aws::config::{self, AwsConfig, Settings};
 use crate::cloud::aws::credential_process;
 use crate::cloud::aws::environment::{self, HandOver, process_config};
 use crate::cloud::aws::lease::AwsLease;
@@ -220,7 +220,11 @@ impl Desk {
         let hand_over = match (via, lease) {
             (Via::Value, Some(lease)) => HandOver::Values(Box::new(lease)),
             (Via::Endpoint, _) => self.container(name)?,
-            _ => HandOver::Process { config_file: self.process_config(name, resolved.region.as_deref())? },
+            _ => {
+                let settings = config.settings(aws_name);
+                let config_file = self.process_config(name, resolved.region.as_deref(), &settings)?;
+                HandOver::Process { config_file }
+            }
         };
         Ok((changes(&hand_over, resolved.region.as_deref()), told))
     }
@@ -236,10 +240,10 @@ impl Desk {
     }
 
     /// The config file that points AWS's SDKs at us; written only when it says something else.
-    fn process_config(&self, name: &str, region: Option<&str>) -> Result<String, Miss> {
+    fn process_config(&self, name: &str, region: Option<&str>, settings: &Settings) -> Result<String, Miss> {
         let quoted: Option<Vec<String>> = self.program.iter().map(|word| quoted(word)).collect();
         let line = quoted.map(|words| format!("{} cloud credential-process {name}", words.join(" ")));
-        let text = line.and_then(|line| process_config(&line, region)).ok_or_else(|| {
+        let text = line.and_then(|line| process_config(&line, region, settings)).ok_or_else(|| {
             let words = "the path of devboot has signs that AWS's configuration files cannot hold";
             Fault::new(ErrorKind::Failed, words).hint("devboot use NAME --via endpoint needs no such path")
         })?;

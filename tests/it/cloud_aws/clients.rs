@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use devboot::base::secret::Secret;
+use devboot::cloud::aws::config::Settings;
 use devboot::cloud::aws::container::{self, Door, Head};
 use devboot::cloud::aws::credential_process;
 use devboot::cloud::aws::environment::{HandOver, changes, process_config};
@@ -101,7 +102,7 @@ fn a_program_s_answer_is_taken() {
     let lease = assumed(&moto);
     world.write("run dir/answer", credential_process::answer(&lease).expose());
     let line = format!("cat \"{}\"", world.path("run dir/answer").display());
-    world.write("run dir/config", process_config(&line, Some("us-east-1")).unwrap());
+    world.write("run dir/config", process_config(&line, Some("us-east-1"), &Settings::default()).unwrap());
     let config_file = world.path("run dir/config").display().to_string();
     are_assumed(&moto, &world, &HandOver::Process { config_file });
 }

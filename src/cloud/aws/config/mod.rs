@@ -4,6 +4,7 @@
 //! void is no error, as in the SDKs, but it is kept in [`AwsConfig::ignored`], so that it can be said.
 
 mod grammar;
+mod settings;
 mod without_keys;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use grammar::Raw;
 pub use grammar::{Place, Problem};
+pub use settings::Settings;
 pub use without_keys::{KEYS, keys_in_comments, without_keys};
 
 use crate::base::error::{Diagnose, ErrorKind};
