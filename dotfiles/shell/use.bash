@@ -2,12 +2,19 @@
 # `devboot use` changes this shell: the program prints what is to be done, in a text that begins with its mark. What the
 # variables were before is kept in variables of this shell alone, and given back whole. All else is the program itself.
 function devboot {
-  if [[ ${1-} == use && ${DEVBOOT_DISABLE-} != 1 ]]; then
-    \builtin shift
-    _devboot_use "$@"
+  \builtin local _devboot_at _devboot_failed=0
+  # The options of every command may stand before its name.
+  for ((_devboot_at = 1; _devboot_at <= $#; _devboot_at++)); do
+    case ${!_devboot_at} in
+    --home) _devboot_at=$((_devboot_at + 1)) ;;
+    --home=* | --json | --quiet | --verbose | -[qv]) ;;
+    *) \builtin break ;;
+    esac
+  done
+  if [[ ${!_devboot_at-} == use && ${DEVBOOT_DISABLE-} != 1 ]]; then
+    _devboot_use "${@:1:_devboot_at-1}" "${@:_devboot_at+1}"
     \builtin return
   fi
-  \builtin local _devboot_failed=0
   \builtin command devboot "$@" || _devboot_failed=$?
   # What was just trusted, or is no longer, counts from the next prompt on.
   case " $* " in *' trust '* | *' --trust '*) _devboot_project='' _devboot_pwd='' ;; esac

@@ -2,8 +2,21 @@
         # `devboot use` changes this shell: the program prints what is to be done, in a text that begins with its mark. What
         # the variables were before is kept in variables of this shell alone. All else is the program itself.
         function devboot
-            if test "$argv[1]" = use -a "$DEVBOOT_DISABLE" != 1
-                _devboot_use $argv[2..-1]
+            # The options of every command may stand before its name.
+            set -l at 1
+            while set -q argv[$at]
+                switch $argv[$at]
+                    case --home
+                        set at (math $at + 2)
+                    case '--home=*' --json --quiet --verbose -q -v
+                        set at (math $at + 1)
+                    case '*'
+                        break
+                end
+            end
+            if set -q argv[$at]; and test "$argv[$at]" = use -a "$DEVBOOT_DISABLE" != 1
+                set -e argv[$at]
+                _devboot_use $argv
                 return
             end
             command devboot $argv

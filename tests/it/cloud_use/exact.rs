@@ -107,6 +107,40 @@ fn success_is_success_and_failures_keep_their_codes() {
 }
 
 #[test]
+fn the_options_of_every_command_may_stand_before_its_name() {
+    let home = Home::new();
+    let at = home.world.home().display().to_string();
+    for shell in ["bash", "zsh", "fish"] {
+        let strict = if shell == "fish" { "" } else { "set -u\n" };
+        let script = format!(
+            "{strict}function told; printenv DEVBOOT_CLOUD || echo none; end\ndevboot --json use dev\ntold\n\
+             devboot -q --home '{at}' use base\ntold\ndevboot --home='{at}' -v --json use --off\ntold\n\
+             devboot use base\ndevboot use dev --json\ndevboot --json use -\ntold\n\
+             # What is a value is no command, and what follows a command is its own.\n\
+             devboot --home use status >out 2>&1\ndevboot --json cloud exec dev -- echo use\ntold\n\
+             devboot --json\ndevboot --quiet use nope\ntold\n"
+        );
+        let script = match shell {
+            "fish" => script,
+            _ => script.replace("function told; ", "told() { ").replace("none; end", "none; }"),
+        };
+        let ran = home.shell(shell, &script);
+        let told: Vec<&str> =
+            ran.stdout.lines().filter(|line| line.chars().all(char::is_alphanumeric)).collect();
+        assert_eq!(
+            told,
+            ["dev", "base", "none", "base", "use", "base", "base"],
+            "{shell}: {}{}",
+            ran.stdout,
+            ran.stderr
+        );
+        let names: Vec<_> = ran.stdout.match_indices("\"profile\": \"dev\"").collect();
+        assert_eq!(names.len(), 2, "{shell}: {}", ran.stdout);
+        let _ = ran.says("there is no credential profile 'nope'");
+    }
+}
+
+#[test]
 fn a_read_only_variable_refuses_the_switch_before_anything_changes() {
     let home = Home::new();
     for shell in ["bash", "zsh"] {
