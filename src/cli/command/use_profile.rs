@@ -87,6 +87,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let taken = taken(context, args, &name, true)?;
     emit(context, args, shell, (&name, &taken), own)?;
     report(context, &name, &taken);
+    super::cloud::servers::warn(context, &name);
     Ok(Exit::Done)
 }
 

@@ -128,10 +128,12 @@ impl Diagnose for CallError {
             Self::Unreached(..) => one("check the network, and HTTPS_PROXY where one is needed"),
             Self::CutOff(..) | Self::Unavailable(..) => one("try again in a minute"),
             Self::Refused(refusal) => refusal.hint().into_iter().collect(),
-            Self::NotAnAnswer(_, _, Found::Page | Found::Redirect) => {
-                one("a proxy or a login page may stand between; check HTTPS_PROXY and AWS_ENDPOINT_URL")
+            Self::NotAnAnswer(_, _, Found::Page | Found::Redirect) => one(
+                "a proxy or a login page may stand between; check HTTPS_PROXY and the profile's endpoint_url",
+            ),
+            Self::NotAnAnswer(..) => {
+                one("check that the profile's endpoint_url, where it has one, names such a server")
             }
-            Self::NotAnAnswer(..) => one("check that AWS_ENDPOINT_URL, where it is set, names such a server"),
         }
     }
 }

@@ -15,6 +15,7 @@ mod offline;
 mod pins;
 mod profiles;
 mod prompt;
+mod servers;
 mod settings;
 mod shells;
 mod vault;

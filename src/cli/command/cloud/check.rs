@@ -1,5 +1,6 @@
 //! `devboot cloud check`.
 
+use super::servers;
 use crate::base::error::Fault;
 use crate::base::exit::Exit;
 use crate::base::text::printable;
@@ -27,6 +28,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     } else {
         show(context, &taken)?;
     }
+    servers::warn(context, &args.name);
     Ok(exit(&taken))
 }
 

@@ -21,6 +21,7 @@ mod prompt;
 mod recorded;
 mod remove;
 mod restore;
+pub mod servers;
 mod show;
 mod status;
 mod unlock;
