@@ -2,6 +2,7 @@
 //! socket is the caller's.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::lease::AwsLease;
 use super::sigv4::Keys;
@@ -49,20 +50,27 @@ impl Refusal {
         }
     }
 
-    /// The body to answer with: what SDKs show.
-    pub fn body(self) -> &'static str {
+    /// Why, in words.
+    pub fn words(self) -> &'static str {
         match self {
-            Self::Method => r#"{"code":"MethodNotAllowed","message":"only GET is answered"}"#,
-            Self::WebPage => r#"{"code":"AccessDenied","message":"web pages are not answered"}"#,
-            Self::Host => r#"{"code":"AccessDenied","message":"the Host header is not this endpoint's"}"#,
-            Self::Token => {
-                r#"{"code":"AccessDenied","message":"the Authorization header is not this endpoint's"}"#
-            }
-            Self::Path => r#"{"code":"NotFound","message":"there is nothing at this path"}"#,
-            Self::NoCredentials => {
-                r#"{"code":"CredentialsUnavailable","message":"devboot has no credentials to give now; run: devboot cloud current"}"#
-            }
+            Self::Method => "only GET is answered",
+            Self::WebPage => "web pages are not answered",
+            Self::Host => "the Host header is not this endpoint's",
+            Self::Token => "the Authorization header is not this endpoint's",
+            Self::Path => "there is nothing at this path",
+            Self::NoCredentials => "devboot has no credentials to give now; run: devboot cloud current",
         }
+    }
+
+    /// The body to answer with: what SDKs show.
+    pub fn body(self) -> String {
+        let code = match self {
+            Self::Method => "MethodNotAllowed",
+            Self::WebPage | Self::Host | Self::Token => "AccessDenied",
+            Self::Path => "NotFound",
+            Self::NoCredentials => "CredentialsUnavailable",
+        };
+        json!({ "code": code, "message": self.words() }).to_string()
     }
 }
 
@@ -224,7 +232,7 @@ mod tests {
         assert_eq!(without_end["Expiration"], "1970-01-01T01:00:00Z", "SDKs want one");
         assert!(body.get("SessionToken").is_none());
         for refusal in [Refusal::Method, Refusal::Host, Refusal::Token, Refusal::NoCredentials] {
-            let body: serde_json::Value = serde_json::from_str(refusal.body()).unwrap();
+            let body: serde_json::Value = serde_json::from_str(&refusal.body()).unwrap();
             assert!(body["code"].is_string() && body["message"].is_string() && refusal.status() >= 400);
         }
     }

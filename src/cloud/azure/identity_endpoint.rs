@@ -53,9 +53,9 @@ impl Refusal {
         }
     }
 
-    /// The body to answer with, in the form of App Service: what SDKs show.
-    pub fn body(self) -> String {
-        let message = match self {
+    /// Why, in words.
+    pub fn words(self) -> &'static str {
+        match self {
             Self::Method => "this method is not answered",
             Self::WebPage => "web pages are not answered",
             Self::Host => "the Host header is not this endpoint's",
@@ -64,8 +64,12 @@ impl Refusal {
             Self::Resource => "the resource is missing or is none",
             Self::Account => "this shell's profile has one account; ask without client_id",
             Self::NoToken => "devboot has no token to give now; run: devboot cloud current",
-        };
-        json!({ "statusCode": self.status(), "message": message }).to_string()
+        }
+    }
+
+    /// The body to answer with, in the form of App Service: what SDKs show.
+    pub fn body(self) -> String {
+        json!({ "statusCode": self.status(), "message": self.words() }).to_string()
     }
 }
 

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::Desk;
+use super::away::{Kind, More};
 use super::part::Miss;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::text::counted;
@@ -134,6 +135,11 @@ impl Desk {
         let provider = Some(provider.word().to_owned());
         let record =
             record(*who, "hand-over", Some((*profile).to_owned()), provider, Some((*way).to_owned()), miss);
+        self.write_down(record);
+    }
+
+    /// Has a record written in its turn.
+    fn write_down(&self, record: Record) {
         let mut book = self.book();
         if book.recorder.is_none() && !book.ended {
             book.recorder = Recorder::begin(Arc::clone(&self.log));
@@ -146,16 +152,23 @@ impl Desk {
         self.log.write(vec![record]);
     }
 
-    /// Somebody whom a door did not let in; at most one a second is written down.
-    pub(super) fn turned_away(&self, handing: &Handing<'_>, why: &str) {
-        let now = clock::now();
-        let mut book = self.book();
-        if book.turned_away == Some(now) {
-            return;
-        }
-        book.turned_away = Some(now);
-        drop(book);
-        self.handed(handing, Some(&Fault::new(ErrorKind::Refused, why).into()));
+    /// Somebody whom a door did not let in. `more` finds the process, and a name that is the reason.
+    pub(super) fn turned_away(
+        self: &Arc<Self>,
+        kind: Kind,
+        more: impl FnOnce() -> (Option<u32>, Option<String>),
+    ) {
+        self.write_counted();
+        let Some(kind) = self.book().away.came(kind, clock::now()) else { return self.tend() };
+        let (pid, named) = more();
+        let why = named.map_or_else(|| kind.why.to_owned(), |named| format!("{}: '{named}'", kind.why));
+        self.write_down(not_let_in(kind, pid, why));
+    }
+
+    /// Writes down how many more were turned away than stand in the log, once their minute is over.
+    pub(super) fn write_counted(&self) {
+        let over = self.book().away.over(clock::now());
+        over.into_iter().for_each(|more| self.write_down(counted_away(more)));
     }
 
     /// Closes the doors, and returns when all that was given stands in the log.
@@ -163,12 +176,31 @@ impl Desk {
         let mut book = self.book();
         book.ended = true;
         let (doors, recorder) = (std::mem::take(&mut book.doors), book.recorder.take());
+        let counted: Vec<Record> = book.away.end().into_iter().map(counted_away).collect();
         drop(book);
         drop(doors);
         if let Some(recorder) = recorder {
             recorder.end();
         }
+        if !counted.is_empty() {
+            self.log.write(counted);
+        }
     }
+}
+
+fn not_let_in(kind: Kind, pid: Option<u32>, why: String) -> Record {
+    let Kind { profile, provider, uid, .. } = kind;
+    let provider = provider.map(|provider| provider.word().to_owned());
+    let miss = Fault::new(ErrorKind::Refused, why).into();
+    let profile = Some(profile).filter(|profile| !profile.is_empty());
+    let mut record = record(pid, "hand-over", profile, provider, Some("endpoint".to_owned()), Some(&miss));
+    record.who.uid = uid;
+    record
+}
+
+fn counted_away(more: More) -> Record {
+    let why = format!("{}: {} more since {}", more.kind.why, more.count, more.since);
+    not_let_in(more.kind, None, why)
 }
 
 fn record(

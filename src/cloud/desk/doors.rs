@@ -9,6 +9,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use super::audit::Handing;
+use super::away::Kind;
 use super::part::{Lease, Miss};
 use super::{Codes, Desk, Key};
 use crate::base::error::{ErrorKind, Fault};
@@ -23,7 +24,7 @@ use crate::cloud::provider::Provider;
 use crate::cloud::shelf::Ends;
 use crate::cloud::standing::Standing;
 use crate::sys::clock;
-use crate::sys::loopback::{Answer, Ask, Loopback};
+use crate::sys::loopback::{Answer, Ask, Loopback, Refused};
 use crate::sys::real::RealSystem;
 use crate::sys::system::{ReadSystem, replace};
 
@@ -107,12 +108,19 @@ impl Desk {
 
     /// The port of before, or another one when somebody else has it now.
     fn bind(self: &Arc<Self>, profile: &str, port: u16, secret: &Secret<String>) -> Result<Loopback, Miss> {
-        let handler = || {
-            let (desk, profile, secret) = (Arc::downgrade(self), profile.to_owned(), secret.clone());
-            Arc::new(move |ask: &Ask<'_>| answer(&desk, &profile, &secret, ask))
+        let bind = |port| {
+            let (desk, name, secret) = (Arc::downgrade(self), profile.to_owned(), secret.clone());
+            let handler = Arc::new(move |ask: &Ask<'_>| answer(&desk, &name, &secret, ask));
+            let (desk, name) = (Arc::downgrade(self), profile.to_owned());
+            let told = Arc::new(move |refused: &Refused<'_>| {
+                if let Some(desk) = desk.upgrade() {
+                    desk.not_let_near(refused, &name);
+                }
+            });
+            Loopback::bind(port, handler, told)
         };
-        let bound = match Loopback::bind(port, handler()) {
-            Err(_) if port != 0 => Loopback::bind(0, handler()),
+        let bound = match bind(port) {
+            Err(_) if port != 0 => bind(0),
             bound => bound,
         };
         Ok(bound.map_err(|error| {
@@ -173,12 +181,17 @@ impl Desk {
         lease
     }
 
-    /// Writes down that a door let somebody not in; the answer's words say why.
-    fn not_let_in(&self, ask: &Ask<'_>, (profile, provider): (&str, Provider), answer: &str) {
-        let answer: serde_json::Value = serde_json::from_str(answer).unwrap_or_default();
-        let words = ["message", "error_description"].iter().find_map(|name| answer[*name].as_str());
-        let who = ask.process();
-        self.turned_away(&Handing { profile, provider, way: "endpoint", who }, words.unwrap_or("refused"));
+    /// Writes down that a door let somebody not in, and why.
+    fn not_let_in(self: &Arc<Self>, ask: &Ask<'_>, (profile, provider): (&str, Provider), why: &'static str) {
+        let kind = Kind { profile: profile.to_owned(), provider: Some(provider), uid: ask.uid, why };
+        self.turned_away(kind, || (ask.process(), None));
+    }
+
+    /// Writes down that somebody was not even let near a door.
+    fn not_let_near(self: &Arc<Self>, refused: &Refused<'_>, profile: &str) {
+        let why = refused.why.words();
+        let kind = Kind { profile: profile.to_owned(), provider: None, uid: refused.uid, why };
+        self.turned_away(kind, || (refused.process(), refused.named()));
     }
 }
 
@@ -215,10 +228,10 @@ fn answer(desk: &Weak<Desk>, profile: &str, secret: &Secret<String>, ask: &Ask<'
 
 fn aws(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At) -> Answer {
     let refused = |refusal: container::Refusal| {
-        Answer::json(refusal.status(), Secret::new(refusal.body().as_bytes().to_vec()))
+        Answer::json(refusal.status(), Secret::new(refusal.body().into_bytes()))
     };
     if let Err(refusal) = container::admit(head, &at.aws()) {
-        desk.not_let_in(ask, (profile, Provider::Aws), refusal.body());
+        desk.not_let_in(ask, (profile, Provider::Aws), refusal.words());
         return refused(refusal);
     }
     match desk.at_door(ask, profile, Provider::Aws, "") {
@@ -236,7 +249,7 @@ fn azure(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &A
     let resource = match identity_endpoint::admit(head, &form, &at.azure(), client.as_deref()) {
         Ok(resource) => resource,
         Err(refusal) => {
-            desk.not_let_in(ask, (profile, Provider::Azure), &refusal.body());
+            desk.not_let_in(ask, (profile, Provider::Azure), refusal.words());
             return refused(refusal);
         }
     };
@@ -260,7 +273,7 @@ fn gcp(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At)
     };
     let form = String::from_utf8_lossy(ask.body);
     if let Err(refusal) = exchange_endpoint::admit(head, &form, &at.gcp()) {
-        desk.not_let_in(ask, (profile, Provider::Gcp), &refusal.body());
+        desk.not_let_in(ask, (profile, Provider::Gcp), refusal.words());
         return refused(refusal);
     }
     match desk.at_door(ask, profile, Provider::Gcp, "") {
@@ -272,8 +285,12 @@ fn gcp(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At)
 /// Google's metadata server has no secret: only who is known to be us is answered.
 fn gce(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At) -> Answer {
     if ask.uid.is_none() {
-        desk.not_let_in(ask, (profile, Provider::Gcp), r#"{"message":"who asks is not known"}"#);
+        desk.not_let_in(ask, (profile, Provider::Gcp), "who asks is not known");
         return Answer::text(403, "who asks is not known");
+    }
+    if let Some((status, why)) = metadata::refusal(head, &at.host) {
+        desk.not_let_in(ask, (profile, Provider::Gcp), why);
+        return gce_answer(&metadata::refused(status, why));
     }
     let Some(account) = desk.gcp_account(profile) else { return Answer::text(404, "no such account") };
     let wants_token = ask.path().ends_with("/token");
@@ -282,7 +299,10 @@ fn gce(desk: &Arc<Desk>, profile: &str, head: &Head<'_>, ask: &Ask<'_>, at: &At)
         Some(Lease::Token(lease)) => Some(lease),
         _ => None,
     };
-    let answer = metadata::answer(head, &at.host, &account, lease, clock::now());
+    gce_answer(&metadata::answer(head, &at.host, &account, lease, clock::now()))
+}
+
+fn gce_answer(answer: &metadata::Answer) -> Answer {
     Answer {
         status: answer.status,
         kind: answer.content_type,

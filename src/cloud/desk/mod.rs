@@ -5,6 +5,7 @@
 //! One lock guards what is known; nothing that takes time is done under it.
 
 mod audit;
+mod away;
 mod aws;
 mod azure;
 mod doors;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use self::audit::Recorder;
 pub use self::audit::{AUDIT, UNVERIFIED};
+use self::away::Away;
 pub use self::aws::{SEALED as AWS_SEALED, SEEDS as MFA_SEEDS};
 pub use self::azure::AZURE_SEALED;
 use self::doors::Door;
@@ -96,8 +98,7 @@ struct Book {
     /// The profiles, with the file's stamp before they were read.
     profiles: Option<(Stamp, Arc<Profiles>)>,
     recorder: Option<Recorder>,
-    /// When somebody was turned away last.
-    turned_away: Option<Timestamp>,
+    away: Away,
     /// Records are waited for from now on.
     ended: bool,
     tended: bool,

@@ -45,7 +45,7 @@ impl Book {
         let grants = self.grants.values().copied().filter(|end| *end > now);
         let vault = self.vault.as_ref().map(super::Open::until);
         let doors = (!self.doors.is_empty()).then(|| Timestamp(now.0 + LONGEST)).filter(|_| self.holds(now));
-        leases.chain(grants).chain(vault).chain(doors).min()
+        leases.chain(grants).chain(vault).chain(doors).chain(self.away.next()).min()
     }
 }
 
@@ -100,6 +100,7 @@ impl Desk {
     }
 
     fn look(self: &Arc<Self>) {
+        self.write_counted();
         let now = clock::now();
         let mut book = self.book();
         if book.vault.as_ref().is_some_and(|open| now >= open.until()) {

@@ -110,8 +110,9 @@ impl Desk {
         let mut book = self.book();
         let doors = std::mem::take(&mut book.doors);
         let steps = std::mem::take(&mut book.steps);
-        let recorder = book.recorder.take();
-        *book = Book { tended: book.tended, held: book.held, doors, recorder, steps, ..Book::default() };
+        let (recorder, away) = (book.recorder.take(), std::mem::take(&mut book.away));
+        *book =
+            Book { tended: book.tended, held: book.held, doors, recorder, away, steps, ..Book::default() };
         drop(book);
         self.changed.notify_all();
         wire::VaultStatus { exists: self.vault_exists(), ..wire::VaultStatus::default() }

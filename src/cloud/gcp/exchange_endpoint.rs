@@ -54,19 +54,27 @@ impl Refusal {
         }
     }
 
+    /// Why, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Method => "only POST is answered",
+            Self::WebPage => "web pages are not answered",
+            Self::Host => "the Host header is not this endpoint's",
+            Self::Secret => "the statement is not this endpoint's",
+            Self::Path => "there is nothing at this path",
+            Self::NoToken => "devboot has no token to give now; run: devboot cloud current",
+        }
+    }
+
     /// The body to answer with, in the form of OAuth: what libraries show.
     pub fn body(self) -> String {
-        let (code, words) = match self {
-            Self::Method => ("invalid_request", "only POST is answered"),
-            Self::WebPage => ("access_denied", "web pages are not answered"),
-            Self::Host => ("access_denied", "the Host header is not this endpoint's"),
-            Self::Secret => ("invalid_grant", "the statement is not this endpoint's"),
-            Self::Path => ("invalid_request", "there is nothing at this path"),
-            Self::NoToken => {
-                ("temporarily_unavailable", "devboot has no token to give now; run: devboot cloud current")
-            }
+        let code = match self {
+            Self::Method | Self::Path => "invalid_request",
+            Self::WebPage | Self::Host => "access_denied",
+            Self::Secret => "invalid_grant",
+            Self::NoToken => "temporarily_unavailable",
         };
-        json!({ "error": code, "error_description": words }).to_string()
+        json!({ "error": code, "error_description": self.words() }).to_string()
     }
 }
 

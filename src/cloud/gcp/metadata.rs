@@ -49,8 +49,8 @@ pub fn answer(
     lease: Option<&TokenLease>,
     now: Timestamp,
 ) -> Answer {
-    if let Some(refusal) = refusal(head, host) {
-        return refusal;
+    if let Some((status, why)) = refusal(head, host) {
+        return refused(status, why);
     }
     let (path, query) = head.path_and_query();
     if path == "/" {
@@ -75,10 +75,11 @@ pub fn answer(
     }
 }
 
-fn refusal(head: &Head<'_>, host: &str) -> Option<Answer> {
-    let forbidden = |why: &str| Some(refused(403, why));
+/// Why a request is refused, whatever it asks for: the status and the words of the answer.
+pub fn refusal(head: &Head<'_>, host: &str) -> Option<(u16, &'static str)> {
+    let forbidden = |why| Some((403, why));
     if head.method != "GET" {
-        Some(refused(405, "only GET is answered"))
+        Some((405, "only GET is answered"))
     } else if head.is_of_web_page() {
         forbidden("web pages are not answered")
     } else if !head.is_for(host) {
@@ -147,7 +148,8 @@ fn json(body: &impl Serialize) -> Answer {
     Answer { status: 200, content_type: "application/json", body }
 }
 
-fn refused(status: u16, why: &str) -> Answer {
+/// A refusal.
+pub fn refused(status: u16, why: &str) -> Answer {
     Answer { status, content_type: "text/plain", body: Secret::new(format!("{why}\n")) }
 }
 

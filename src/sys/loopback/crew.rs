@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::holder::Holders;
 use super::serve::{Desk, serve};
-use super::{CONNECTIONS, Handler};
+use super::{CONNECTIONS, Handler, Told};
 
 /// Threads that wait for clients: where one has to give its processor up to other programs, another goes on.
 const READY: usize = 2;
@@ -24,6 +24,7 @@ pub(super) struct Door {
     listener: TcpListener,
     pub(super) ours: SocketAddrV4,
     pub(super) handler: Handler,
+    pub(super) told: Told,
     pub(super) holders: Holders,
     stopped: AtomicBool,
     threads: Mutex<Threads>,
@@ -39,12 +40,13 @@ struct Threads {
 
 impl Door {
     /// Begins to answer.
-    pub(super) fn open(listener: TcpListener, handler: Handler) -> io::Result<Arc<Self>> {
+    pub(super) fn open(listener: TcpListener, handler: Handler, told: Told) -> io::Result<Arc<Self>> {
         let SocketAddr::V4(ours) = listener.local_addr()? else {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         };
         let (stopped, threads) = (AtomicBool::new(false), Mutex::default());
-        let door = Arc::new(Self { listener, ours, handler, holders: Holders::default(), stopped, threads });
+        let door =
+            Arc::new(Self { listener, ours, handler, told, holders: Holders::default(), stopped, threads });
         door.fill()?;
         Ok(door)
     }

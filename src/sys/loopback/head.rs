@@ -3,9 +3,13 @@
 use std::fmt;
 
 use crate::base::redact::MASK;
+use crate::base::text::printable;
 
 /// The most headers.
 const HEADERS: usize = 64;
+
+/// The most that is repeated of a refused head, in characters.
+const NAMED: usize = 80;
 
 /// Why a request is refused before anyone looks at what it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +43,10 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Refusal {
+    /// In words, which hold nothing of the request.
+    pub fn words(self) -> &'static str {
+        match self {
             Self::User => "programs of other users are not answered",
             Self::Head(what) => what,
             Self::Method => "only GET and POST are answered",
@@ -49,7 +54,13 @@ impl fmt::Display for Refusal {
             Self::WebPage => "web pages are not answered",
             Self::Large => "the request is too large",
             Self::Slow => "the request took too long",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
     }
 }
 
@@ -113,6 +124,21 @@ impl<'a> Head<'a> {
         };
         Ok(Self { method, target, headers, body })
     }
+}
+
+/// The host that a refused head asks for, or the page that it comes from, as far as that is the reason. Nothing else of a head is
+/// repeated: it may hold a secret.
+pub fn named(sent: &[u8], why: Refusal) -> Option<String> {
+    let wanted = match why {
+        Refusal::Host => "host",
+        Refusal::WebPage => "origin",
+        _ => return None,
+    };
+    let text = String::from_utf8_lossy(sent);
+    let mut pairs = text.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let (_, value) = pairs.find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+    let shown: String = printable(value.trim()).chars().take(NAMED).collect();
+    (!shown.is_empty()).then_some(shown)
 }
 
 /// Whether browsers alone send this header.
@@ -211,6 +237,18 @@ mod tests {
             assert_eq!(result.unwrap_err(), Refusal::WebPage, "{header}");
         }
         assert!(get("Host: 127.0.0.1:4000\r\nOriginal: x\r\nSec-Fetc: x").is_ok());
+    }
+
+    #[test]
+    fn of_a_refused_head_no_more_is_repeated_than_its_reason() {
+        let head = "GET /?t=hush HTTP/1.1\r\nAuthorization: hush\r\nhOST:  evil.example\u{1b}[2J \r\nOrigin: http://a.example\r\n\r\n";
+        let named = |why| named(head.as_bytes(), why);
+        let host = named(Refusal::Host).unwrap();
+        assert!(host.starts_with("evil.example") && !host.contains('\u{1b}'), "{host}");
+        assert_eq!(named(Refusal::WebPage).as_deref(), Some("http://a.example"));
+        assert_eq!((named(Refusal::Method), named(Refusal::User)), (None, None));
+        let long = format!("GET / HTTP/1.1\r\nHost: {}\r\n", "a".repeat(4000));
+        assert_eq!(super::named(long.as_bytes(), Refusal::Host).map(|host| host.len()), Some(NAMED));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod peer;
 mod serve;
 
 use crew::{Door, Turn};
+use head::Refusal;
 
 /// The largest head, in bytes.
 const HEAD: usize = 8 << 10;
@@ -94,6 +95,36 @@ impl fmt::Debug for Ask<'_> {
     }
 }
 
+/// A client that was refused before the handler saw anything of it.
+pub struct Refused<'a> {
+    /// Why.
+    pub why: Refusal,
+    /// The user at the other end, where the system tells.
+    pub uid: Option<u32>,
+    inode: Option<u64>,
+    /// What it had sent until then.
+    sent: &'a [u8],
+    turn: &'a Turn<'a>,
+}
+
+impl Refused<'_> {
+    /// The process, where it is found. For records, never for decisions.
+    pub fn process(&self) -> Option<u32> {
+        self.turn.door.holders.find(self.inode?)
+    }
+
+    /// The host that was asked for, or the web page that asked, where one of them is the reason.
+    pub fn named(&self) -> Option<String> {
+        head::named(self.sent, self.why)
+    }
+}
+
+impl fmt::Debug for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {MASK}", self.why)
+    }
+}
+
 /// What a client is told.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -143,6 +174,9 @@ impl Answer {
 /// What decides over requests. It may be called from many threads at once.
 pub type Handler = Arc<dyn Fn(&Ask<'_>) -> Answer + Send + Sync>;
 
+/// What is told of clients that are refused without it. It may be called from many threads at once.
+pub type Told = Arc<dyn Fn(&Refused<'_>) + Send + Sync>;
+
 /// A server that listens until it is dropped.
 pub struct Loopback(Arc<Door>);
 
@@ -151,11 +185,11 @@ impl Loopback {
     ///
     /// # Errors
     /// The port cannot be had, or there is no thread or file left.
-    pub fn bind(port: u16, handler: Handler) -> io::Result<Self> {
+    pub fn bind(port: u16, handler: Handler, told: Told) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         rustix::net::listen(&listener, BACKLOG)?;
         defer(&listener);
-        Door::open(listener, handler).map(Self)
+        Door::open(listener, handler, told).map(Self)
     }
 
     /// The port.

@@ -11,7 +11,7 @@ use zeroize::Zeroize;
 use super::crew::Turn;
 use super::head::{Head, Refusal};
 use super::peer::{Kernel, Owner};
-use super::{Answer, Ask, BODY, HEAD, LINGER, PATIENCE};
+use super::{Answer, Ask, BODY, HEAD, LINGER, PATIENCE, Refused};
 
 /// What a thread keeps from one client to the next.
 #[derive(Default)]
@@ -49,24 +49,27 @@ impl Drop for Buffer {
 pub(super) fn serve(stream: &TcpStream, from: SocketAddr, turn: &Turn<'_>, desk: &mut Desk) {
     let Desk { kernel, buffer } = desk;
     // Before anything is read, so that no other user can keep us waiting.
-    let asked = match admit(kernel, from, turn) {
-        Ok(None) => return,
-        Ok(Some(peer)) => receive(stream, buffer, turn).map(|head| head.map(|head| (peer, head))),
-        Err(refusal) => Err(refusal),
+    let (peer, asked) = match admit(kernel, from, turn) {
+        None => return,
+        Some((peer, true)) => (peer, receive(stream, buffer, turn)),
+        Some((peer, false)) => (peer, Err(Refusal::User)),
     };
+    let (uid, inode) = peer.unzip();
     if !turn.door.is_closed() {
         match asked {
             Ok(None) => {}
-            Ok(Some((peer, (head, body)))) => {
+            Ok(Some((head, body))) => {
                 let Head { method, target, headers, .. } = head;
-                let (uid, inode) = peer.unzip();
                 let answer = (turn.door.handler)(&Ask { method, target, headers, body, uid, inode, turn });
                 tell(stream, &answer, turn);
             }
-            Err(refusal) => {
-                let answer = Answer::text(refusal.status(), &format!("devboot: {refusal}\n"));
-                if tell(stream, &answer, turn) {
-                    linger(stream, refusal, turn);
+            Err(why) => {
+                let answer = Answer::text(why.status(), &format!("devboot: {why}\n"));
+                let is_told = tell(stream, &answer, turn);
+                let sent = &buffer.bytes[..buffer.used];
+                (turn.door.told)(&Refused { why, uid, inode, sent, turn });
+                if is_told {
+                    linger(stream, why, turn);
                 }
             }
         }
@@ -74,18 +77,13 @@ pub(super) fn serve(stream: &TcpStream, from: SocketAddr, turn: &Turn<'_>, desk:
     buffer.wipe();
 }
 
-/// The user at the other end and its socket; `None` when the client has gone, and then when the system does not know who it is.
-fn admit(
-    kernel: &mut Kernel,
-    from: SocketAddr,
-    turn: &Turn<'_>,
-) -> Result<Option<Option<(u32, u64)>>, Refusal> {
-    let SocketAddr::V4(from) = from else { return Ok(None) };
+/// The user at the other end and its socket, where the system knows, and whether it is let in; `None` when the client has gone.
+fn admit(kernel: &mut Kernel, from: SocketAddr, turn: &Turn<'_>) -> Option<(Option<(u32, u64)>, bool)> {
+    let SocketAddr::V4(from) = from else { return None };
     match kernel.owner(from, turn.door.ours) {
-        Owner::Gone => Ok(None),
-        Owner::Unknown => Ok(Some(None)),
-        Owner::User(uid, inode) if uid == rustix::process::geteuid().as_raw() => Ok(Some(Some((uid, inode)))),
-        Owner::User(..) => Err(Refusal::User),
+        Owner::Gone => None,
+        Owner::Unknown => Some((None, true)),
+        Owner::User(uid, inode) => Some((Some((uid, inode)), uid == rustix::process::geteuid().as_raw())),
     }
 }
 

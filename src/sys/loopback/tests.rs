@@ -22,7 +22,7 @@ fn echo() -> (Loopback, Arc<AtomicUsize>) {
             ..Answer::text(200, &text)
         }
     });
-    (Loopback::bind(0, handler).unwrap(), asked)
+    (Loopback::bind(0, handler, Arc::new(|_| ())).unwrap(), asked)
 }
 
 fn connect(server: &Loopback) -> TcpStream {
@@ -138,7 +138,7 @@ fn only_so_many_are_inside_at_once() {
         let _ = may_leave.lock().unwrap().recv();
         Answer::text(200, "in")
     });
-    let server = Loopback::bind(0, handler).unwrap();
+    let server = Loopback::bind(0, handler, Arc::new(|_| ())).unwrap();
     let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", server.host());
     let ask = || {
         let mut stream = connect(&server);
@@ -175,8 +175,8 @@ fn a_dropped_server_is_gone_and_its_port_free() {
     let _ = waiting.write_all(format!("Host: {host}\r\n\r\n").as_bytes());
     assert_eq!(read_all(waiting), "", "who was still speaking is not answered");
     assert_eq!(asked.load(Ordering::SeqCst), 0);
-    let again = Loopback::bind(port, Arc::new(|_| Answer::text(200, "again"))).unwrap();
-    assert!(Loopback::bind(port, Arc::new(|_| Answer::text(200, "twice"))).is_err());
+    let again = Loopback::bind(port, Arc::new(|_| Answer::text(200, "again")), Arc::new(|_| ())).unwrap();
+    assert!(Loopback::bind(port, Arc::new(|_| Answer::text(200, "twice")), Arc::new(|_| ())).is_err());
     assert!(say(&again, "GET / HTTP/1.1\r\nHost: HOST\r\n\r\n").ends_with("again"));
 }
 

@@ -177,6 +177,10 @@ fn strangers_web_pages_and_other_users_get_nothing() {
         let log = home.devboot(&["cloud", "audit"]).exits(0).stdout;
         log.contains("hand-over") && log.contains("is not this endpoint's")
     });
+    for at in 0..200 {
+        let head = aws.replace("Host: HOST", &format!("Host: evil{at}.example"));
+        assert_eq!(status(&host, &format!("{head}\r\n")), 403);
+    }
     // Another user of this machine, with everything that there is to know.
     let script = "import socket, sys
 s = socket.create_connection((sys.argv[1].split(':')[0], int(sys.argv[1].split(':')[1])))
@@ -193,4 +197,22 @@ s.sendall(sys.argv[2].encode()); print(s.makefile().readline())";
     for request in [&aws, &azure, &gce] {
         assert_eq!(status(&host, &format!("{request}\r\n")), 503, "{request}");
     }
+    // Nobody who was not even let near a door is missing in the log, and nobody fills it.
+    let _ = home.devboot(&["daemon", "stop"]).exits(0);
+    let log = home.world.read(".local/state/devboot/audit.log");
+    devboot::cloud::audit::verify(&log).unwrap();
+    let records: Vec<_> = devboot::cloud::audit::records(&log).collect();
+    let of = |why: &str| -> Vec<_> { records.iter().filter(|one| one.result.starts_with(why)).collect() };
+    let hosts = of("the Host header is not this server's");
+    let count = |text: &str| text.split(' ').rev().nth(3).and_then(|count| count.parse().ok()).unwrap_or(1);
+    let told: u64 = hosts.iter().map(|one| count(&one.result)).sum();
+    assert!(hosts[0].result.ends_with("'evil.example'") && hosts.len() < 20, "{hosts:?}");
+    assert_eq!(told, 203, "{hosts:?}");
+    assert!(hosts[0].who.pid.is_some() && hosts[0].profile.as_deref() == Some("all"), "{hosts:?}");
+    assert!(!of("web pages are not answered: 'http://evil.example'").is_empty(), "{records:?}");
+    assert!(!of("the header Metadata-Flavor: Google is missing").is_empty(), "{records:?}");
+    let others = of("programs of other users are not answered");
+    assert!(!others.is_empty() && others.iter().all(|one| one.who.uid == Some(65534)), "{others:?}");
+    let text = String::from_utf8_lossy(&log);
+    assert!(!text.contains(&token) && !text.contains(&secret));
 }
