@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::run::event::Outcome;
+use crate::run::event::{Outcome, Tests};
 
 /// The longest line that is read, in bytes.
 const LINE: usize = 8 << 20;
@@ -23,6 +23,13 @@ pub enum Told {
     Collected(Collected),
     /// A file or package could not be collected.
     Broken(Failed),
+    /// A file left out all its tests before any was found.
+    Skipped {
+        /// Its node id.
+        id: String,
+        /// Its file.
+        file: String,
+    },
     /// A test has ended; of one that fails in its teardown there are two.
     Test {
         /// Its node id.
@@ -45,6 +52,9 @@ pub enum Told {
         /// Its last word.
         #[serde(default)]
         message: String,
+        /// How pytest counts it, where its parts count besides.
+        #[serde(default)]
+        counts: Option<Tests>,
     },
     /// What was read, by the test file or the module that it was read for.
     Reads {

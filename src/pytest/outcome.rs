@@ -25,6 +25,8 @@ pub(super) struct Outcome {
     failures: Vec<Failure>,
     /// Every test that ended.
     pub(super) results: Vec<TestResult>,
+    /// What left its tests out before any was found: of these a result is none of a test.
+    left: BTreeSet<String>,
     pub(super) milliseconds: BTreeMap<String, f64>,
     pub(super) collected: Option<Collected>,
     pub(super) reads: BTreeMap<String, Vec<String>>,
@@ -68,14 +70,14 @@ impl Outcome {
                 self.result(&broken.id, &broken.file, (event::Outcome::Error, 0.0), &broken.text);
                 self.failure(&broken.id, broken.path, broken.line, broken.message, recorder);
             }
-            Told::Test { id, file, outcome, ms, path, line, message, text } => {
-                use event::Outcome as O;
+            Told::Skipped { id, file } => {
+                self.tests.skipped += 1;
+                self.result(&id, &file, (event::Outcome::Skipped, 0.0), "");
+                self.left.insert(id);
+            }
+            Told::Test { id, file, outcome, ms, path, line, message, text, counts } => {
                 *self.milliseconds.entry(file.clone()).or_default() += ms;
-                match outcome {
-                    O::Passed | O::Xfailed | O::Xpassed => self.tests.passed += 1,
-                    O::Skipped => self.tests.skipped += 1,
-                    O::Failed | O::Error => self.tests.failed += 1,
-                }
+                self.add(counts.unwrap_or_else(|| one(outcome)));
                 self.result(&id, &file, (outcome, ms), &text);
                 if outcome.is_failure() {
                     self.failed.entry(file).or_default().push(id.clone());
@@ -133,8 +135,13 @@ impl Outcome {
     fn unfinished(&self) -> Option<(usize, usize)> {
         let is_fine = matches!(self.ended, Some(Ended::Itself(Ending::Exited(0))));
         let all = self.collected.as_ref()?.files.values().map(|count| *count as usize).sum();
-        let ended: BTreeSet<&str> = self.results.iter().map(|result| result.name.as_str()).collect();
+        let ended: BTreeSet<&str> = self.of_tests().map(|result| result.name.as_str()).collect();
         (is_fine && self.code.is_none() && ended.len() < all).then_some((ended.len(), all))
+    }
+
+    /// What came of tests, without that of files and classes in which none was found.
+    pub(super) fn of_tests(&self) -> impl Iterator<Item = &TestResult> {
+        self.results.iter().filter(|result| result.name != result.file && !self.left.contains(&result.name))
     }
 
     /// How many tests failed.
@@ -163,6 +170,7 @@ impl Outcome {
         self.failures.extend(other.failures);
         self.failures.truncate(KEPT);
         self.results.extend(other.results);
+        self.left.extend(other.left);
         self.milliseconds.extend(other.milliseconds);
         match (&mut self.collected, other.collected) {
             (Some(ours), Some(theirs)) => ours.files.extend(theirs.files),
@@ -210,6 +218,16 @@ impl Outcome {
 
 fn is_stopped(ended: &Ended) -> bool {
     matches!(ended, Ended::Stopped(_))
+}
+
+/// One test, as pytest's last line counts it.
+fn one(outcome: event::Outcome) -> Tests {
+    use event::Outcome as O;
+    match outcome {
+        O::Passed | O::Xfailed | O::Xpassed => Tests { passed: 1, ..Tests::default() },
+        O::Skipped => Tests { skipped: 1, ..Tests::default() },
+        O::Failed | O::Error => Tests { failed: 1, ..Tests::default() },
+    }
 }
 
 fn sum(a: Tests, b: Tests) -> Tests {

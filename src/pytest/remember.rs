@@ -82,7 +82,7 @@ pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Out
     // A run that ends otherwise than its tests say has something to say that is not theirs.
     let is_explained = matches!(outcome.code, Some(0 | 5)) || !outcome.failed.is_empty();
     let mut ended: HashMap<&str, BTreeSet<&str>> = HashMap::new();
-    for result in outcome.results.iter().filter(|result| result.name != result.file) {
+    for result in outcome.of_tests() {
         ended.entry(&result.file).or_default().insert(&result.name);
     }
     // One that was broken off before its turn says nothing.
@@ -92,7 +92,7 @@ pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Out
     };
     let ran: BTreeSet<String> = collected.files.keys().filter(|file| ran(file)).cloned().collect();
     let mut skipped: HashMap<&str, u32> = HashMap::new();
-    for result in outcome.results.iter().filter(|result| result.outcome == event::Outcome::Skipped) {
+    for result in outcome.of_tests().filter(|result| result.outcome == event::Outcome::Skipped) {
         *skipped.entry(&result.file).or_default() += 1;
     }
     let broken = outcome.failed.keys();

@@ -187,7 +187,7 @@ impl Outcome {
 /// One test that has ended. One that passes and fails in its teardown is there twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestResult {
-    /// As its runner names it; a file that could not be collected has its own name.
+    /// As its runner names it; a file that could not be collected, or that left out all its tests, has its own name.
     pub name: String,
     /// Its file.
     pub file: String,

@@ -10,6 +10,15 @@ import time
 LONGEST = 64 * 1024
 MOST_READS = 20000
 WRITES = os.O_WRONLY | os.O_RDWR
+# How pytest's last line has what comes of a test, in the three words of a verdict.
+COUNTED = {
+    "passed": "passed",
+    "xfailed": "passed",
+    "xpassed": "passed",
+    "failed": "failed",
+    "error": "failed",
+    "skipped": "skipped",
+}
 SPAWNS = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.spawn", "os.exec", "os.fork", "os.forkpty", "pty.spawn"}
 
 
@@ -53,6 +62,8 @@ class Reporter:
         self.ended = 0
         self.modules = []
         self.subtests = {}
+        self.counts = {}
+        self.config = None
 
     def tell(self, event, **more):
         # A child that a test forked has our plugins, too, and is not the run.
@@ -204,6 +215,7 @@ class Reporter:
             config.option.tx = []
 
     def pytest_configure(self, config):
+        self.config = config
         filters = list(config.getini("filterwarnings")) + list(getattr(config.option, "pythonwarnings", None) or [])
         root, ini = getattr(config, "rootpath", None) or config.rootdir, getattr(config, "inipath", None)
         self.place = {"rootdir": str(root), "ini": str(ini) if ini else None}
@@ -229,6 +241,9 @@ class Reporter:
             self.modules.append(report.nodeid)
         if report.failed:
             self.tell("broken", id=report.nodeid, file=report.nodeid.split("::")[0], **self.told(report.longrepr))
+        elif report.skipped:
+            # A module can leave out all its tests before any is found.
+            self.tell("skipped", id=report.nodeid, file=report.nodeid.split("::")[0])
 
     def pytest_collection_finish(self, session):
         self.collecting = False
@@ -250,7 +265,9 @@ class Reporter:
         if not is_end:
             return
         if hasattr(report, "context"):
-            # A part of a test: what comes of it is told with the whole.
+            # A part of a test: what comes of it is told with the whole, and pytest counts it besides.
+            category = self.config.hook.pytest_report_teststatus(report=report, config=self.config)[0]
+            self.counts.setdefault(report.nodeid, []).append(COUNTED.get(category))
             if report.failed and not hasattr(report, "wasxfail"):
                 self.subtests.setdefault(report.nodeid, []).append(self.told(report.longrepr))
             return
@@ -261,10 +278,14 @@ class Reporter:
         elif report.failed:
             outcome = "failed" if report.when == "call" else "error"
             more = self.told(report.longrepr)
+        counts = [each for each in self.counts.pop(report.nodeid, ()) if each]
+        if counts:
+            counts.append(COUNTED.get(outcome))
+            more["counts"] = {each: counts.count(each) for each in COUNTED.values()}
         parts = self.subtests.pop(report.nodeid, None)
-        if parts and not more:
+        if parts and "text" not in more:
             outcome = "failed"
-            more = dict(parts[0], text="\n".join(part["text"] for part in parts)[:LONGEST])
+            more.update(parts[0], text="\n".join(part["text"] for part in parts)[:LONGEST])
         self.tell(
             "test",
             id=report.nodeid,

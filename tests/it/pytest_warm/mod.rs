@@ -2,6 +2,7 @@
 
 mod bad_days;
 mod command;
+mod counts;
 mod outcomes;
 mod plugins;
 mod selection;
