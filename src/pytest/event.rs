@@ -29,6 +29,9 @@ pub enum Told {
         id: String,
         /// Its file.
         file: String,
+        /// Why.
+        #[serde(default)]
+        message: String,
     },
     /// A test has ended; of one that fails in its teardown there are two.
     Test {
@@ -49,9 +52,15 @@ pub enum Told {
         /// The line there.
         #[serde(default)]
         line: Option<u32>,
-        /// Its last word.
+        /// Its last word, or why it was left out.
         #[serde(default)]
         message: String,
+        /// What failed around it: `setup` or `teardown`.
+        #[serde(default)]
+        when: String,
+        /// The line where the test stands, of one that failed.
+        #[serde(default)]
+        stands: Option<u32>,
         /// How pytest counts it, where its parts count besides.
         #[serde(default)]
         counts: Option<Tests>,

@@ -1,6 +1,7 @@
 //! What comes of runs of pytest, from what they tell.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::event::{Collected, Told};
 use super::job::{Ended, Tier};
@@ -67,18 +68,25 @@ impl Outcome {
             Told::Broken(broken) => {
                 self.failed.entry(broken.file.clone()).or_default().push(broken.id.clone());
                 self.tests.failed += 1;
-                self.result(&broken.id, &broken.file, (event::Outcome::Error, 0.0), &broken.text);
+                let result = result(&broken.id, &broken.file, (event::Outcome::Error, 0.0));
+                let line = broken.line.filter(|_| is_at(broken.path.as_deref(), &broken.file));
+                self.result(TestResult { line, ..result }, &broken.message, &broken.text);
                 self.failure(&broken.id, broken.path, broken.line, broken.message, recorder);
             }
-            Told::Skipped { id, file } => {
+            Told::Skipped { id, file, message } => {
                 self.tests.skipped += 1;
-                self.result(&id, &file, (event::Outcome::Skipped, 0.0), "");
+                self.result(result(&id, &file, (event::Outcome::Skipped, 0.0)), &message, "");
                 self.left.insert(id);
             }
-            Told::Test { id, file, outcome, ms, path, line, message, text, counts } => {
+            Told::Test { id, file, outcome, ms, path, line, message, text, when, stands, counts } => {
                 *self.milliseconds.entry(file.clone()).or_default() += ms;
                 self.add(counts.unwrap_or_else(|| one(outcome)));
-                self.result(&id, &file, (outcome, ms), &text);
+                let said = match when.as_str() {
+                    "" => message.clone(),
+                    when => format!("failed on {when} with \"{message}\""),
+                };
+                let at = line.filter(|_| is_at(path.as_deref(), &file)).or(stands);
+                self.result(TestResult { line: at, ..result(&id, &file, (outcome, ms)) }, &said, &text);
                 if outcome.is_failure() {
                     self.failed.entry(file).or_default().push(id.clone());
                     self.failure(&id, path, line, message, recorder);
@@ -97,14 +105,13 @@ impl Outcome {
         }
     }
 
-    fn result(&mut self, name: &str, file: &str, (outcome, ms): (event::Outcome, f64), text: &str) {
+    fn result(&mut self, result: TestResult, message: &str, text: &str) {
         // Where there are thousands of failures the first ones tell enough.
-        let is_told = outcome.is_failure() && self.bytes < TEXTS;
-        let text = if is_told { text.to_owned() } else { String::new() };
-        self.bytes += text.len();
-        let microseconds = (ms * 1000.0).clamp(0.0, 1e15) as u64;
-        let (name, file) = (name.to_owned(), file.to_owned());
-        self.results.push(TestResult { name, file, outcome, microseconds, flaky: false, text });
+        let is_told = self.bytes < TEXTS;
+        let text = if is_told && result.outcome.is_failure() { text } else { "" };
+        let message = if is_told { message } else { message.lines().next().unwrap_or_default() };
+        self.bytes += text.len() + message.len();
+        self.results.push(TestResult { text: text.to_owned(), message: message.to_owned(), ..result });
     }
 
     fn failure(
@@ -218,6 +225,19 @@ impl Outcome {
 
 fn is_stopped(ended: &Ended) -> bool {
     matches!(ended, Ended::Stopped(_))
+}
+
+/// What came of a test, without a word.
+fn result(name: &str, file: &str, (outcome, ms): (event::Outcome, f64)) -> TestResult {
+    let microseconds = (ms * 1000.0).clamp(0.0, 1e15) as u64;
+    let (name, file) = (name.to_owned(), file.to_owned());
+    let (line, message, text) = (None, String::new(), String::new());
+    TestResult { name, file, outcome, microseconds, flaky: false, line, message, text }
+}
+
+/// Whether a place, as pytest has it, is in a test's file.
+fn is_at(path: Option<&str>, file: &str) -> bool {
+    path.is_some_and(|path| Path::new(path).ends_with(file))
 }
 
 /// One test, as pytest's last line counts it.

@@ -198,6 +198,12 @@ pub struct TestResult {
     /// Whether it has had another outcome at the same bytes, in this run or in an earlier one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub flaky: bool,
+    /// The line of its file where it failed, or where the test stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// What went wrong, or why it was left out.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
     /// What its runner prints of a failure.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,

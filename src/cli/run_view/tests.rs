@@ -160,6 +160,8 @@ fn flaky_tests_are_named_before_the_verdict_with_what_they_did() {
             outcome,
             microseconds: 1,
             flaky,
+            line: None,
+            message: String::new(),
             text: String::new(),
         }],
     };

@@ -3,11 +3,13 @@
 
 import json
 import os
+import re
 import stat
 import sys
 import time
 
 LONGEST = 64 * 1024
+SAID = 2000
 MOST_READS = 20000
 WRITES = os.O_WRONLY | os.O_RDWR
 # How pytest's last line has what comes of a test, in the three words of a verdict.
@@ -19,6 +21,9 @@ COUNTED = {
     "error": "failed",
     "skipped": "skipped",
 }
+# What stands before the lines of an error, and how a traceback names a place: by itself, or as Python does.
+LEAD = re.compile(r"^E\s+")
+PLACE = re.compile(r"^(?!E )(\S[^\n]*?):(\d+): |^E? *File \"([^\n]+)\", line (\d+)", re.MULTILINE)
 SPAWNS = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.spawn", "os.exec", "os.fork", "os.forkpty", "pty.spawn"}
 
 
@@ -243,7 +248,7 @@ class Reporter:
             self.tell("broken", id=report.nodeid, file=report.nodeid.split("::")[0], **self.told(report.longrepr))
         elif report.skipped:
             # A module can leave out all its tests before any is found.
-            self.tell("skipped", id=report.nodeid, file=report.nodeid.split("::")[0])
+            self.tell("skipped", id=report.nodeid, file=report.nodeid.split("::")[0], message=reason(report.longrepr))
 
     def pytest_collection_finish(self, session):
         self.collecting = False
@@ -275,9 +280,16 @@ class Reporter:
         outcome = report.outcome
         if hasattr(report, "wasxfail"):
             outcome = "xfailed" if report.skipped else "xpassed"
+            # Of a test that was expected to fail by its mark it is the mark's reason.
+            wanted = str(report.wasxfail)
+            more["message"] = (wanted[8:] if wanted.startswith("reason: ") else wanted)[:SAID]
         elif report.failed:
             outcome = "failed" if report.when == "call" else "error"
             more = self.told(report.longrepr)
+            if outcome == "error":
+                more["when"] = report.when
+        elif report.skipped:
+            more["message"] = reason(report.longrepr)
         counts = [each for each in self.counts.pop(report.nodeid, ()) if each]
         if counts:
             counts.append(COUNTED.get(outcome))
@@ -286,6 +298,9 @@ class Reporter:
         if parts and "text" not in more:
             outcome = "failed"
             more.update(parts[0], text="\n".join(part["text"] for part in parts)[:LONGEST])
+        if outcome in ("failed", "error"):
+            stands = report.location[1]
+            more["stands"] = None if stands is None else stands + 1
         self.tell(
             "test",
             id=report.nodeid,
@@ -299,8 +314,14 @@ class Reporter:
         """The text of a failure as pytest prints it, where it is, and its last word."""
         text = str(longrepr)
         crash = getattr(longrepr, "reprcrash", None)
-        message = getattr(crash, "message", None) or text.strip().rsplit("\n", 1)[-1]
+        message = getattr(crash, "message", None) or LEAD.sub("", text.strip().rsplit("\n", 1)[-1])
         path, line = getattr(crash, "path", None), getattr(crash, "lineno", None)
+        if path is None:
+            # Of what broke before there was a test there is the text alone.
+            for found in PLACE.finditer(text):
+                at = os.path.join(self.start, found.group(1) or found.group(3))
+                if self.inside(at) is not None:
+                    path, line = at, int(found.group(2) or found.group(4))
         if path is not None and self.inside(path) is None:
             # It failed in somebody else's code: what matters is where the project called it.
             entries = getattr(getattr(longrepr, "reprtraceback", None), "reprentries", ())
@@ -308,7 +329,7 @@ class Reporter:
                 if place is not None and self.inside(os.path.join(self.start, place.path)) is not None:
                     path, line = os.path.join(self.start, place.path), place.lineno
                     break
-        return {"text": text[:LONGEST], "path": path, "line": line, "message": message[:2000]}
+        return {"text": text[:LONGEST], "path": path, "line": line, "message": message[:SAID]}
 
     def pytest_sessionfinish(self, session, exitstatus):
         self.end(int(exitstatus))
@@ -349,6 +370,12 @@ class Reporter:
             return None
         # What lies elsewhere is worked on like the project: an editable installation, a directory beside it.
         return name if origin.startswith(self.prefixes) or "-packages" + os.sep in origin else None
+
+
+def reason(longrepr):
+    """Why a test was left out."""
+    said = str(longrepr[2]) if isinstance(longrepr, tuple) and len(longrepr) == 3 else str(longrepr)
+    return (said[9:] if said.startswith("Skipped: ") else said)[:SAID]
 
 
 def now():

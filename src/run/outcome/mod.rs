@@ -23,7 +23,7 @@ use lines::Lines;
 pub use verdict::{ending, judge};
 
 /// How many failures are kept by name.
-const KEPT: usize = 50;
+pub(super) const KEPT: usize = 50;
 
 /// Reads the output of one tool.
 trait Reader: Send {

@@ -1,7 +1,10 @@
 //! As many tests as pytest counts, and what came of them as pytest's own report has it, however warm the run.
 
 use super::*;
-use devboot::run::event::Outcome;
+use devboot::run::event::{Outcome, StageEnd};
+use devboot::run::junit::Junit;
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
 
 const ODD: &str = r#"import pytest
 
@@ -136,6 +139,110 @@ fn each_tier(mut project: Project, check: impl Fn(&Project, &Came)) {
     let standby = project.run();
     assert!(standby.note().starts_with("standby"), "{}", standby.note());
     check(&project, &standby);
+}
+
+/// A case of a report: classname and name, and each element in it with its message.
+type Case = (String, Vec<(String, String)>);
+
+/// The cases of a report, sorted.
+fn cases(xml: &str) -> Vec<Case> {
+    let mut reader = Reader::from_str(xml);
+    let mut found: Vec<Case> = Vec::new();
+    let value = |start: &BytesStart<'_>, name: &str| {
+        let value = start.try_get_attribute(name).unwrap();
+        value.map_or_else(String::new, |value| {
+            value.normalized_value(Default::default()).unwrap().into_owned()
+        })
+    };
+    loop {
+        match reader.read_event().unwrap() {
+            Event::Eof => break,
+            Event::Start(start) | Event::Empty(start) => match start.name().0 {
+                "testcase" => {
+                    let name = format!("{} {}", value(&start, "classname"), value(&start, "name"));
+                    found.push((name, Vec::new()));
+                }
+                tag @ ("failure" | "error" | "skipped") => {
+                    found
+                        .last_mut()
+                        .unwrap()
+                        .1
+                        .push((tag.to_owned(), value(&start, "message").trim().to_owned()));
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    // A test with parts has a failure for each of them there.
+    found.retain(|(name, _)| !name.ends_with("_parts") && !name.ends_with("_in_part"));
+    found.sort();
+    found
+}
+
+fn report(came: &Came) -> String {
+    let mut junit = Junit::default();
+    came.events.iter().for_each(|event| junit.on(event));
+    let end = StageEnd {
+        verdict: Verdict::Failed,
+        replayed: false,
+        exit: Some(1),
+        milliseconds: 1,
+        attempts: 1,
+        tests: came.attempt.tests,
+        failures: Vec::new(),
+        note: None,
+        partly: None,
+    };
+    junit.on(&RunEvent::StageFinished { run: RunId(1), stage: StageId("test".into()), end });
+    junit.text()
+}
+
+/// Its report is pytest's own; what is said where there was no test yet is more than that.
+fn reports_the_same(project: &Project, came: &Came, path: &str) {
+    let plain = cases(&fs::read_to_string(path).unwrap());
+    let (mut told, mut heard) = (plain.clone(), cases(&report(came)));
+    for (_, ends) in told.iter_mut().chain(&mut heard) {
+        ends.retain(|(_, message)| !message.starts_with("collection "));
+    }
+    let collected: Vec<Case> = plain
+        .iter()
+        .filter(|case| case.1.iter().any(|end| end.1.starts_with("collection ")))
+        .cloned()
+        .collect();
+    assert!(plain.len() > 20 && collected.len() == 5, "{plain:?}");
+    let said = |name: &str| heard.iter().find(|case| case.0 == name).unwrap().1.clone();
+    let of = |tag: &str, message: &str| vec![(tag.to_owned(), message.to_owned())];
+    assert_eq!(said(" t.test_left"), of("skipped", "all of it"));
+    assert_eq!(
+        said(" t.test_import"),
+        of("skipped", "could not import 'nope_not_there': No module named 'nope_not_there'")
+    );
+    assert_eq!(
+        said(" t.test_broken"),
+        of("error", "ModuleNotFoundError: No module named 'not_there_at_all'")
+    );
+    let xml = report(came);
+    for at in [r#"file="t/test_broken.py" line="1""#, r#"file="t/test_syntax.py" line="1""#] {
+        assert!(xml.contains(at), "{at}: {xml}");
+    }
+    heard.retain(|case| !collected.iter().any(|other| other.0 == case.0));
+    told.retain(|case| !collected.iter().any(|other| other.0 == case.0));
+    assert_eq!(heard, told, "{}, {}", came.note(), project.root().display());
+}
+
+#[test]
+fn a_report_is_as_pytests_own() {
+    for python in [python(), python_with_plugins()] {
+        let mut project = Project::whole(CASES);
+        project.python = python;
+        project.tests.args.push("--continue-on-collection-errors".into());
+        let path = project.dir.path().join("report.xml").display().to_string();
+        project.tests.args.push(format!("--junitxml={path}"));
+        let cold = project.run();
+        reports_the_same(&project, &cold, &path);
+        reports_the_same(&project, &project.warm(), &path);
+    }
 }
 
 fn agrees(project: &Project, came: &Came) {
