@@ -16,6 +16,8 @@ pub struct Go {
     open: Vec<Test>,
     /// `-v` shows what a test says before its end, other modes after it.
     said: Option<Said>,
+    /// How deep the line stood that was kept last; deeper ones that follow are of it.
+    saying: Option<usize>,
     panic: Option<String>,
     building: Option<String>,
 }
@@ -50,6 +52,7 @@ impl Reader for Go {
             self.verbose = true;
             self.said = None;
         } else if let Some(name) = ended(words, "FAIL") {
+            self.saying = None;
             self.tests.failed += 1;
             self.test_failed(name);
         } else if ended(words, "PASS").is_some() {
@@ -134,18 +137,45 @@ impl Go {
             }
             return;
         }
-        let Some((at, message)) = words.split_once(": ") else { return };
-        let Some((file, number)) = place(at).filter(|(file, _)| file.ends_with(".go")) else { return };
+        let depth = line.len() - words.len();
+        let at = words.split_once(": ").and_then(|(at, message)| Some((place(at)?, message)));
+        let Some(((file, number), message)) = at.filter(|((file, _), _)| file.ends_with(".go")) else {
+            if self.saying.is_some_and(|saying| depth > saying) {
+                self.goes_on(words);
+            }
+            return;
+        };
+        self.saying = None;
         if let Some(package) = self.building.clone().filter(|_| !line.starts_with(' ')) {
             self.keep(failure(&format!("build of {package}"), Some((file, number)), message));
         } else if line.starts_with(' ') {
             let said = Said { file: file.to_owned(), line: number, message: message.to_owned() };
-            match self.open.last_mut() {
-                Some(test) if !self.verbose => {
-                    test.said.get_or_insert(said);
+            let kept = match self.open.last_mut() {
+                Some(test) if !self.verbose => &mut test.said,
+                _ => {
+                    self.said = None;
+                    &mut self.said
                 }
-                _ => self.said = Some(said),
+            };
+            if kept.is_none() {
+                (*kept, self.saying) = (Some(said), Some(depth));
             }
+        }
+    }
+
+    /// One more line of what a test says. testify says all in a table, whose place and name are known.
+    fn goes_on(&mut self, words: &str) {
+        let said = match self.open.last_mut() {
+            Some(test) if !self.verbose => test.said.as_mut(),
+            _ => self.said.as_mut(),
+        };
+        let is_known = words.starts_with("Error Trace:\t") || words.starts_with("Test:  ");
+        let words = words.strip_prefix("Error:  ").unwrap_or(words).trim();
+        if let Some(said) = said.filter(|said| !is_known && !words.is_empty() && said.message.len() < 1000) {
+            if !said.message.is_empty() {
+                said.message.push('\n');
+            }
+            said.message.push_str(words);
         }
     }
 

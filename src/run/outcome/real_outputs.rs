@@ -146,6 +146,13 @@ fn go() {
         );
         assert_eq!(verdict(1, &found), Verdict::Failed);
     }
+    for found in [fixture!("go-lines-failed"), fixture!("go-lines-verbose")] {
+        let messages: Vec<_> = found.failures.iter().map(|it| (&it.name[..], &it.message[..])).collect();
+        assert_eq!(messages[0], ("example.com/m.TestEqual", "Not equal:\nexpected: 1\nactual  : 2"));
+        let inner = messages.last().unwrap();
+        assert_eq!(*inner, ("example.com/m.TestLines/inner", "deep:\n-1\n+2"));
+    }
+    assert_eq!(fixture!("go-lines-failed").failures[1].message, "got first\nsecond: x");
     assert_eq!(verdict(0, &fixture!("go-passed")), Verdict::Passed);
     assert_eq!(verdict(0, &fixture!("go-none")), Verdict::NoTestRan);
     let skipped = "=== RUN   TestA\n--- SKIP: TestA (0.00s)\nPASS\nok  \texample.com/m\t0.002s\n";
@@ -188,6 +195,9 @@ fn vitest() {
             "a.test.js > group > fails badly | a.test.js:3 | AssertionError: expected 2 to be 3 // Object.is equality",
         ]
     );
+    let message =
+        "AssertionError: expected 2 to be 3 // Object.is equality\n- Expected\n+ Received\n- 3\n+ 2";
+    assert_eq!(found.failures[1].message, message);
     let found = fixture!("vitest-passed");
     assert_eq!((found.tests, verdict(0, &found)), (tests(1, 0, 3), Verdict::Passed));
     assert_eq!(verdict(1, &fixture!("vitest-none")), Verdict::NoTestRan);
@@ -196,18 +206,60 @@ fn vitest() {
 
 #[test]
 fn node() {
-    let found = fixture!("node-failed-tap");
-    assert_eq!((found.tests, &found.tools[..]), (tests(1, 3, 1), &["node --test"][..]));
-    let expected = |dir: &str, error: &str| {
-        [
-            format!("fails badly | {dir}a.test.js:3 | {error}Expected values to be strictly equal:"),
-            format!("inner | {dir}a.test.js:5 | {}deep", if error.is_empty() { "" } else { "Error: " }),
-        ]
-    };
-    assert_eq!(failures(&found), expected("/home/me/js/nod/", ""));
-    let found = fixture!("node-failed-spec");
-    assert_eq!(found.tests, tests(1, 3, 1));
-    assert_eq!(failures(&found), expected("", "AssertionError [ERR_ASSERTION]: "));
+    for (found, dir, kind) in [
+        (fixture!("node-failed-tap"), "/home/me/js/nod/", ""),
+        (fixture!("node-failed-spec"), "/home/me/js/nod/", "Error: "),
+    ] {
+        assert_eq!((found.tests, &found.tools[..]), (tests(1, 3, 1), &["node --test"][..]));
+        let expected = [
+            format!(
+                "fails badly | {dir}a.test.js:3 | AssertionError: Expected values to be strictly equal: 1 !== 2"
+            ),
+            format!("outer > inner | {dir}a.test.js:5 | {kind}deep"),
+        ];
+        assert_eq!(failures(&found), expected);
+    }
+    for (found, kind, stands) in
+        [(fixture!("node-many-tap"), "", "/home/me/js/nod/"), (fixture!("node-many-spec"), "Error: ", "")]
+    {
+        let at = |file: &str, line: u32| format!("/home/me/js/nod/{file}:{line}");
+        let expected = [
+            format!(
+                "fails badly | {} | AssertionError: Expected values to be strictly equal: 1 !== 2",
+                at("a.test.js", 4)
+            ),
+            format!("outer > inner | {} | {kind}deep", at("a.test.js", 6)),
+            format!("rejects | {} | TypeError: nope", at("a.test.js", 9)),
+            format!("own message | {} | AssertionError: it should be so", at("a.test.js", 10)),
+            format!("string | {stands}a.test.js:11 | just a string"),
+            format!("slow | {stands}a.test.js:12 | test timed out after 20ms"),
+            format!(
+                "group > deep equal | {} | AssertionError: Expected values to be strictly deep-equal:",
+                at("sub/b.test.mjs", 5)
+            ),
+            format!("group > in helper | {} | RangeError: out of it", at("sub/helper.mjs", 2)),
+            format!("group > nested > x | {} | {kind}n", at("sub/b.test.mjs", 7)),
+            format!(
+                "hooked > y | {stands}sub/b.test.mjs:9 | test did not finish before its parent and was cancelled"
+            ),
+            format!("hooked | {} | {kind}no db", at("sub/b.test.mjs", 9)),
+            format!(
+                "/home/me/js/nod/sub/c.test.js | {} | Error: Cannot find module './nope'",
+                at("sub/c.test.js", 1)
+            ),
+            format!(
+                "/home/me/js/nod/sub/d.test.js | {} | SyntaxError: Unexpected token ';'",
+                at("sub/d.test.js", 1)
+            ),
+            format!(
+                "/home/me/js/nod/sub/e.test.js | {stands}sub/e.test.js:1 | {}",
+                if kind.is_empty() { "it ended with exit code 3" } else { "test failed" }
+            ),
+        ];
+        assert_eq!(failures(&found), expected);
+        let difference = found.failures[6].message.lines().skip(2).collect::<Vec<_>>();
+        assert_eq!(difference, ["+   b: 2", "-   b: 3"]);
+    }
     let found = fixture!("node-passed-tap");
     assert_eq!(verdict(0, &found), Verdict::Passed);
     assert_eq!(verdict(0, &fixture!("node-none-tap")), Verdict::NoTestRan);

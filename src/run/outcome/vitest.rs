@@ -10,7 +10,10 @@ pub struct Vitest {
     files: bool,
     red: bool,
     empty: bool,
+    /// The name and the message of the failure whose block is open.
     open: Option<(String, String)>,
+    /// Past its message, in the source that is shown.
+    framed: bool,
     failures: Vec<Failure>,
 }
 
@@ -19,7 +22,7 @@ impl Reader for Vitest {
         let words = line.trim_start();
         if let Some(name) = line.strip_prefix(" FAIL  ") {
             self.close(None);
-            self.open = Some((name.trim().to_owned(), String::new()));
+            (self.open, self.framed) = (Some((name.trim().to_owned(), String::new())), false);
         } else if let Some(rest) = line.strip_prefix(" Test Files  ") {
             self.close(None);
             self.files = true;
@@ -30,14 +33,21 @@ impl Reader for Vitest {
             self.empty = true;
             self.tests.get_or_insert_default();
         } else if let Some(at) = words.strip_prefix("❯ ").filter(|_| self.open.is_some()) {
+            self.framed = true;
             let at = at.rsplit(' ').next().unwrap_or_default();
             if !at.contains("node_modules/") && place(at).is_some() {
                 self.close(place(at));
             }
         } else if let Some((_, message)) = &mut self.open
-            && message.is_empty()
+            && !self.framed
+            && !words.is_empty()
+            && message.len() < 1000
         {
-            message.push_str(words);
+            self.framed = words.starts_with('⎯');
+            if !self.framed {
+                message.push_str(words);
+                message.push('\n');
+            }
         }
     }
 

@@ -106,3 +106,40 @@ fn jest_runs_by_its_map_of_modules() {
     project.write("src/left.js", "exports.left = () => 2\n");
     assert_eq!(project.run().note(), "everything ran: jest measures the coverage of all tests together");
 }
+
+#[test]
+fn what_fails_in_node_is_named_with_its_suites_where_it_failed_and_by_how_much() {
+    let project = Project::new(&[
+        ("package.json", r#"{"name": "p", "scripts": {"test": "node --test"}}"#),
+        (
+            "a.test.js",
+            "const { describe, it } = require('node:test')\nconst { same } = require('./help')\n\
+             describe('numbers', () => { it('are equal', () => { same(1, 2) }) })\n",
+        ),
+        (
+            "help.js",
+            "const assert = require('node:assert')\nexports.same = (a, b) =>\n  assert.strictEqual(a, b)\n",
+        ),
+        ("b.test.js", "require('./gone')\n"),
+    ]);
+    let came = project.run();
+    let failures: Vec<_> = came
+        .end
+        .failures
+        .iter()
+        .map(|it| {
+            let message = it.message.lines().next().unwrap_or_default();
+            (it.name.rsplit('/').next().unwrap(), it.file.as_deref(), it.line, message)
+        })
+        .collect();
+    let equal = "AssertionError: Expected values to be strictly equal: 1 !== 2";
+    let gone = "Error: Cannot find module './gone'";
+    assert_eq!(
+        failures,
+        [
+            ("numbers > are equal", Some("help.js"), Some(3), equal),
+            ("b.test.js", Some("b.test.js"), Some(1), gone)
+        ],
+        "{came:?}"
+    );
+}
