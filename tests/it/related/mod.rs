@@ -2,6 +2,7 @@
 
 mod cargo;
 mod go;
+mod nextest;
 mod scripts;
 
 use std::collections::{BTreeMap, BTreeSet};
