@@ -1,9 +1,10 @@
 //! What tests were seen to read that no listing of the project has: files that git ignores, and files outside of the project. A
 //! stage depends on them as on any other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::memory::Memory;
 use crate::base::digest::Digest;
 use crate::project::model::StageId;
 use crate::sys::real::RealSystem;
@@ -25,15 +26,17 @@ pub fn of(dir: &Path, stage: &StageId) -> Vec<String> {
     bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
-/// Those of what was read: neither listed nor written by a run, and there. `is_file` says what is.
+/// Those of what was read: not listed, and there, but not what runs make for themselves: they wrote it before they read it, or left it
+/// otherwise than it was. A file that tests only write anew as it was counts. `is_file` says what is there.
 pub(super) fn found(
-    reads: &BTreeMap<String, Vec<String>>,
-    (listed, written): (&[String], &BTreeSet<String>),
+    memory: &Memory,
+    listed: &[String],
     is_file: impl Fn(&[String]) -> Vec<bool>,
 ) -> Vec<String> {
     let listed: BTreeSet<&String> = listed.iter().collect();
-    let read: BTreeSet<&String> = reads.values().flatten().collect();
-    let is_elsewhere = |path: &&&String| !listed.contains(**path) && !written.contains(**path);
+    let read: BTreeSet<&String> = memory.reads.values().flatten().collect();
+    let is_own = |path: &String| memory.made.contains(path) || memory.altered.contains(path);
+    let is_elsewhere = |path: &&&String| !listed.contains(**path) && !is_own(path);
     let paths: Vec<String> =
         read.iter().filter(is_elsewhere).take(MOST).map(|path| (*path).clone()).collect();
     let there = is_file(&paths);
@@ -57,12 +60,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_listed_or_written_or_gone_is_not_elsewhere() {
-        let reads = ["listed.py", "ignored.csv", "/out/side.txt", "made.log", "gone"].map(str::to_owned);
-        let reads = BTreeMap::from([("t.py".to_owned(), reads.to_vec())]);
-        let written = BTreeSet::from(["made.log".to_owned()]);
+    fn what_is_listed_or_made_by_runs_or_gone_is_not_elsewhere() {
+        let reads =
+            ["listed.py", "ignored.csv", "/out/side.txt", "made.log", "grows.log", "gone"].map(str::to_owned);
+        let set = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<BTreeSet<String>>();
+        let memory = Memory {
+            reads: [("t.py".to_owned(), reads.to_vec())].into(),
+            made: set(&["made.log"]),
+            altered: set(&["grows.log"]),
+            ..Memory::default()
+        };
         let is_file = |paths: &[String]| paths.iter().map(|path| path != "gone").collect();
-        let paths = found(&reads, (&["listed.py".to_owned()], &written), is_file);
+        let paths = found(&memory, &["listed.py".to_owned()], is_file);
         assert_eq!(paths, ["/out/side.txt", "ignored.csv"]);
         let (dir, stage) = (tempfile::tempdir().unwrap(), StageId("test".into()));
         assert!(of(dir.path(), &stage).is_empty());

@@ -74,6 +74,12 @@ pub enum Told {
         /// What was opened to be written.
         #[serde(default)]
         writes: Vec<String>,
+        /// Of that, what was not read before.
+        #[serde(default)]
+        made: BTreeSet<String>,
+        /// Of that, what has another size now.
+        #[serde(default)]
+        altered: Vec<String>,
         /// Test files that started other programs, which read what nobody has seen.
         #[serde(default)]
         spawned: Vec<String>,

@@ -134,6 +134,10 @@ impl Pytest {
             memories.entry(unit.stage.id.0.clone()).or_insert_with(|| Memory::load(&RealSystem, &file));
         let files = self.ground.files(unit);
         let now = self.digests(&files);
+        let mut beside = elsewhere::of(&self.dir, &unit.stage.id);
+        let inputs = beside.len();
+        beside.extend(memory.altered.iter().cloned());
+        let held = self.ground.digests(&beside);
         self.read_imports(unit, &files, &now, memory).await;
         let ground = self.ground.as_ref();
         let plan = match is_selectable(&tests.args, unit) {
@@ -152,7 +156,7 @@ impl Pytest {
         let known = known_failures(memory);
         let limits = (stop, unit.stage.timeout.map(|limit| begun + limit));
         let (mut total, count) = (Sum::default(), batches.len());
-        let (mut red, mut ran) = (Red::default(), BTreeSet::new());
+        let (mut red, mut ran, mut wrote) = (Red::default(), BTreeSet::new(), BTreeSet::new());
         let mut selected = Some(clock::microseconds().saturating_sub(select));
         let is_loose = batches.iter().any(|batch| batch.is_loose);
         for (at, batch) in batches.into_iter().enumerate() {
@@ -167,6 +171,7 @@ impl Pytest {
             red.add(&outcome, &known);
             self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
             ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
+            wrote.extend(outcome.writes.iter().cloned());
             let select = selected.take().unwrap_or(0);
             tell(recorder, outcome, select);
             if total.stopped.is_some() {
@@ -189,9 +194,16 @@ impl Pytest {
             total.replace(&outcome);
             ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
             self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
+            wrote.extend(outcome.writes.iter().cloned());
             tell(recorder, outcome, 0);
         }
-        if self.digests(&files) != now {
+        // What runs change for themselves is no input of theirs.
+        let changed: Vec<bool> =
+            self.ground.digests(&beside).iter().zip(&held).map(|(a, b)| a != b).collect();
+        let altered =
+            beside.iter().zip(&changed).filter(|(path, changed)| **changed && wrote.contains(*path));
+        memory.altered.extend(altered.map(|(path, _)| path.clone()));
+        if self.digests(&files) != now || changed[..inputs].contains(&true) {
             // What ran has seen other bytes than those that it would be known to be good at.
             memory.files.values_mut().for_each(|record| (record.good, record.ran_at) = (None, None));
         }
@@ -202,7 +214,7 @@ impl Pytest {
             total.note(format!("what its tests did is not remembered: {error}"));
         }
         let is_file = |paths: &[String]| self.ground.digests(paths).iter().map(Option::is_some).collect();
-        let elsewhere = elsewhere::found(&memory.reads, (&files, &memory.writes), is_file);
+        let elsewhere = elsewhere::found(memory, &files, is_file);
         if let Err(error) = elsewhere::keep(&self.dir, &unit.stage.id, &elsewhere) {
             total.note(format!("what its tests read elsewhere is not remembered: {error}"));
         }

@@ -13,18 +13,21 @@ use crate::sys::system::{ReadSystem, WriteSystem, replace};
 const LIMIT: u64 = 128 << 20;
 
 /// Another form has another number; what has an older one is made again.
-const FORM: u32 = 5;
+const FORM: u32 = 6;
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    form: u32,
+    /// The number of this form.
+    pub form: u32,
     /// By test file.
     pub files: BTreeMap<String, FileRecord>,
     /// What each file was seen to read, relative to the root.
     pub reads: BTreeMap<String, Vec<String>>,
-    /// What runs wrote.
-    pub writes: BTreeSet<String>,
+    /// What runs wrote before they read it.
+    pub made: BTreeSet<String>,
+    /// What was not as before when the last run that wrote it was over.
+    pub altered: BTreeSet<String>,
     /// Test files that started other programs.
     pub spawned: BTreeSet<String>,
     /// What each Python file imports, with the digest of the bytes in which that stands.

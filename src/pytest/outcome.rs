@@ -32,6 +32,10 @@ pub(super) struct Outcome {
     pub(super) collected: Option<Collected>,
     pub(super) reads: BTreeMap<String, Vec<String>>,
     pub(super) writes: Vec<String>,
+    /// Of that, what no process had read before it wrote it.
+    pub(super) made: BTreeSet<String>,
+    /// Of that, what has another size now.
+    pub(super) altered: Vec<String>,
     /// Whether all that was read was seen.
     pub(super) has_seen_all: bool,
     /// How much text the results have, in bytes.
@@ -92,8 +96,9 @@ impl Outcome {
                     self.failure(&id, path, line, message, recorder);
                 }
             }
-            Told::Reads { reads, whole, writes, spawned } => {
+            Told::Reads { reads, whole, writes, made, altered, spawned } => {
                 (self.reads, self.writes) = (reads, writes);
+                (self.made, self.altered) = (made, altered);
                 (self.spawned, self.has_seen_all) = (spawned, whole);
             }
             Told::Modules { names, strict, sets } => {
@@ -170,6 +175,12 @@ impl Outcome {
 
     /// With another one that ran beside it: each ran other files.
     pub(super) fn beside(mut self, other: Self) -> Self {
+        let has_read = |of: &Self, path: &String| {
+            !of.made.contains(path) && of.reads.values().any(|paths| paths.contains(path))
+        };
+        let made = self.made.iter().chain(&other.made);
+        let made = made.filter(|path| !has_read(&self, path) && !has_read(&other, path)).cloned().collect();
+        self.made = made;
         let (ending, stopped) =
             (other.ending(), [self.ended, other.ended].into_iter().flatten().find(is_stopped));
         self.add(other.tests);
@@ -184,6 +195,7 @@ impl Outcome {
             (ours, theirs) => *ours = theirs.or(ours.take()),
         }
         self.writes.extend(other.writes);
+        self.altered.extend(other.altered);
         for (owner, paths) in other.reads {
             self.reads.entry(owner).or_default().extend(paths);
         }

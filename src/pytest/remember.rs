@@ -65,6 +65,7 @@ pub(super) fn remember(memory: &mut Memory, outcome: &Outcome, whole: Option<&Wh
         let left = left.filter_map(|file| Some((file.clone(), now.get(file)?.short())));
         memory.left = left.collect();
     }
+    remember_writes(memory, outcome, is_all);
     for (owner, paths) in &outcome.reads {
         let mut all: BTreeSet<String> = paths.iter().filter(|path| is_worth(path)).cloned().collect();
         // A module that was imported for another test reads nothing this time.
@@ -72,8 +73,28 @@ pub(super) fn remember(memory: &mut Memory, outcome: &Outcome, whole: Option<&Wh
         memory.blind |= all.len() > MOST_READS;
         memory.reads.insert(owner.clone(), all.into_iter().take(MOST_READS).collect());
     }
-    memory.writes.extend(outcome.writes.iter().take(MOST_READS).cloned());
     memory.spawned.extend(outcome.spawned.iter().cloned());
+}
+
+/// Takes down what a run wrote, and whether it had read it before that: such a file is an input as long as it is left as it was. What a
+/// whole run did not write is no longer written.
+fn remember_writes(memory: &mut Memory, outcome: &Outcome, is_all: bool) {
+    let read: BTreeSet<&String> = outcome.reads.values().flatten().collect();
+    let known: BTreeSet<&String> = memory.reads.values().flatten().collect();
+    let is_new = |path: &&String| !known.contains(path) || memory.made.contains(*path);
+    let made: Vec<String> = outcome.made.iter().filter(is_new).take(MOST_READS).cloned().collect();
+    if is_all {
+        let writes: BTreeSet<&String> = outcome.writes.iter().collect();
+        for kept in [&mut memory.made, &mut memory.altered] {
+            kept.retain(|path| writes.contains(path));
+        }
+    }
+    memory.made.retain(|path| outcome.made.contains(path) || !read.contains(path));
+    memory.made.extend(made);
+    for path in &outcome.writes {
+        memory.altered.remove(path);
+    }
+    memory.altered.extend(outcome.altered.iter().take(MOST_READS).cloned());
 }
 
 /// Takes down what came of each file, and marks the results of tests that have had others at the same bytes.

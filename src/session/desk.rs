@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::decide::{Asked, Decision, decide};
 use crate::base::digest::Digest;
+use crate::base::text::printable;
 use crate::history::{Last, Store};
 use crate::project::contents::{Content, Contents};
 use crate::project::environment;
-use crate::project::fingerprint::Fingerprint;
+use crate::project::fingerprint::{Difference, Fingerprint, Kind};
 use crate::project::gather::{Around, fingerprint};
 use crate::project::inputs::{Inputs, Listing, Selector};
 use crate::project::model::{Action, Pipeline, Stage, StageId};
@@ -408,7 +409,15 @@ impl Site for Desk {
             return None;
         }
         let old = before.items.or_else(|| self.kept(stage).map(Arc::new));
-        Some(difference(now.items.as_deref(), old.as_deref()))
+        let found = now.items.as_deref().zip(old.as_deref()).and_then(|(now, old)| now.first_difference(old));
+        let is_gone = |found: &Difference| found.kind == Kind::Input && found.new.is_none();
+        match found.filter(is_gone).map(|found| found.name) {
+            // It is no longer taken for an input, since what runs is what changes it.
+            Some(path) if self.digests(std::slice::from_ref(&path)) != [None] => {
+                Some(format!("what runs changes {} itself", printable(&path)))
+            }
+            _ => Some(difference(now.items.as_deref(), old.as_deref())),
+        }
     }
 
     fn wrote(&self, _: &StageId, files: &[String]) {

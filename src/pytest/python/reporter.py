@@ -47,7 +47,10 @@ class Reporter:
         # The test file that is collected or run, and what was read for it and by which module.
         self.file = None
         self.reads = {}
-        self.writes = set()
+        # What was opened to be written, with its size before that; what was read before it was written, and what was not.
+        self.writes = {}
+        self.first = set()
+        self.made = set()
         self.begun = time.time()
         # What lies there is the system's, an environment's, or of no process after this one.
         places = {os.sep.join(("", each, "")) for each in ("proc", "sys", "dev", "etc", "usr", "lib", "lib64", "bin", "var", "run")}
@@ -120,9 +123,10 @@ class Reporter:
 
     def heard(self, event, args):
         if event == "open" and isinstance(args[0], (str, bytes)):
-            if isinstance(args[2], int) and args[2] & WRITES:
+            writes = isinstance(args[2], int) and args[2] & WRITES
+            if writes:
                 self.write(args[0])
-            self.read(args[0])
+            self.read(args[0], not writes)
         elif event == "sqlite3.connect" and isinstance(args[0], (str, bytes)):
             self.read(args[0])
         elif event in ("os.listdir", "os.scandir"):
@@ -168,7 +172,7 @@ class Reporter:
     def spawns(self):
         self.spawned.update(self.owners(sys._getframe(2)))
 
-    def read(self, path):
+    def read(self, path, only=True):
         # What is open already has been heard of.
         if self.count >= MOST_READS or not isinstance(path, (str, bytes)):
             return
@@ -181,6 +185,8 @@ class Reporter:
         if found is None:
             return
         self.count += 1
+        if only:
+            self.first.add(found)
         if any("\ud800" <= c <= "\udfff" for c in found):
             self.strange = True
         for owner in owners:
@@ -191,8 +197,10 @@ class Reporter:
         if os.path.basename(os.path.dirname(os.fsdecode(path))) == "__pycache__":
             return
         found = self.inside(path) or self.outside(path)
-        if found is not None and len(self.writes) < MOST_READS:
-            self.writes.add(found)
+        if found is not None and found not in self.writes and len(self.writes) < MOST_READS:
+            self.writes[found] = size(os.path.join(self.root, found))
+            if found not in self.first:
+                self.made.add(found)
 
     def outside(self, path):
         """A file outside of the project that was there before the run, whole; what a run makes for itself is of no other."""
@@ -339,7 +347,9 @@ class Reporter:
         reads = {owner: sorted(paths) for owner, paths in self.reads.items()}
         whole = self.count < MOST_READS and not self.workers and not self.strange and hasattr(sys, "addaudithook")
         writes = sorted(self.writes)
-        self.tell("reads", reads=reads, whole=whole, writes=writes, spawned=sorted(filter(None, self.spawned)))
+        altered = [path for path in writes if size(os.path.join(self.root, path)) != self.writes[path]]
+        spawned = sorted(filter(None, self.spawned))
+        self.tell("reads", reads=reads, whole=whole, writes=writes, made=sorted(self.made), altered=altered, spawned=spawned)
         new = self.known if self.known is not None else self.new_modules()
         # Who is told the rest of a whole run knows them all from there.
         names = ([] if self.named else self.loaded) + list(filter(None, map(self.foreign, new)))
@@ -370,6 +380,13 @@ class Reporter:
             return None
         # What lies elsewhere is worked on like the project: an editable installation, a directory beside it.
         return name if origin.startswith(self.prefixes) or "-packages" + os.sep in origin else None
+
+
+def size(path):
+    try:
+        return os.stat(path).st_size
+    except (OSError, ValueError):
+        return None
 
 
 def reason(longrepr):

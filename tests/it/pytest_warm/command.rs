@@ -100,6 +100,69 @@ fn what_tests_read_of_ignored_files_and_beside_the_project_counts() {
 }
 
 #[test]
+fn what_tests_write_as_it_was_counts_and_what_they_change_for_themselves_does_not() {
+    let demo = Demo::inferred(&[
+        (
+            "test_a.py",
+            "def test_a():\n    assert open('../beside/fixture.txt').read() == 'one'\n\ndef test_log():\n    \
+             open('../beside/log.txt').read()\n    open('../beside/log.txt', 'a').write('x')\n\n\
+             def test_own():\n    open('../beside/own.txt', 'a').write('x')\n    open('../beside/own.txt').read()\n",
+        ),
+        (
+            "test_b.py",
+            "import os\n\ndef test_b():\n    if os.path.exists('../beside/again'):\n        open('../beside/fixture.txt', 'w').write('one')\n",
+        ),
+    ]);
+    for (file, text) in [("fixture.txt", "one"), ("log.txt", ""), ("own.txt", ""), ("again", "")] {
+        demo.write(&format!("../beside/{file}"), text);
+    }
+    settles(&demo);
+    for _ in 0..2 {
+        demo.write("../beside/fixture.txt", "two");
+        // Whether it is red depends on which of the two files runs first; afterwards it is as it was.
+        let ran = test(&demo, &[]);
+        assert!(ran.stderr.contains("fixture.txt changed"), "{}", ran.stderr);
+        settles(&demo);
+    }
+    std::fs::remove_file(demo.path("../beside/again")).unwrap();
+    for _ in 0..2 {
+        demo.write("../beside/fixture.txt", "two");
+        let _ = test(&demo, &[]).exits(2).says("RED");
+        let _ = test(&demo, &[]).exits(2).says("RED");
+        demo.write("../beside/fixture.txt", "one");
+        settles(&demo);
+    }
+    demo.write("../beside/log.txt", "of another");
+    demo.write("../beside/own.txt", "of another");
+    let _ = test(&demo, &[]).exits(0).says("nothing had to run");
+}
+
+#[test]
+fn what_tests_change_without_making_it_longer_is_soon_known_for_their_own() {
+    let demo = Demo::inferred(&[(
+        "test_a.py",
+        "def test_a():\n    held = open('../beside/turn.txt').read()\n    open('../beside/turn.txt', 'w').write({'0': '1', '1': '0'}[held])\n",
+    )]);
+    demo.write("../beside/turn.txt", "0");
+    let path = demo.path("../beside/turn.txt").canonicalize().unwrap();
+    let _ = test(&demo, &[]).exits(0);
+    let second = test(&demo, &[]).exits(0);
+    let said = format!("its inputs changed while it ran: what runs changes {} itself", path.display());
+    assert!(second.stderr.contains(&said), "{}", second.stderr);
+    settles(&demo);
+}
+
+/// Runs until nothing has to run, which takes no more than one run for each thing that may be learnt in one.
+fn settles(demo: &Demo) {
+    for _ in 0..4 {
+        if test(demo, &[]).stderr.contains("nothing had to run") {
+            return;
+        }
+    }
+    let _ = test(demo, &[]).exits(0).says("nothing had to run");
+}
+
+#[test]
 fn what_is_red_runs_again_alone_and_by_force_with_all_others() {
     let demo = Demo::inferred(&[
         ("test_a.py", "import os\n\ndef test_a():\n    assert os.path.exists('../mended')\n"),
