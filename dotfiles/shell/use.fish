@@ -152,4 +152,9 @@
             set -g _devboot_hidden
             set -q DEVBOOT_CLOUD_SETS
             and _devboot_hide
+            # It began where a directory had chosen the profile, and leaves it with that directory; `-` is no project.
+            if test -n "$DEVBOOT_CLOUD_HERE"
+                set -g _devboot_auto $DEVBOOT_CLOUD_HERE
+                set -g _devboot_project -
+            end
         end

@@ -116,4 +116,8 @@ function _devboot_prompt {
   _devboot_segment="%F{$_devboot_color}$DEVBOOT_CLOUD$_devboot_left%f "
 }
 
-if [[ "${_devboot_loaded-}" != "$$" ]]; then _devboot_kept=() _devboot_kept_as=(); fi
+if [[ "${_devboot_loaded-}" != "$$" ]]; then
+  _devboot_kept=() _devboot_kept_as=()
+  # It began where a directory had chosen the profile, and leaves it with that directory; `-` is no project.
+  if [[ -n "${DEVBOOT_CLOUD_HERE-}" ]]; then _devboot_auto=$DEVBOOT_CLOUD_HERE _devboot_project=-; fi
+fi

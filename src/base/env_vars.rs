@@ -32,6 +32,11 @@ pub const ALL: &[EnvVar] = &[
     set("DEVBOOT_CLOUD", "the credential profile that the shell uses"),
     read("DEVBOOT_CLOUD_SETS", "what the switch to it has set, by name and digest"),
     set("DEVBOOT_CLOUD_SETS", "what a switch has set, by name and digest, so that a child can take it away"),
+    read(
+        "DEVBOOT_CLOUD_HERE",
+        "that profile, when the directory has chosen it: a shell that begins with it leaves it with the directory",
+    ),
+    set("DEVBOOT_CLOUD_HERE", "that profile, when the directory has chosen it"),
     set("DEVBOOT_CLOUD_GUARD", "prod while that profile is a guarded one, for prompts"),
     set("DEVBOOT_CLOUD_UNTIL", "when a person is needed again, in seconds since 1970, for prompts"),
     set("DEVBOOT_CLOUD_ENDS", "the same as hour and minute, for prompts that cannot reckon"),

@@ -20,8 +20,9 @@ const SET: [&str; 9] = [
 ];
 
 /// What devboot says of a switch in the environment itself.
-pub const OWN: [&str; 5] = [
+pub const OWN: [&str; 6] = [
     "DEVBOOT_CLOUD",
+    "DEVBOOT_CLOUD_HERE",
     "DEVBOOT_CLOUD_GUARD",
     "DEVBOOT_CLOUD_UNTIL",
     "DEVBOOT_CLOUD_ENDS",

@@ -171,6 +171,7 @@ fn emit(
     variables::check(&changes)?;
     changes.extend([
         ("DEVBOOT_CLOUD", Some(name)),
+        ("DEVBOOT_CLOUD_HERE", (own.auto == name).then_some(name)),
         ("DEVBOOT_CLOUD_GUARD", taken.guard.as_deref()),
         ("DEVBOOT_CLOUD_UNTIL", until.as_deref()),
         ("DEVBOOT_CLOUD_ENDS", ends.as_deref()),

@@ -69,6 +69,28 @@ fn a_trusted_project_switches_on_entering_and_back_on_leaving() {
     }
 }
 
+#[test]
+fn a_shell_that_begins_there_leaves_the_profile_with_the_directory() {
+    let home = Home::new();
+    home.world
+        .write("p/devboot.toml", "[project]\ncloud = 'dev'\n[stage.a]\nrun = 'true'\n")
+        .write("plain/x", "");
+    let _ = home.devboot(&["project", "trust", "p", "--yes"]).exits(0);
+    for shell in ["bash", "zsh", "fish"] {
+        let hook = if shell == "zsh" { "for f in $precmd_functions; do $f; done" } else { "_devboot_hook" };
+        let say = format!("{hook}\necho \"now [$DEVBOOT_CLOUD] [$AWS_PROFILE$AWS_CONFIG_FILE]\"\n");
+        // In the directory and out of it; and, as a new window of tmux does, outside from the start.
+        let inside = format!("{say}cd ../plain\n{say}cd ../p\n{say}");
+        let outside = format!("cd ../plain\n{say}devboot use base\n{say}");
+        let script = format!("cd p\n{hook}\n{shell} -ic '{inside}'\n{shell} -ic '{outside}'\n{say}");
+        let ran = home.shell(shell, &script).exits(0);
+        let now: Vec<&str> = ran.stdout.lines().filter_map(|line| line.strip_prefix("now ")).collect();
+        let names: Vec<&str> = now.iter().map(|line| line.split(' ').next().unwrap()).collect();
+        assert_eq!(names, ["[dev]", "[]", "[dev]", "[]", "[base]", "[dev]"], "{shell}: {}", ran.stderr);
+        assert!(now[1] == "[] []" && now[3] == "[] []", "{shell}: {now:?}");
+    }
+}
+
 /// The file that the README shows.
 fn of_readme() -> String {
     let readme = include_str!("../../../README.md");
