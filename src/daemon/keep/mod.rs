@@ -151,8 +151,8 @@ struct Keep {
     /// Outputs that changed while a run went on: who wrote them is known when it is over.
     held: BTreeSet<String>,
     rounds: Rounds,
-    /// Whether what is under way is a rest, and no run.
-    rests: bool,
+    /// What is under way is a rest, and no run: why.
+    rests: Option<String>,
     /// What changed, and asks for the run after the rest; without it the run that is over already has.
     postponed: Option<Event>,
     seeded: bool,
@@ -200,7 +200,7 @@ impl Keep {
             held: BTreeSet::new(),
             rounds: Rounds::default(),
             postponed: None,
-            rests: false,
+            rests: None,
             seeded: false,
             reload,
         })
@@ -255,7 +255,7 @@ impl Keep {
     async fn tell_phase(&mut self) {
         let (phase, note) = match (&self.session, &self.problem) {
             (None, problem) => (ProjectPhase::Blocked, problem.as_ref().map(words::in_short)),
-            (Some(_), _) if self.turn.is_running() => (ProjectPhase::Running, None),
+            (Some(_), _) if self.turn.is_running() && self.rests.is_none() => (ProjectPhase::Running, None),
             (Some(_), problem) => (ProjectPhase::Idle, Some(self.note(problem.as_ref()))),
         };
         if self.phase.as_ref().is_none_or(|told| (told.0, &told.1) != (phase, &note)) {
@@ -276,6 +276,9 @@ impl Keep {
         if let Some((run, is_green)) = self.standing.since() {
             let word = if is_green { "green" } else { "red" };
             note.push_str(&format!(", {word} since run {}", run.0));
+        }
+        if let Some(why) = &self.rests {
+            note.push_str(&format!("; {why}"));
         }
         if let Some(problem) = problem {
             note.push_str(&format!("; {}", words::in_short(problem)));
@@ -412,11 +415,12 @@ impl Keep {
         self.rounds.between(&asking, is_polled, Instant::now())
     }
 
-    /// Puts off what would come next.
-    async fn rest(&mut self, rest: Rest, why: Option<&str>) {
-        if let Some((what, count)) = rest.said {
-            let said = match why {
-                Some(note) => format!("{what} may be asking for its own runs: {note}."),
+    /// Puts off what would come next. `meddled`: a stage that saw its own inputs change, and what it says of that.
+    async fn rest(&mut self, rest: Rest, meddled: Option<(&str, &str)>) {
+        let (what, count) = (rest.what, rest.count);
+        if rest.is_new {
+            let said = match meddled {
+                Some((stage, note)) => format!("{stage} may be asking for its own runs: {note}."),
                 None => format!(
                     "the runs may be asking for their own next ones: {what} changed in {count} of them."
                 ),
@@ -426,7 +430,12 @@ impl Keep {
             );
             self.told.tell(ProjectEvent::Said(said)).await;
         }
-        self.rests = true;
+        let cause = match meddled {
+            Some((stage, note)) => format!("{stage}: {note}"),
+            None => format!("{what} changed in {count} runs"),
+        };
+        let time = counted(usize::try_from(rest.time.as_secs()).unwrap_or(usize::MAX), "second");
+        self.rests = Some(format!("{cause}; the next run comes in {time}, or with a save"));
         self.running = Some(Box::pin(async move {
             tokio::time::sleep(rest.time).await;
             nothing()
@@ -435,7 +444,7 @@ impl Keep {
 
     /// Ends a rest before its time, because somebody saves or asks; whether there was one.
     fn end_rest(&mut self) -> bool {
-        if self.rests {
+        if self.rests.is_some() {
             self.rounds.end();
             self.rested();
             return true;
@@ -445,7 +454,7 @@ impl Keep {
 
     /// What was put off comes now.
     fn rested(&mut self) {
-        (self.running, self.rests) = (None, false);
+        (self.running, self.rests) = (None, None);
         let event = self.postponed.take().unwrap_or(Event::Over { cancelled: false });
         self.happened(event);
     }
@@ -494,7 +503,7 @@ impl Keep {
 
     async fn over(&mut self, record: &RunRecord) {
         (self.running, self.cancels) = (None, None);
-        if self.rests {
+        if self.rests.is_some() {
             self.rested();
             return self.reload_if_idle().await;
         }
@@ -516,12 +525,14 @@ impl Keep {
         let is_rest = |end: &StageEnd| end.note.as_deref().is_some_and(|note| note.starts_with(REST_LEFT));
         let cancelled =
             record.stages.iter().any(|(_, end)| end.verdict == Verdict::Cancelled && !is_rest(end));
-        let meddled = |end: &StageEnd| end.note.as_deref().is_some_and(|note| note.contains(MEDDLED));
-        let meddled = record.stages.iter().find(|(_, end)| meddled(end));
-        let (name, is_next) = (meddled.map(|(stage, _)| stage.0.as_str()), self.turn.is_queued());
+        let meddled = record.stages.iter().find_map(|(stage, end)| {
+            let note = end.note.as_deref()?;
+            Some((stage.0.as_str(), &note[note.find(MEDDLED)?..]))
+        });
+        let (name, is_next) = (meddled.map(|(stage, _)| stage), self.turn.is_queued());
         if let Some(rest) = self.rounds.over(name, is_next, Instant::now()) {
             self.postponed = Some(Event::Over { cancelled });
-            return self.rest(rest, meddled.and_then(|(_, end)| end.note.as_deref())).await;
+            return self.rest(rest, meddled).await;
         }
         self.happened(Event::Over { cancelled });
         self.reload_if_idle().await;
@@ -538,7 +549,7 @@ impl Keep {
         if let Some(cancels) = &self.cancels {
             let _ = cancels.send(RunOrder::CancelAll(Verdict::Interrupted));
         }
-        if let Some(mut running) = self.running.take().filter(|_| !self.rests) {
+        if let Some(mut running) = self.running.take().filter(|_| self.rests.is_none()) {
             let ended = async {
                 loop {
                     tokio::select! {

@@ -1,7 +1,7 @@
 //! Runs that ask for the next run: a stage changes what it, or another one, depends on. Pure.
 //!
 //! Who saves during every run looks the same, so nothing is left out: the next run only comes later, and ever later, until somebody
-//! saves while nothing runs.
+//! saves while nothing runs. In the end a run takes so little of the time that hardly any save falls into one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// longest.
 const PATIENCE: u32 = 3;
 const REST: Duration = Duration::from_secs(1);
-const LONGEST_REST: Duration = Duration::from_secs(10);
+const LONGEST_REST: Duration = Duration::from_secs(600);
 
 /// A change that is noticed so soon after a run is one of that run's.
 const LATE: Duration = Duration::from_millis(200);
@@ -35,8 +35,12 @@ pub(super) struct Rounds {
 pub(super) struct Rest {
     /// By this much.
     pub(super) time: Duration,
-    /// What is to be said: what changed, and in how many runs. Once.
-    pub(super) said: Option<(String, u32)>,
+    /// What changed.
+    pub(super) what: String,
+    /// In how many runs.
+    pub(super) count: u32,
+    /// Whether that has not been said yet.
+    pub(super) is_new: bool,
 }
 
 impl Rounds {
@@ -81,10 +85,11 @@ impl Rounds {
                 most = Some((*count, path));
             }
         }
-        let (count, path) = most?;
+        let (count, what) = most?;
         let more = count.checked_sub(PATIENCE).filter(|_| is_next)?;
-        let said = (!std::mem::replace(&mut self.said, true)).then_some((path, count));
-        Some(Rest { time: LONGEST_REST.min(REST * 2_u32.saturating_pow(more)), said })
+        let is_new = !std::mem::replace(&mut self.said, true);
+        let time = REST.checked_mul(2_u32.saturating_pow(more)).unwrap_or(LONGEST_REST).min(LONGEST_REST);
+        Some(Rest { time, what, count, is_new })
     }
 }
 
@@ -107,12 +112,26 @@ mod tests {
             rests.push(rounds.between(&set(path), false, now + Duration::from_millis(20)));
         }
         let rests: Vec<Rest> = rests.into_iter().flatten().collect();
-        assert_eq!(rests[0], Rest { time: REST, said: Some(("p.txt".into(), 3)) });
-        assert!(rests.len() == 8 && rests[1..].iter().all(|rest| rest.said.is_none()));
+        assert_eq!(rests[0], Rest { time: REST, what: "p.txt".into(), count: 3, is_new: true });
+        assert!(rests.len() == 8 && rests[1..].iter().all(|rest| !rest.is_new));
+        assert_eq!(rests[1].what, "q.txt");
         assert_eq!(
             rests.iter().map(|rest| rest.time.as_secs()).collect::<Vec<_>>(),
             [1, 1, 2, 2, 4, 4, 8, 8]
         );
+    }
+
+    #[test]
+    fn what_goes_round_by_itself_takes_next_to_nothing_in_the_end() {
+        let (mut rounds, now) = (Rounds::default(), Instant::now());
+        let mut rests = (0..60).filter_map(|_| rounds.over(Some("own"), true, now)).map(|rest| rest.time);
+        let first: Duration = rests.by_ref().take(10).sum();
+        assert_eq!(first, Duration::from_secs(1023));
+        assert!(rests.all(|time| time == LONGEST_REST));
+        // Somebody works on it again, and a save that falls into a run waits no longer than before.
+        rounds.end();
+        assert_eq!((rounds.over(Some("own"), true, now), rounds.over(Some("own"), true, now)), (None, None));
+        assert_eq!(rounds.over(Some("own"), true, now).unwrap().time, REST);
     }
 
     #[test]
@@ -134,6 +153,7 @@ mod tests {
     fn a_stage_that_sees_its_inputs_change_counts_though_nobody_told_of_it() {
         let (mut rounds, now) = (Rounds::default(), Instant::now());
         assert_eq!([true, true, false].map(|next| rounds.over(Some("own"), next, now)), [None, None, None]);
-        assert_eq!(rounds.over(Some("own"), true, now).unwrap().said, Some(("own".into(), 4)));
+        let rest = rounds.over(Some("own"), true, now).unwrap();
+        assert_eq!((rest.what.as_str(), rest.count, rest.is_new), ("own", 4, true));
     }
 }

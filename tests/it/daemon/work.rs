@@ -31,6 +31,22 @@ fn a_part_of_a_red_project_does_not_turn_it_green() {
     served.wait_for_project("green since run 4");
 }
 
+#[test]
+fn a_project_whose_runs_ask_for_their_own_next_ones_says_what_it_waits_for() {
+    let served = Served::started();
+    let pipeline = "[stage.own]\nrun = 'echo x >> rows.csv; ! grep bad rows.csv'\ninputs = ['rows.csv']\n";
+    served.world.write("ml/devboot.toml", pipeline).write("ml/rows.csv", "1\n");
+    let _ = served.devboot(["project", "add", "ml"]).exits(0);
+    // It waits, and says for how long and for whom.
+    until("a rest", || {
+        let listed = served.devboot(["project", "list"]).exits(0).stdout;
+        listed.contains("rows.csv changed") && listed.contains(", or with a save")
+    });
+    // A save ends the rest, and has its verdict.
+    served.rows("bad\n");
+    served.wait_for_project("red since run");
+}
+
 impl Served {
     #[track_caller]
     pub(super) fn wait_for_project(&self, words: &str) {
