@@ -12,6 +12,9 @@ use crate::sys::system::ReadSystem;
 /// So many are watched.
 const MOST: usize = 500;
 
+/// Files of this size, in bytes, are read when they are watched; of others the first change counts whatever they hold.
+const SMALL: u64 = 4 << 20;
+
 /// What is told of an installed package is in names that end so.
 const INSTALLED: [&str; 4] = [".dist-info", ".egg-info", ".egg-link", ".pth"];
 
@@ -27,6 +30,8 @@ struct Item {
     path: String,
     full: PathBuf,
     was: Was,
+    /// What a file held then, as a number; none when nobody has read it.
+    held: Option<u64>,
     /// The watch of a directory of packages, or of the directory that a file is in.
     watch: Option<i32>,
 }
@@ -64,7 +69,10 @@ impl Beside {
                 was = Was::Nothing;
                 late.push(path.clone());
             }
-            self.items.push(Item { path: path.clone(), was, full, watch });
+            let held = small(&was).then(|| read(&full)).flatten();
+            // What is written just now is read when it is told of.
+            let held = held.filter(|_| now(&full) == was);
+            self.items.push(Item { path: path.clone(), was, held, full, watch });
         }
         late
     }
@@ -81,12 +89,27 @@ impl Beside {
         self.items.iter().filter(is_meant).map(|item| item.path.clone()).collect()
     }
 
-    /// Whether a path is one of them; and then, whether it is not what it was.
+    /// Whether a path is one of them; and then, whether it is not what it was. A file that holds the same bytes is.
     pub fn changed(&mut self, path: &str) -> Option<bool> {
         let item = self.items.iter_mut().find(|item| item.path == path)?;
         let now = now(&item.full);
-        Some(std::mem::replace(&mut item.was, now) != item.was)
+        if std::mem::replace(&mut item.was, now) == item.was {
+            return Some(false);
+        }
+        let held = matches!(item.was, Was::File(_)).then(|| read(&item.full)).flatten();
+        let is_same = held.is_some() && held == item.held;
+        item.held = held;
+        Some(!is_same)
     }
+}
+
+/// Whether it is a file that is read before anything happens to it.
+fn small(was: &Was) -> bool {
+    matches!(was, Was::File(stamp) if stamp.size <= SMALL)
+}
+
+fn read(path: &Path) -> Option<u64> {
+    content::digest(path).ok().map(|(_, digest)| digest.number())
 }
 
 /// The second in which a file, or what is in a directory, was changed last.

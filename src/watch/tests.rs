@@ -443,9 +443,16 @@ fn what_lies_beside_the_files_is_told_of_when_it_is_another() {
     watcher.watch_beside(&all, later, Instant::now());
     assert_eq!(watcher.listing().files.len(), 2, "they are in no listing");
     let mut desk = Desk { dir, watcher };
+    // The same bytes once more are no change.
+    for path in ["p/own", "p/data/in", "out/side"] {
+        desk.write(path, "1");
+    }
+    assert_eq!(desk.all(), [[""; 0]; 0]);
     for (path, told) in [("p/own", "own"), ("p/data/in", "data/in"), ("out/side", &*side), ("p/a", "a")] {
         desk.write(path, "2");
         assert_eq!(desk.gather(1), [format!("~{told}")]);
+        desk.write(path, "2");
+        assert_eq!(desk.all(), [[""; 0]; 0]);
         assert_eq!(desk.watcher.listing().files.len(), 2);
     }
     fs::rename(
