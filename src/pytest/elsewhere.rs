@@ -13,6 +13,9 @@ use crate::sys::system::{ReadSystem, WriteSystem, replace};
 /// So many are kept of a stage.
 const MOST: usize = 1000;
 
+/// After so many runs one after the other that left a file otherwise than it was, it is theirs.
+pub(super) const OWN: u32 = 3;
+
 /// The largest file of them that is read, in bytes.
 const LIMIT: u64 = 8 << 20;
 
@@ -26,8 +29,8 @@ pub fn of(dir: &Path, stage: &StageId) -> Vec<String> {
     bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
-/// Those of what was read: not listed, and there, but not what runs make for themselves: they wrote it before they read it, or left it
-/// otherwise than it was. A file that tests only write anew as it was counts. `is_file` says what is there.
+/// Those of what was read: not listed, and there, but not what runs make for themselves: they wrote it before they read it, or leave it
+/// otherwise than it was, again and again. A file that tests only write anew as it was counts. `is_file` says what is there.
 pub(super) fn found(
     memory: &Memory,
     listed: &[String],
@@ -35,7 +38,8 @@ pub(super) fn found(
 ) -> Vec<String> {
     let listed: BTreeSet<&String> = listed.iter().collect();
     let read: BTreeSet<&String> = memory.reads.values().flatten().collect();
-    let is_own = |path: &String| memory.made.contains(path) || memory.altered.contains(path);
+    let is_altered = |path: &String| memory.altered.get(path).is_some_and(|times| *times >= OWN);
+    let is_own = |path: &String| memory.made.contains(path) || is_altered(path);
     let is_elsewhere = |path: &&&String| !listed.contains(**path) && !is_own(path);
     let paths: Vec<String> =
         read.iter().filter(is_elsewhere).take(MOST).map(|path| (*path).clone()).collect();
@@ -67,7 +71,7 @@ mod tests {
         let memory = Memory {
             reads: [("t.py".to_owned(), reads.to_vec())].into(),
             made: set(&["made.log"]),
-            altered: set(&["grows.log"]),
+            altered: [("grows.log".to_owned(), OWN), ("ignored.csv".to_owned(), OWN - 1)].into(),
             ..Memory::default()
         };
         let is_file = |paths: &[String]| paths.iter().map(|path| path != "gone").collect();

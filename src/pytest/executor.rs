@@ -19,7 +19,7 @@ use super::graph::{Extracted, read_extracted};
 use super::job::{Ended, Heard, Job, Tier};
 use super::memory::{FileRecord, Memory};
 use super::outcome::{Outcome, Sum};
-use super::remember::{Whole, remember, remember_files, remember_named};
+use super::remember::{Whole, remember, remember_altered, remember_files, remember_named};
 #[cfg(target_os = "linux")]
 use super::server::{Hello, Server};
 use super::warmth::Warmth;
@@ -136,7 +136,7 @@ impl Pytest {
         let now = self.digests(&files);
         let mut beside = elsewhere::of(&self.dir, &unit.stage.id);
         let inputs = beside.len();
-        beside.extend(memory.altered.iter().cloned());
+        beside.extend(memory.altered.keys().cloned());
         let held = self.ground.digests(&beside);
         self.read_imports(unit, &files, &now, memory).await;
         let ground = self.ground.as_ref();
@@ -156,7 +156,8 @@ impl Pytest {
         let known = known_failures(memory);
         let limits = (stop, unit.stage.timeout.map(|limit| begun + limit));
         let (mut total, count) = (Sum::default(), batches.len());
-        let (mut red, mut ran, mut wrote) = (Red::default(), BTreeSet::new(), BTreeSet::new());
+        let (mut red, mut ran) = (Red::default(), BTreeSet::new());
+        let (mut wrote, mut resized) = (BTreeSet::new(), BTreeSet::new());
         let mut selected = Some(clock::microseconds().saturating_sub(select));
         let is_loose = batches.iter().any(|batch| batch.is_loose);
         for (at, batch) in batches.into_iter().enumerate() {
@@ -172,6 +173,7 @@ impl Pytest {
             self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
             ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
             wrote.extend(outcome.writes.iter().cloned());
+            resized.extend(outcome.altered.iter().cloned());
             let select = selected.take().unwrap_or(0);
             tell(recorder, outcome, select);
             if total.stopped.is_some() {
@@ -195,14 +197,14 @@ impl Pytest {
             ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
             self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
             wrote.extend(outcome.writes.iter().cloned());
+            resized.extend(outcome.altered.iter().cloned());
             tell(recorder, outcome, 0);
         }
-        // What runs change for themselves is no input of theirs.
         let changed: Vec<bool> =
             self.ground.digests(&beside).iter().zip(&held).map(|(a, b)| a != b).collect();
-        let altered =
-            beside.iter().zip(&changed).filter(|(path, changed)| **changed && wrote.contains(*path));
-        memory.altered.extend(altered.map(|(path, _)| path.clone()));
+        let held = beside.iter().zip(&changed).enumerate();
+        let held = held.map(|(at, (path, changed))| (path, (*changed, at < inputs))).rev().collect();
+        remember_altered(memory, (&wrote, &resized), &held);
         if self.digests(&files) != now || changed[..inputs].contains(&true) {
             // What ran has seen other bytes than those that it would be known to be good at.
             memory.files.values_mut().for_each(|record| (record.good, record.ran_at) = (None, None));

@@ -26,8 +26,8 @@ pub struct Memory {
     pub reads: BTreeMap<String, Vec<String>>,
     /// What runs wrote before they read it.
     pub made: BTreeSet<String>,
-    /// What was not as before when the last run that wrote it was over.
-    pub altered: BTreeSet<String>,
+    /// What was not as before when the last runs that wrote it were over, and after how many.
+    pub altered: BTreeMap<String, u32>,
     /// Test files that started other programs.
     pub spawned: BTreeSet<String>,
     /// What each Python file imports, with the digest of the bytes in which that stands.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::batch::{Kinds, settings};
+use super::elsewhere::OWN;
 use super::memory::Memory;
 use super::outcome::Outcome;
 use super::select::Plan;
@@ -76,25 +77,39 @@ pub(super) fn remember(memory: &mut Memory, outcome: &Outcome, whole: Option<&Wh
     memory.spawned.extend(outcome.spawned.iter().cloned());
 }
 
-/// Takes down what a run wrote, and whether it had read it before that: such a file is an input as long as it is left as it was. What a
-/// whole run did not write is no longer written.
+/// Takes down what a run wrote without having read it before. What a whole run did not write is no longer written.
 fn remember_writes(memory: &mut Memory, outcome: &Outcome, is_all: bool) {
     let read: BTreeSet<&String> = outcome.reads.values().flatten().collect();
     let known: BTreeSet<&String> = memory.reads.values().flatten().collect();
-    let is_new = |path: &&String| !known.contains(path) || memory.made.contains(*path);
+    let is_new = |path: &&String| is_worth(path) && (!known.contains(path) || memory.made.contains(*path));
     let made: Vec<String> = outcome.made.iter().filter(is_new).take(MOST_READS).cloned().collect();
     if is_all {
         let writes: BTreeSet<&String> = outcome.writes.iter().collect();
-        for kept in [&mut memory.made, &mut memory.altered] {
-            kept.retain(|path| writes.contains(path));
-        }
+        memory.made.retain(|path| writes.contains(path));
+        memory.altered.retain(|path, _| writes.contains(path));
     }
     memory.made.retain(|path| outcome.made.contains(path) || !read.contains(path));
     memory.made.extend(made);
-    for path in &outcome.writes {
-        memory.altered.remove(path);
+}
+
+/// Takes down which of the files that a run wrote it left otherwise than they were. `held`: whether each of those that are known holds
+/// something else now, and whether it was an input of the run. Of others the size has to do.
+pub(super) fn remember_altered(
+    memory: &mut Memory,
+    (wrote, resized): (&BTreeSet<String>, &BTreeSet<String>),
+    held: &HashMap<&String, (bool, bool)>,
+) {
+    for path in wrote.iter().filter(|path| is_worth(path)) {
+        let known = held.get(path);
+        let is_other = known.map_or_else(|| resized.contains(path), |(changed, _)| *changed);
+        if !is_other {
+            memory.altered.remove(path);
+        } else if memory.altered.len() < MOST_READS {
+            let times = memory.altered.entry(path.clone()).or_default();
+            // A person may have saved an input meanwhile: it stays one until it is plain who does it.
+            *times = if known.is_some_and(|(_, is_input)| *is_input) { *times + 1 } else { OWN };
+        }
     }
-    memory.altered.extend(outcome.altered.iter().take(MOST_READS).cloned());
 }
 
 /// Takes down what came of each file, and marks the results of tests that have had others at the same bytes.

@@ -1,6 +1,7 @@
 //! What is not among a project's files and counts all the same: what its tests were seen to read elsewhere, and the directories
 //! that packages are installed into.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::base::digest::Digest;
@@ -23,6 +24,8 @@ const INSTALLED: [&str; 4] = [".dist-info", ".egg-info", ".egg-link", ".pth"];
 pub(super) struct Beside {
     paths: Vec<String>,
     items: Vec<Item>,
+    /// What was one of them; what is still told of it concerns nobody.
+    gone: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -74,6 +77,8 @@ impl Beside {
             let held = held.filter(|_| now(&full) == was);
             self.items.push(Item { path: path.clone(), was, held, full, watch });
         }
+        self.gone.extend(old.into_iter().map(|item| item.path));
+        self.gone.retain(|path| !paths.contains(path));
         late
     }
 
@@ -87,6 +92,11 @@ impl Beside {
                 }
         };
         self.items.iter().filter(is_meant).map(|item| item.path.clone()).collect()
+    }
+
+    /// Whether a path was one of them and is none any more.
+    pub fn is_gone(&self, path: &str) -> bool {
+        self.gone.contains(path)
     }
 
     /// Whether a path is one of them; and then, whether it is not what it was. A file that holds the same bytes is.

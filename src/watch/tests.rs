@@ -469,6 +469,14 @@ fn what_lies_beside_the_files_is_told_of_when_it_is_another() {
     // One that is new, and was saved when nobody looked.
     desk.watcher.watch_beside(&[side, other.clone()], later - 200, Instant::now());
     assert_eq!(desk.gather(1), [format!("~{other}")]);
+    // One that is not watched any more when it is told of.
+    desk.watcher.watch_beside(&["own".into(), other.clone()], later, Instant::now());
+    desk.write("out/other", "2");
+    desk.write("p/own", "3");
+    desk.watcher.drain(Instant::now());
+    desk.watcher.watch_beside(&[], later, Instant::now());
+    assert_eq!(desk.all(), [[""; 0]; 0]);
+    assert_eq!(desk.watcher.listing().files.len(), 2);
 }
 
 #[test]

@@ -405,6 +405,11 @@ impl Watcher {
                 changes.extend(has_changed.then_some(Change { path, kind: ChangeKind::Modified }));
                 continue;
             }
+            // What is no longer watched beside the files is none of them for that it was touched before.
+            let is_gone = self.beside.is_gone(&path);
+            if is_gone && (path.starts_with('/') || self.ground.rules.leave_out(&path, false)) {
+                continue;
+            }
             if rescanned && self.ground.rules.leave_out(&path, false) {
                 self.known.remove(&path);
                 self.listing = None;
