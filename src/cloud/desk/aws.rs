@@ -18,6 +18,7 @@ use crate::cloud::aws::obtain::{self, Means, ObtainError, Sessions};
 use crate::cloud::aws::profile::{Profile, Source, StaticKeys, resolve};
 use crate::cloud::profiles::{AwsPart, CredentialProfile, Via};
 use crate::ipc::cloud as wire;
+use crate::sys::dirs::Dirs;
 use crate::sys::real::RealSystem;
 use crate::sys::{clock, env, process};
 
@@ -241,8 +242,7 @@ impl Desk {
 
     /// The config file that points AWS's SDKs at us; written only when it says something else.
     fn process_config(&self, name: &str, region: Option<&str>, settings: &Settings) -> Result<String, Miss> {
-        let quoted: Option<Vec<String>> = self.program.iter().map(|word| quoted(word)).collect();
-        let line = quoted.map(|words| format!("{} cloud credential-process {name}", words.join(" ")));
+        let line = self.pointer().map(|words| format!("{words} credential-process {name}"));
         let text = line.and_then(|line| process_config(&line, region, settings)).ok_or_else(|| {
             let words = "the path of devboot has signs that AWS's configuration files cannot hold";
             Fault::new(ErrorKind::Failed, words).hint("devboot use NAME --via endpoint needs no such path")
@@ -250,6 +250,23 @@ impl Desk {
         let path = self.place(name)?.join("aws-config");
         self.put(&path, text.as_bytes())?;
         Ok(path.to_string_lossy().into_owned())
+    }
+}
+
+impl Desk {
+    /// The words that a tool asks us with, up to the command. They name the home: the tool may have been given another one, in which
+    /// the same name is another profile.
+    fn pointer(&self) -> Option<String> {
+        let (program, more) = self.program.split_first()?;
+        let mut words = vec![quoted(program)?, "cloud".to_owned()];
+        let home = self.dirs.home.to_str().filter(|home| !home.contains(" #") && !home.contains(" ;"));
+        match home.and_then(quoted) {
+            Some(home) if more.is_empty() && Dirs::of_home(&self.dirs.home) == self.dirs => {
+                words.extend(["--home".to_owned(), home]);
+            }
+            _ => words.extend(more.iter().map(|word| quoted(word)).collect::<Option<Vec<_>>>()?),
+        }
+        Some(words.join(" "))
     }
 }
 

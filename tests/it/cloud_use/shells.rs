@@ -1,6 +1,7 @@
 //! Switching real shells, with AWS's own clients in them.
 
 use super::{DEV, Home};
+use crate::world::Ran;
 
 const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
@@ -107,13 +108,53 @@ fn values_and_commands_get_credentials_and_traces_show_none() {
     let secret = json["AWS_SECRET_ACCESS_KEY"].as_str().unwrap();
     let github = home.devboot(&["cloud", "env", "dev", "--format", "github"]).exits(0).stdout;
     assert!(github.contains(&format!("AWS_SECRET_ACCESS_KEY={secret}\n")));
-    for shell in ["bash", "zsh"] {
-        let ran = home
-            .shell(shell, "set -x; devboot use dev --via value; echo $AWS_ACCESS_KEY_ID; devboot use --off")
-            .exits(0);
+    for (shell, trace) in [
+        ("bash", "set -x"),
+        ("bash", "set -v"),
+        ("bash", "set -xv"),
+        ("zsh", "set -xv"),
+        ("fish", "set -g fish_trace 1"),
+    ] {
+        let script = format!(
+            "export AWS_SECRET_ACCESS_KEY=of-the-shell\n{trace}\ndevboot use dev --via value\necho $AWS_ACCESS_KEY_ID\ndevboot use --off\necho over"
+        );
+        let ran = home.shell(shell, &script).exits(0);
         assert!(ran.stdout.contains("ASIA"), "{shell}: {}", ran.stdout);
-        assert!(!ran.stderr.contains(secret), "{shell}: {}", ran.stderr);
+        let (_, traced) = ran.stderr.split_once("devboot use dev").unwrap();
+        assert!(!traced.contains(secret) && !traced.contains("of-the-shell"), "{shell} {trace}: {traced}");
+        assert!(traced.contains("echo over"), "it is on again: {shell} {trace}: {traced}");
     }
+}
+
+#[test]
+fn a_tool_asks_in_the_home_that_was_switched_whichever_home_it_has_itself() {
+    let home = Home::new();
+    let other = home.world.path("other");
+    std::fs::create_dir(&other).unwrap();
+    let other_path = other.to_str().unwrap();
+    let keys = "AWS_ACCESS_KEY_ID=AKIAOFTHEOTHERHOME00\nAWS_SECRET_ACCESS_KEY=other\n";
+    let _ = home
+        .given(&["--home", other_path, "cloud", "init", "--passphrase-stdin"], "another passphrase")
+        .exits(0);
+    let _ = home
+        .given(&["--home", other_path, "cloud", "unlock", "--passphrase-stdin"], "another passphrase")
+        .exits(0);
+    let _ = home.given(&["--home", other_path, "cloud", "add", "base", "--stdin"], keys).exits(0);
+    let key = "import boto3; print(boto3.Session().get_credentials().access_key)";
+    let ours = home.moto.keys.access_key_id.clone();
+    for (of, expected) in [(other_path, "AKIAOFTHEOTHERHOME00"), (home.world.home().to_str().unwrap(), &ours)]
+    {
+        let args = ["--home", of, "cloud", "env", "base", "--via", "pointer", "--format", "json"];
+        let text = home.devboot(&args).exits(0).stdout;
+        let vars: std::collections::BTreeMap<String, String> = serde_json::from_str(&text).unwrap();
+        for at in [other_path, home.world.home().to_str().unwrap()] {
+            let mut client = home.command("python3");
+            let ran =
+                Ran::of(client.args(["-c", key]).envs(&vars).env("HOME", at).output().unwrap()).exits(0);
+            assert_eq!(ran.stdout.trim(), expected, "{of} asked from {at}");
+        }
+    }
+    let _ = home.devboot(&["--home", other_path, "daemon", "stop"]).exits(0);
 }
 
 #[test]
