@@ -24,7 +24,8 @@ function devboot {
 function _devboot_use {
   \builtin local _devboot_text _devboot_failed=0 _devboot_traced='' _devboot_names='' _devboot_fixed=''
   # What is carried out may hold credentials, and a trace would show them.
-  { case $- in *x*) _devboot_traced=1 && \builtin set +x ;; esac; } 2>/dev/null
+  { case $- in *x*) _devboot_traced+=x && \builtin set +x ;; esac; } 2>/dev/null
+  case $- in *v*) _devboot_traced+=v && \builtin set +v ;; esac
   _devboot_look
   _devboot_text=$(\builtin command devboot use --emit=bash --previous="${_devboot_previous-}" --auto="${_devboot_auto-}" \
     --before="${_devboot_before-}" --kept="$_devboot_names" --fixed="$_devboot_fixed" "$@") || _devboot_failed=$?
@@ -33,7 +34,8 @@ function _devboot_use {
   elif [[ -n $_devboot_text ]]; then
     \builtin printf '%s\n' "$_devboot_text"
   fi
-  if [[ -n $_devboot_traced ]]; then \builtin set -x; fi
+  case $_devboot_traced in *v*) \builtin set -v ;; esac
+  case $_devboot_traced in *x*) \builtin set -x ;; esac
   \builtin return "$_devboot_failed"
 }
 

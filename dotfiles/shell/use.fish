@@ -30,6 +30,8 @@
         end
 
         function _devboot_use
+            # What is carried out may hold credentials, and a trace would show them.
+            set -lx fish_trace
             set -l text (command devboot use --emit=fish --previous="$_devboot_previous" --auto="$_devboot_auto" \
                 --before="$_devboot_before" --kept="$_devboot_kept" $argv)
             set -l failed $status
