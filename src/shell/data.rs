@@ -22,6 +22,23 @@ pub fn dotenv(environment: &[(String, String)]) -> String {
     environment.iter().map(|(name, value)| format!("{name}={}\n", dotenv_text(value))).collect()
 }
 
+/// The same for values that a shell and every reader of such files must take for the same bytes, and none may run; the name of the
+/// first that has no such form is the error.
+pub fn dotenv_exact(environment: &[(String, String)]) -> Result<String, &str> {
+    let line = |(name, value): &'_ (String, String)| {
+        // Python's reader undoes these two, a shell does not.
+        let is_plain =
+            !value.contains(['\'', '\n', '\r']) && !value.contains("\\\\") && !value.ends_with('\\');
+        let quote = match is_plain {
+            true => '\'',
+            false if !value.contains(['"', '$', '`', '\\', '\n', '\r']) => '"',
+            false => return None,
+        };
+        Some(format!("{name}={quote}{value}{quote}\n"))
+    };
+    environment.iter().map(|pair| line(pair).ok_or(pair.0.as_str())).collect()
+}
+
 fn dotenv_text(text: &str) -> String {
     if !text.contains(|c: char| c == '\'' || c == '\\' || c.is_control()) {
         return format!("'{text}'");
@@ -29,7 +46,7 @@ fn dotenv_text(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {
-            '\\' | '"' | '$' => out.extend(['\\', c]),
+            '\\' | '"' | '$' | '`' => out.extend(['\\', c]),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
@@ -54,6 +71,16 @@ mod tests {
         let read: serde_json::Value = serde_json::from_str(&json(&pairs(value))).unwrap();
         assert_eq!(read["A"], value);
         assert_eq!(json(&[]), "{}\n");
+    }
+
+    #[test]
+    fn an_exact_dotenv_has_no_sign_that_two_readers_take_for_two_things() {
+        let exact = |value: &str| dotenv_exact(&pairs(value)).map_err(str::to_owned);
+        assert_eq!(exact("a$c\\d`x` \"y\"#"), Ok("A='a$c\\d`x` \"y\"#'\n".into()));
+        assert_eq!(exact("it's"), Ok("A=\"it's\"\n".into()));
+        for value in ["a'b`touch x`", "a'$(x)", "it's \"x\"", "a'\\", "two\\\\", "end\\", "line\n"] {
+            assert_eq!(exact(value), Err("A".into()), "{value}");
+        }
     }
 
     #[test]

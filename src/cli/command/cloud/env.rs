@@ -47,7 +47,12 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         changes.iter().filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?.to_owned()))).collect();
     let text = match format {
         "json" => data::json(&set),
-        "dotenv" => data::dotenv(&set),
+        "dotenv" => data::dotenv_exact(&set).map_err(|name| {
+            let words =
+                format!("the value of {name} has signs that readers of such files take for different things");
+            Fault::new(ErrorKind::Refused, words)
+                .hint("devboot cloud env --format json has every value as it is")
+        })?,
         // Values have no control character, so a line is a line.
         "github" => set.iter().map(|(name, value)| format!("{name}={value}\n")).collect(),
         shell => {
