@@ -118,7 +118,12 @@ impl Link {
     /// A link to the service that keeps the project already; `None` when none does. What is wanted is asked for at once,
     /// as [`Link::run`] does.
     pub fn kept(context: &Context, root: &str, wanted: Option<Wanted>) -> Option<Self> {
-        let Ok(Probe::Ready(mut client)) = probe(&daemon::place(context)) else { return None };
+        let mut client = match probe(&daemon::place(context)) {
+            Ok(Probe::Ready(client)) => client,
+            // Beside one of an older devboot that keeps the project, two runs of it could meet.
+            Ok(Probe::Outdated(_)) => daemon::ensure(context).ok()?,
+            _ => return None,
+        };
         if !client.is_understood() {
             return None;
         }

@@ -243,13 +243,22 @@ fn end_with(place: &Place, stop: Stop) -> Result<bool, LaunchError> {
 }
 
 fn end_once(place: &Place, stop: Stop) -> Result<bool, LaunchError> {
-    match probe(place)? {
-        Probe::Ready(mut client) | Probe::Outdated(mut client) => {
-            client.ask(Request::Stop(stop)).map_err(LaunchError::Stop)?;
-            client.wait_for_end(END)?;
-            Ok(true)
+    match probe(place) {
+        Ok(Probe::Ready(mut client) | Probe::Outdated(mut client)) => {
+            let answer = client.ask(Request::Stop(stop));
+            // What it has said does not matter when it has ended: somebody else may have ended it meanwhile.
+            match (client.wait_for_end(END), answer) {
+                (Ok(()), _) => Ok(true),
+                (Err(error), Ok(_)) => stopped_by_force(place).ok_or(error.into()),
+                (Err(_), Err(fault)) => stopped_by_force(place).ok_or(LaunchError::Stop(fault)),
+            }
         }
-        Probe::Absent => settle(place),
+        Ok(Probe::Absent) => settle(place),
+        // One that hangs hears nothing.
+        Err(ConnError::Silent(limit)) => {
+            stopped_by_force(place).ok_or(LaunchError::Conn(ConnError::Silent(limit)))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -280,6 +289,17 @@ fn settle(place: &Place) -> Result<bool, LaunchError> {
         signal::ask_to_end(pid).is_ok() && !matches!(Lock::take_within(&lock, END), Err(LockError::Held(_)))
     });
     if ended { Ok(true) } else { Err(LaunchError::Unreachable(pid)) }
+}
+
+/// Ends a service that does not answer; `None` where it cannot be told which process that is, or where it does not end.
+fn stopped_by_force(place: &Place) -> Option<bool> {
+    let lock = place.lock();
+    let pid = Lock::holder(&lock)?.filter(|pid| is_ours(*pid))?;
+    signal::ask_to_end(pid).ok()?;
+    if matches!(Lock::take_within(&lock, SETTLE), Err(LockError::Held(_))) {
+        signal::kill(pid).ok()?;
+    }
+    (!matches!(Lock::take_within(&lock, END), Err(LockError::Held(_)))).then_some(true)
 }
 
 /// Whether a process is of this program, as far as can be seen: a lock on a network file system may be that of another machine.

@@ -57,6 +57,12 @@ pub fn ask_to_end(pid: u32) -> std::io::Result<()> {
     Ok(kill_process(pid, Signal::TERM)?)
 }
 
+/// Ends a process that does not do so when it is asked.
+pub fn kill(pid: u32) -> std::io::Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(std::io::ErrorKind::InvalidInput)?;
+    Ok(kill_process(pid, Signal::KILL)?)
+}
+
 /// From now on SIGINT, SIGTERM and SIGHUP set the flag that [`interrupted`] reads and end the process groups
 /// that are running. A second signal while the first is being handled ends this process at once.
 pub fn watch() {

@@ -68,6 +68,15 @@ fn killed_it_is_there_again_at_once_but_not_for_ever() {
 }
 
 #[test]
+fn one_that_hangs_is_ended_all_the_same() {
+    let served = Served::started();
+    let pid = served.pid();
+    kill(pid, "-STOP");
+    let _ = served.devboot(["daemon", "stop"]).exits(0).says("has ended");
+    until("its end", || !lives(pid));
+}
+
+#[test]
 fn a_service_whose_socket_is_gone_is_ended_and_another_one_takes_its_place() {
     let served = Served::started();
     let (pid, socket) = served.address();
