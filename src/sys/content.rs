@@ -46,11 +46,15 @@ pub fn look(path: &Path) -> io::Result<Look> {
         Ok(meta) if meta.is_file() => Ok(Look::File(stamp(&meta))),
         Ok(meta) if meta.is_dir() => Ok(Look::Dir),
         Ok(_) => Ok(Look::Other),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(Look::Absent)
-        }
+        Err(error) if leads_nowhere(&error) => Ok(Look::Absent),
         Err(error) => Err(error),
     }
+}
+
+/// Nothing is there, or a link that leads nowhere or back to itself.
+fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || error.raw_os_error() == Some(libc::ELOOP)
 }
 
 /// A directory below which many files are looked at: a look begins there, and not at the root of the file system.
@@ -77,7 +81,10 @@ impl Below {
                 FileType::Directory => Look::Dir,
                 _ => Look::Other,
             }),
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(Look::Absent),
+            // A link that leads back to itself leads nowhere.
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
+                Ok(Look::Absent)
+            }
             Err(error) => Err(error.into()),
         }
     }
