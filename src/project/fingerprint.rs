@@ -26,6 +26,10 @@ pub enum Kind {
     Python,
     /// One installed package.
     Package,
+    /// A program that is named by what is run.
+    Program,
+    /// What is installed in a directory of packages, as a whole.
+    Installed,
     /// One value of a parameter file, shown as it is.
     Param,
     /// The content of one input.
@@ -37,12 +41,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [(Self, char); 9] = [
+    const ALL: [(Self, char); 11] = [
         (Self::Format, 'f'),
         (Self::Command, 'c'),
         (Self::Platform, 's'),
         (Self::Python, 'p'),
         (Self::Package, 'k'),
+        (Self::Program, 'r'),
+        (Self::Installed, 'n'),
         (Self::Param, 'v'),
         (Self::Input, 'i'),
         (Self::Variable, 'e'),
@@ -137,7 +143,7 @@ pub struct Difference {
 }
 
 /// Counted up when fingerprints are made of other items than before.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 /// The longest value that is kept as it is; a longer one is kept as its digest.
 const LONGEST: usize = 200;
 
@@ -322,6 +328,8 @@ impl fmt::Display for Difference {
             (Kind::Package, None, _) => write!(f, "package {name} {new} was installed")?,
             (Kind::Package, _, None) => write!(f, "package {name} {old} was removed")?,
             (Kind::Package, ..) => write!(f, "package {name} {old} → {new}")?,
+            (Kind::Program, ..) => write!(f, "the program {name} changed: {old} → {new}")?,
+            (Kind::Installed, ..) => write!(f, "what is installed in {name} changed")?,
             (Kind::Param, ..) => write!(f, "{name} {old} → {new}")?,
             (Kind::Input, None, _) => write!(f, "{name} is new")?,
             (Kind::Input, _, None) => write!(f, "{name} is gone")?,

@@ -10,6 +10,7 @@ use super::inputs::Inputs;
 use super::model::{Action, Command, HttpCheck, Ready, Stage, StageId};
 use super::params;
 use super::python::Python;
+use super::tools::Tools;
 use crate::base::digest::Digest;
 use crate::base::text::printable;
 
@@ -24,6 +25,8 @@ pub struct Around<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// The interpreter, for a stage that may use one.
     pub python: Option<&'a Python>,
+    /// What else runs it.
+    pub tools: &'a Tools,
     /// The credential profile of the project.
     pub cloud: Option<&'a str>,
     /// What the stages that it needs have made, or what they are.
@@ -47,6 +50,12 @@ pub fn fingerprint(
         for (package, version) in &python.packages {
             found.add(Kind::Package, package.as_str(), version.as_str());
         }
+    }
+    for (program, identity) in &around.tools.programs {
+        found.add(Kind::Program, program.as_str(), identity.as_str());
+    }
+    for (place, digest) in &around.tools.packages {
+        found.add(Kind::Installed, place.as_str(), digest.as_str());
     }
     for (file, keys) in &stage.params {
         for (key, value) in params::read(around.root, file, keys)? {
@@ -162,6 +171,7 @@ mod tests {
                 inputs: &Inputs::of(Names::sorted(["a.py"])),
                 env: &self.env,
                 python: Some(&self.python),
+                tools: &Tools::default(),
                 upstream: &self.upstream,
             };
             fingerprint(&self.stage, &around, &mut self.contents).unwrap()
@@ -229,6 +239,7 @@ mod tests {
             inputs: &Inputs::of(Names::sorted(["a.py"])),
             env: &desk.env,
             python: None,
+            tools: &Tools::default(),
             upstream: &desk.upstream,
         };
         let why = fingerprint(&desk.stage, &around, &mut desk.contents).unwrap_err();

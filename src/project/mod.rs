@@ -27,6 +27,7 @@ pub mod rules;
 pub mod schema;
 mod stage;
 mod table;
+pub mod tools;
 pub mod trust;
 
 /// The name of the file that describes a pipeline.

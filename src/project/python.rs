@@ -78,7 +78,8 @@ fn of_program(program: &Path) -> Option<Python> {
     Some(Python { program: program.to_owned(), environment: None, identity, packages })
 }
 
-fn identity(program: &Path, version: Option<&str>) -> Option<String> {
+/// What tells a program from others of its name, without starting it; `None` when there is none.
+pub(super) fn identity(program: &Path, version: Option<&str>) -> Option<String> {
     let real = real_path(program).ok()?;
     let Ok(Look::File(stamp)) = content::look(&real) else { return None };
     if !stamp.executable {

@@ -16,6 +16,7 @@ use crate::project::gather::{Around, fingerprint};
 use crate::project::inputs::{Inputs, Listing, Selector};
 use crate::project::model::{Action, Pipeline, Stage, StageId};
 use crate::project::python::{self, Python};
+use crate::project::tools::Tools;
 use crate::pytest::elsewhere;
 use crate::pytest::executor::Ground;
 use crate::related::executor as related;
@@ -90,6 +91,7 @@ pub(super) struct Seen {
     made: Vec<String>,
     env: BTreeMap<String, String>,
     python: Option<Arc<Python>>,
+    tools: Tools,
     upstream: BTreeMap<StageId, Digest>,
     inputs: Inputs,
     /// Of the table of contents.
@@ -119,9 +121,10 @@ impl Desk {
         };
         made.extend(elsewhere.iter().cloned());
         let python = python.filter(|_| self.uses_python(stage, &files));
+        let tools = Tools::of(stage, &self.root, &env);
         let is_same = |seen: &&Seen| {
-            (&*seen.files, &seen.made, &seen.env, &seen.python, &seen.upstream)
-                == (&*files, &made, &env, &python, &upstream)
+            (&*seen.files, &seen.made, &seen.env, &seen.python, &seen.tools, &seen.upstream)
+                == (&*files, &made, &env, &python, &tools, &upstream)
         };
         let last = self.last(&stage.id).map(|last| last.fingerprint);
         // Params are read, not only looked at.
@@ -138,6 +141,7 @@ impl Desk {
             inputs: &inputs,
             env: &env,
             python: python.as_deref(),
+            tools: &tools,
             cloud: self.pipeline.cloud.as_deref(),
             upstream: &upstream,
         };
@@ -146,8 +150,17 @@ impl Desk {
         let edition = contents.edition();
         drop(contents);
         let stood = Stood { digest: fingerprint.digest(), items: Some(Arc::new(fingerprint)) };
-        let seen =
-            Seen { files, made, env: env.clone(), python, upstream, inputs, edition, stood: stood.clone() };
+        let seen = Seen {
+            files,
+            made,
+            env: env.clone(),
+            python,
+            tools,
+            upstream,
+            inputs,
+            edition,
+            stood: stood.clone(),
+        };
         lock(&self.state).seen.insert(stage.id.clone(), seen);
         Ok((stood, env))
     }
@@ -160,7 +173,7 @@ impl Desk {
             (state.python.clone(), Arc::clone(&state.files), state.caller.clone())
         };
         let python = python.or_else(|| self::python(&self.root, &caller));
-        let places = python.map(|python| python::places(&python)).unwrap_or_default();
+        let places = python.as_deref().map(python::places).unwrap_or_default();
         for stage in &self.pipeline.stages {
             let elsewhere = match &stage.action {
                 Action::Pytest(_) => elsewhere::of(&self.own, &stage.id),
@@ -169,7 +182,9 @@ impl Desk {
             let installed = places.iter().filter(|_| self.uses_python(stage, &files));
             let installed = installed.map(|dir| dir.strip_prefix(&self.root).unwrap_or(dir));
             let installed = installed.map(|dir| dir.to_string_lossy().into_owned());
-            for path in elsewhere.into_iter().chain(installed) {
+            let env = environment::of_stage(stage, &caller, python.as_deref());
+            let packages = Tools::of(stage, &self.root, &env).watched(&self.root);
+            for path in elsewhere.into_iter().chain(installed).chain(packages) {
                 found.entry(path).or_default().insert(stage.id.clone());
             }
         }

@@ -32,7 +32,7 @@ use crate::ui::{Style, table};
     after_help = "Examples:\n  devboot run                   all stages; what has not changed is answered from the cache\n  \
                         devboot run test              one stage with what it needs\n  devboot run train --force\n  devboot run \
                         --dry-run         what would run, and why\n  devboot run --json            one event per line\n\nExits with 0 \
-                        when everything succeeded, and with 2 when something is red."
+                        when everything succeeded, with 2 when something is red, and with 1 when all that is red could not be started."
 )]
 pub struct Args {
     /// The stages; all when not given. `train` means every cell of its matrix

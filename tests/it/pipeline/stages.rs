@@ -51,6 +51,41 @@ fn the_first_thing_that_differs_is_named() {
 }
 
 #[test]
+fn another_node_or_other_packages_for_it_are_another_result() {
+    let project = Project::new("[stage.test]\nrun = 'node test.js'\n");
+    project.write(".gitignore", "node_modules\n").write("test.js", "console.log('says ' + require('dep'))");
+    project
+        .write("node_modules/dep/index.js", "module.exports = 1")
+        .write("node_modules/.package-lock.json", "1");
+    let _ = project.run(&[]).exits(0).says("says 1");
+    let _ = project.run(&[]).exits(0).says("nothing had to run");
+    // As `npm install` leaves it.
+    project
+        .write("node_modules/dep/index.js", "module.exports = 2")
+        .write("node_modules/.package-lock.json", "2");
+    let _ = project.run(&["-n"]).exits(0).says("would run").says("what is installed in node_modules changed");
+    let _ = project.run(&[]).exits(0).says("says 2");
+    fs::remove_dir_all(project.path("node_modules/dep")).unwrap();
+    let _ = project.run(&[]).exits(2).says("what is installed in node_modules changed");
+    project
+        .write("node_modules/dep/index.js", "module.exports = 3")
+        .write("node_modules/.package-lock.json", "3");
+    let _ = project.run(&[]).exits(0).says("says 3");
+    // Another program of the name comes first on PATH.
+    project
+        .write("bin/node", "#!/bin/sh\necho another node\n")
+        .write("devboot.toml", "[stage.test]\nrun = 'node test.js'\ninputs = ['test.js']\n");
+    fs::set_permissions(project.path("bin/node"), fs::Permissions::from_mode(0o755)).unwrap();
+    let _ = project.run(&["--trust"]).exits(0).says("says 3");
+    let path = format!("{}:{}", project.path("bin").display(), crate::world::path_variable());
+    let mut command = project.world.command(crate::world::DEVBOOT);
+    let output = command.args(["run"]).current_dir(project.path("")).env("PATH", path).output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("the program node changed") && said.contains("another node"), "{said}");
+}
+
+#[test]
 fn outputs_come_back_from_the_cache() {
     let project = counted();
     fs::remove_file(project.path("count.txt")).unwrap();
