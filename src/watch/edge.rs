@@ -2,12 +2,12 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::change::ChangeSet;
+use super::change::{Cause, ChangeSet};
 use super::watcher::Watcher;
 #[cfg(target_os = "linux")]
 use crate::sys::timer::Timer;
@@ -36,7 +36,8 @@ impl Edge {
         })
     }
 
-    /// Waits for the next set. Giving up the wait loses nothing.
+    /// Waits for the next set; it is empty when the root is gone and no file is known to have gone with it. Giving up the wait
+    /// loses nothing.
     ///
     /// # Errors
     /// The kernel's queue cannot be waited for.
@@ -46,6 +47,10 @@ impl Edge {
             self.watcher.drain(now);
             if let Some(set) = self.watcher.take(now) {
                 return Ok(set);
+            }
+            if self.watcher.is_gone() {
+                let (generation, changes) = (self.watcher.generation(), Vec::new());
+                return Ok(ChangeSet { generation, changes, cause: Cause::Rescan, waited: Duration::ZERO });
             }
             if let Some(until) = self.watcher.nap(now) {
                 self.ready = None;

@@ -27,39 +27,63 @@ pub(super) fn is_there(root: &Path) -> bool {
 }
 
 /// Waits until the directory is there again, and returns what is to be ordered first then: who looks at the project, in
-/// which environment, and what was asked for. `None` when the project is to be kept no longer.
+/// which environment, and what was asked for. `before`: who looks now, and what was ordered last. `None` when the project is
+/// to be kept no longer.
 pub(super) async fn until_back(
     root: &Path,
-    mut looks: Option<BTreeMap<String, String>>,
+    before: (Option<BTreeMap<String, String>>, Option<ProjectOrder>),
     orders: &mut Orders,
     told: &Told,
 ) -> Option<Vec<ProjectOrder>> {
-    let mut asked = Vec::new();
-    if !is_there(root) {
+    let (looks, mut order) = before;
+    let mut meanwhile = Meanwhile { looks, asked: Vec::new() };
+    let was_there = is_there(root);
+    if !was_there {
         told.tell(ProjectEvent::Said(GONE.into())).await;
         told.tell(ProjectEvent::Phase(ProjectPhase::Blocked, Some(GONE.into()))).await;
-        let mut way = Way::to(root);
-        while !is_there(root) {
-            tokio::select! {
-                biased;
-                order = orders.recv() => match order? {
-                    ProjectOrder::Stop => return None,
-                    ProjectOrder::Attached { env } => looks = Some(env),
-                    ProjectOrder::Detached => looks = None,
-                    // Nobody may have told yet that it is back.
-                    order if is_there(root) => asked.push(order),
-                    order => if let Some(answer) = order.refused(Fault::new(ErrorKind::Failed, GONE)) {
-                        told.tell(answer).await;
-                    }
-                },
-                () = way.changed() => {}
-            }
+    }
+    let mut way = (!was_there).then(|| Way::to(root));
+    loop {
+        // Nobody may have told yet that it is back.
+        let is_there = is_there(root);
+        if let Some(answer) = order.take().and_then(|order| meanwhile.take(order, is_there)) {
+            told.tell(answer).await;
         }
+        let Some(way) = way.as_mut().filter(|_| !is_there) else { break };
+        tokio::select! {
+            biased;
+            next = orders.recv() => match next? {
+                ProjectOrder::Stop => return None,
+                next => order = Some(next),
+            },
+            () = way.changed() => {}
+        }
+    }
+    if !was_there {
         told.tell(ProjectEvent::Said("the directory is there again".into())).await;
         told.tell(ProjectEvent::Phase(ProjectPhase::Starting, None)).await;
     }
-    let looks = looks.map(|env| ProjectOrder::Attached { env });
-    Some(looks.into_iter().chain(asked).collect())
+    let looks = meanwhile.looks.map(|env| ProjectOrder::Attached { env });
+    Some(looks.into_iter().chain(meanwhile.asked).collect())
+}
+
+/// What is ordered while the directory is not there.
+struct Meanwhile {
+    looks: Option<BTreeMap<String, String>>,
+    asked: Vec<ProjectOrder>,
+}
+
+impl Meanwhile {
+    /// Takes an order; the answer, when it cannot be carried out.
+    fn take(&mut self, order: ProjectOrder, is_there: bool) -> Option<ProjectEvent> {
+        match order {
+            ProjectOrder::Attached { env } => self.looks = Some(env),
+            ProjectOrder::Detached => self.looks = None,
+            order if is_there => self.asked.push(order),
+            order => return order.refused(Fault::new(ErrorKind::Failed, GONE)),
+        }
+        None
+    }
 }
 
 /// What is there of the way to a directory.

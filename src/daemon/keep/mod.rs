@@ -85,7 +85,7 @@ fn keep(begin: Begin, orders: &mut Orders, told: &Told) -> Result<(), String> {
 async fn kept(mut begin: Begin, orders: &mut Orders, told: &Told) -> Result<(), String> {
     let mut first = Vec::new();
     loop {
-        let looks = match Keep::new(begin.clone(), told.clone()) {
+        let (looks, order) = match Keep::new(begin.clone(), told.clone()) {
             Ok(mut keep) => {
                 for order in std::mem::take(&mut first) {
                     keep.ordered(order).await;
@@ -95,15 +95,15 @@ async fn kept(mut begin: Begin, orders: &mut Orders, told: &Told) -> Result<(), 
                 begin.env.clone_from(&keep.begin.env);
                 match done? {
                     Left::Told => return Ok(()),
-                    Left::Gone => keep.attached.then(|| keep.caller.clone()),
+                    Left::Gone(order) => (keep.attached.then(|| keep.caller.clone()), order),
                 }
             }
             Err(why) if absent::is_there(&begin.root) => return Err(why),
-            Err(_) => begin.attached.then(|| begin.env.clone()),
+            Err(_) => (begin.attached.then(|| begin.env.clone()), None),
         };
         // Whoever looks has said before what to run first.
         begin.attached = false;
-        match absent::until_back(&begin.root, looks, orders, told).await {
+        match absent::until_back(&begin.root, (looks, order), orders, told).await {
             Some(orders) => first = orders,
             None => return Ok(()),
         }
@@ -114,8 +114,8 @@ async fn kept(mut begin: Begin, orders: &mut Orders, told: &Told) -> Result<(), 
 enum Left {
     /// It was told to end.
     Told,
-    /// Its directory is gone.
-    Gone,
+    /// Its directory is gone, which may have been seen when something was ordered; that is still to be done.
+    Gone(Option<ProjectOrder>),
 }
 
 type Running = Pin<Box<dyn Future<Output = RunRecord>>>;
@@ -227,18 +227,25 @@ impl Keep {
                 record = over(&mut self.running) => self.over(&record).await,
                 order = orders.recv() => match order {
                     None | Some(ProjectOrder::Stop) => return Ok(Left::Told),
+                    // What is asked for is about what is there now.
+                    Some(order) if self.is_gone() => return Ok(Left::Gone(Some(order))),
                     Some(order) => self.ordered(order).await,
                 },
                 set = self.edge.next() => {
                     let set = set.map_err(|error| format!("cannot watch it any more: {error}"))?;
                     // That all of its files are gone with it is no change of theirs.
                     if self.edge.watcher.is_gone() {
-                        return Ok(Left::Gone);
+                        return Ok(Left::Gone(None));
                     }
                     self.changed(set, false).await;
                 }
             }
         }
+    }
+
+    fn is_gone(&mut self) -> bool {
+        self.edge.watcher.drain(Instant::now());
+        self.edge.watcher.is_gone()
     }
 
     async fn event(&mut self, event: RunEvent) {
@@ -368,8 +375,11 @@ impl Keep {
                 if let Some(last) = all.last_mut() {
                     last.push_str(stays);
                 }
-                for line in all {
-                    self.told.tell(ProjectEvent::Said(line)).await;
+                // Who asks is answered; who looks has read it, and hears it again where it was saved again.
+                if saved || self.problem.as_ref() != Some(&fault) {
+                    for line in all {
+                        self.told.tell(ProjectEvent::Said(line)).await;
+                    }
                 }
                 self.problem = Some(fault);
                 if self.is_revoked()

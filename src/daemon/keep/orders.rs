@@ -75,6 +75,11 @@ impl Keep {
         if let Some(env) = env {
             self.set_caller(env);
         }
+        // It may have been mended without anybody telling.
+        if self.problem.is_some() {
+            self.reload.get_or_insert(false);
+            self.reload_if_idle().await;
+        }
         let meant = match (&self.session, &self.problem) {
             (_, Some(problem)) => Err(problem.clone()),
             (Some(session), None) => named(session.pipeline(), stages),

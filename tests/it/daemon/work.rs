@@ -310,6 +310,34 @@ fn a_project_that_is_gone_is_said_and_taken_up_again() {
 }
 
 #[test]
+fn a_project_that_was_empty_for_a_moment_is_taken_up_again() {
+    let served = kept();
+    let watching = Watching::start(&served, &["--postpone"]);
+    until("somebody who looks", || {
+        served.devboot(["daemon", "status", "--json"]).stdout.contains("\"subscribers\": 1")
+    });
+    let root = served.world.path("ml");
+    for word in ["red", "green"] {
+        fs::rename(&root, served.world.path("elsewhere")).unwrap();
+        fs::create_dir(&root).unwrap();
+        served.wait_for_project("blocked  nothing to run");
+        // An empty directory has no files that could be seen to go with it.
+        fs::remove_dir(&root).unwrap();
+        served.world.write("elsewhere/rows.csv", if word == "red" { "1\n2\n3\n" } else { "1\n" });
+        fs::rename(served.world.path("elsewhere"), &root).unwrap();
+        served.wait_for_project(&format!("{word} since"));
+        watching.says(&word.to_uppercase());
+    }
+    // Who asks for a run before that is noticed gets it.
+    fs::rename(&root, served.world.path("elsewhere")).unwrap();
+    fs::create_dir(&root).unwrap();
+    served.wait_for_project("blocked  nothing to run");
+    fs::remove_dir(&root).unwrap();
+    fs::rename(served.world.path("elsewhere"), &root).unwrap();
+    let _ = served.run(&["--force"]).exits(0).says("GREEN");
+}
+
+#[test]
 fn a_project_that_is_gone_does_not_hold_up_the_end() {
     let served = kept();
     fs::remove_dir_all(served.world.path("ml")).unwrap();
