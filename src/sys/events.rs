@@ -100,6 +100,17 @@ impl Queue {
         }
     }
 
+    /// Watches a directory only for that it gets another name or goes, where the system can tell of so little. One that is
+    /// watched already is told of as before.
+    pub fn add_for_moves(&mut self, dir: &Path) -> io::Result<i32> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Inotify(queue) => queue.add_for_moves(dir),
+            // It would tell of all that is written below it.
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Ends a watch; fine when it has ended.
     pub fn remove(&mut self, watch: i32) {
         match self {

@@ -56,6 +56,16 @@ impl Inotify {
         Ok(inotify::add_watch(&self.file, dir, flags)?)
     }
 
+    /// Watches a directory only for that it gets another name or goes. One that is watched already is told of as before.
+    pub fn add_for_moves(&self, dir: &Path) -> io::Result<i32> {
+        let flags = WatchFlags::MOVE_SELF
+            | WatchFlags::DELETE_SELF
+            | WatchFlags::ONLYDIR
+            | WatchFlags::DONT_FOLLOW
+            | WatchFlags::MASK_ADD;
+        Ok(inotify::add_watch(&self.file, dir, flags)?)
+    }
+
     /// Ends a watch; fine when it has ended.
     pub fn remove(&self, watch: i32) {
         let _ = inotify::remove_watch(&self.file, watch);

@@ -48,6 +48,17 @@ pub fn list(dir: &Path) -> io::Result<Vec<Entry>> {
     Ok(found)
 }
 
+/// The device and the number of what is at a path, links followed; `None` when nothing is there.
+pub fn place(path: &Path) -> io::Result<Option<(u64, u64)>> {
+    match fs::metadata(path) {
+        Ok(meta) => Ok(Some((meta.dev(), meta.ino()))),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether a file that has just come into being may still be written: it is a regular file with no other name.
 pub fn is_new_and_open(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file() && meta.nlink() == 1)

@@ -48,7 +48,7 @@ impl Edge {
             if let Some(set) = self.watcher.take(now) {
                 return Ok(set);
             }
-            if self.watcher.is_gone() {
+            if self.watcher.is_known_to_be_gone() {
                 let (generation, changes) = (self.watcher.generation(), Vec::new());
                 return Ok(ChangeSet { generation, changes, cause: Cause::Rescan, waited: Duration::ZERO });
             }

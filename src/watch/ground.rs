@@ -222,6 +222,11 @@ impl Ground {
         self.dirs.get(&watch).cloned()
     }
 
+    /// Whether the system tells of a directory.
+    pub fn is_watched(&self, dir: &str) -> bool {
+        matches!(self.watches.get(dir), Some(Some(_)))
+    }
+
     pub fn is_dir(&self, dir: &str) -> bool {
         matches!(content::look(&self.path(dir)), Ok(Look::Dir))
     }

@@ -13,6 +13,7 @@ pub mod poll;
 pub mod settle;
 pub mod spelling;
 pub mod watcher;
+mod way;
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests;

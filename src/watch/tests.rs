@@ -323,6 +323,71 @@ fn links_lead_nowhere_and_the_root_may_go() {
     assert!(desk.watcher.is_gone());
 }
 
+/// A project in a directory in a directory, and what was above it gets another name.
+fn moved(options: Options, then: impl FnOnce(&Path)) -> (Desk, tempfile::TempDir) {
+    let above = tempfile::tempdir().unwrap();
+    fs::create_dir_all(above.path().join("one/two")).unwrap();
+    let dir = tempfile::tempdir_in(above.path().join("one/two")).unwrap();
+    let mut desk = Desk::at(dir, options, |dir| fs::write(dir.join("a"), "1").unwrap());
+    assert_eq!((desk.all(), desk.watcher.is_gone()), (Vec::<Vec<String>>::new(), false));
+    fs::rename(above.path().join("one"), above.path().join("other")).unwrap();
+    then(above.path());
+    (desk, above)
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-r").args([from, to]).status().unwrap().success());
+}
+
+#[test]
+fn when_a_directory_above_the_root_gets_another_name_the_root_is_gone() {
+    let is_told = |desk: &mut Desk| {
+        desk.watcher.drain(Instant::now());
+        desk.watcher.is_known_to_be_gone()
+    };
+    let (mut desk, _above) = moved(Options::default(), |_| {});
+    assert!(is_told(&mut desk));
+    // Another tree is there at once, the same to look at.
+    let (mut desk, _above) =
+        moved(Options::default(), |above| copy(&above.join("other"), &above.join("one")));
+    assert!(is_told(&mut desk));
+    // The same one is there again, and then it goes.
+    let (mut desk, above) =
+        moved(Options::default(), |above| fs::rename(above.join("other"), above.join("one")).unwrap());
+    assert!(!is_told(&mut desk));
+    desk.write("a", "22");
+    assert_eq!(desk.all(), [["~a"]]);
+    fs::rename(above.path().join("one/two"), above.path().join("one/three")).unwrap();
+    assert!(is_told(&mut desk));
+    // The name that it had leads to it.
+    let (mut desk, _above) =
+        moved(Options::default(), |above| std::os::unix::fs::symlink("other", above.join("one")).unwrap());
+    assert!(!is_told(&mut desk));
+    desk.write("a", "22");
+    assert_eq!(desk.all(), [["~a"]]);
+}
+
+#[test]
+fn what_nobody_tells_of_is_seen_by_looking() {
+    let polled = || Options { poll: true, ..Options::default() };
+    let (mut desk, _above) = moved(polled(), |_| {});
+    let end = Instant::now() + Duration::from_secs(20);
+    while !desk.watcher.is_known_to_be_gone() && Instant::now() < end {
+        let _ = desk.next(100);
+    }
+    assert!(desk.watcher.is_known_to_be_gone());
+    // Another tree is compared with what was there.
+    let (mut desk, _above) = moved(polled(), |above| {
+        copy(&above.join("other"), &above.join("one"));
+    });
+    desk.write("a", "22");
+    assert_eq!(desk.gather(1), ["~a"]);
+    assert!(!desk.watcher.is_gone());
+    let options = Options { teller: Teller::Elsewhere, ..Options::default() };
+    let (desk, _above) = moved(options, |above| copy(&above.join("other"), &above.join("one")));
+    assert!(desk.watcher.is_gone());
+}
+
 #[test]
 fn ten_thousand_edits_by_four_writers_leave_nothing_unseen() {
     let mut desk = Desk::new(|dir| {
@@ -585,8 +650,10 @@ fn with_a_hundred_watches() {
             fs::write(dir.join(format!("{i}/a")), "1").unwrap();
         }
     });
+    // The directories above it but `/` are watched, too.
+    let above = desk.dir.path().ancestors().count() - 2;
     let coverage = desk.watcher.coverage();
-    assert_eq!((coverage.watched, coverage.compared, coverage.files), (100, 201, 300));
+    assert_eq!((coverage.watched, coverage.compared, coverage.files), (100 - above, 201 + above, 300));
     assert!(coverage.polled.unwrap().contains("max_user_watches"));
     for i in 0..300 {
         desk.write(&format!("{i}/a"), "22");

@@ -15,6 +15,7 @@ use super::known::Known;
 use super::outside::Outside;
 use super::poll::Rounds;
 use super::settle::{Mark, Settle, Settled};
+use super::way::Way;
 use crate::base::names::Names;
 use crate::project::contents::Contents;
 use crate::project::inputs::Listing;
@@ -63,6 +64,7 @@ pub struct Watcher {
     ground: Ground,
     options: Options,
     git: Option<i32>,
+    way: Way,
     outside: Outside,
     beside: Beside,
     known: Known,
@@ -101,11 +103,13 @@ impl Watcher {
             }
             queue => (queue?, polled),
         };
+        let way = Way::to(root, &mut queue);
         let outside = Outside::of(root, &mut queue);
         let mut this = Self {
             ground: Ground::new(root, queue, rules(root, &options), polled, options.any_name),
             options,
             git: None,
+            way,
             outside,
             beside: Beside::default(),
             known: Known::default(),
@@ -125,6 +129,8 @@ impl Watcher {
         // The watches stand; only now are the files looked at, so that nothing falls between the two.
         this.known = Known::of(&found.files, &this.ground.stamps(&found.files));
         this.begin_rounds(Instant::now());
+        // What came in its place meanwhile may be what is watched.
+        this.gone = this.is_gone();
         Ok(this)
     }
 
@@ -165,8 +171,18 @@ impl Watcher {
         self.options.mounts.clone().unwrap_or_else(|| disk::mounts_below(&self.ground.root))
     }
 
-    /// Whether the root is gone, or another directory has taken its place.
+    /// Whether the root is gone, or another directory has taken its place; it is looked at.
     pub fn is_gone(&self) -> bool {
+        // Where nobody tells, what has come in its place is compared, and a directory may have another number each time.
+        let is_gone = || match self.ground.is_watched("") {
+            true => self.way.leads_elsewhere(),
+            false => self.way.leads_nowhere(),
+        };
+        self.gone || is_gone()
+    }
+
+    /// Whether that was seen or told already.
+    pub(super) fn is_known_to_be_gone(&self) -> bool {
         self.gone
     }
 
@@ -281,6 +297,7 @@ impl Watcher {
     /// Compares some of the directories of which nobody tells.
     fn turn(&mut self, now: Instant) {
         let begun = Instant::now();
+        self.gone = self.is_gone();
         let (dirs, least) = self.rounds.turn(&self.ground.polled());
         let mut last = None;
         for (at, dir) in dirs.into_iter().enumerate() {
@@ -300,6 +317,10 @@ impl Watcher {
     /// Compares a directory with what is known of it; whether anything is another.
     fn look_into(&mut self, dir: &str, now: Instant) -> bool {
         let Some(entries) = self.ground.look(dir) else {
+            // A root that cannot be read just now is looked at again.
+            if dir.is_empty() && !self.gone {
+                return false;
+            }
             self.leave(dir, now);
             return true;
         };
@@ -337,6 +358,10 @@ impl Watcher {
                 _ => {}
             }
             return;
+        }
+        if what == Happened::DirGone && self.way.has(watch) {
+            self.gone = self.is_gone();
+            self.way.watch(&mut self.ground.queue);
         }
         self.rescan |= name.is_some_and(|name| self.outside.is_one(watch, name));
         for path in name.map(|name| self.beside.named(watch, name)).unwrap_or_default() {

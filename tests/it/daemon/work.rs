@@ -338,6 +338,34 @@ fn a_project_that_was_empty_for_a_moment_is_taken_up_again() {
 }
 
 #[test]
+fn a_project_is_gone_when_a_directory_above_it_is_and_taken_up_where_another_tree_stands_there() {
+    let served = Served::started();
+    let stage = "[stage.few]\nrun = 'test $(wc -l < rows.csv) -lt 3'\ninputs = ['rows.csv']\n";
+    served.world.write("work/ml/devboot.toml", stage).write("work/ml/rows.csv", "1\n");
+    let _ = served.devboot(["project", "add", "work/ml"]).exits(0);
+    served.wait_for_project("green since run 1");
+    let (work, other) = (served.world.path("work"), served.world.path("other"));
+    let copy = |from: &Path, to: &Path| {
+        assert!(Command::new("cp").arg("-r").args([from, to]).status().unwrap().success());
+    };
+    copy(&work, &other);
+    fs::rename(&work, served.world.path("old")).unwrap();
+    fs::rename(&other, &work).unwrap();
+    // What is saved in the one that stands there now counts, whenever that is.
+    served.world.write("work/ml/rows.csv", "1\n2\n3\n");
+    served.wait_for_project("red since");
+    served.world.write("work/ml/rows.csv", "1\n");
+    served.wait_for_project("green since");
+    served.world.write("old/ml/rows.csv", "1\n2\n3\n");
+    // Nothing is put in its place at first.
+    fs::rename(&work, &other).unwrap();
+    served.wait_for_project("blocked  the directory is gone");
+    served.world.write("other/ml/rows.csv", "1\n2\n3\n");
+    copy(&other, &work);
+    served.wait_for_project("red since");
+}
+
+#[test]
 fn a_project_that_is_gone_does_not_hold_up_the_end() {
     let served = kept();
     fs::remove_dir_all(served.world.path("ml")).unwrap();
