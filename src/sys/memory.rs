@@ -117,9 +117,12 @@ impl ReadSystem for MemorySystem {
         Ok(Some(Meta { kind, mode, size, links: 1, uid, gid, modified: (*time, 0) }))
     }
 
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    fn read_with_meta(&self, path: &Path, limit: u64) -> io::Result<(Meta, Vec<u8>)> {
         match self.nodes.borrow().get(path) {
-            Some((Node::File(bytes, _), _)) if bytes.len() as u64 <= limit => Ok(bytes.clone()),
+            Some((Node::File(bytes, _), _)) if bytes.len() as u64 <= limit => {
+                let meta = self.meta(path)?.ok_or(io::ErrorKind::NotFound)?;
+                Ok((meta, bytes.clone()))
+            }
             Some((Node::File(..), _)) => Err(io::ErrorKind::FileTooLarge.into()),
             Some(_) => Err(io::ErrorKind::InvalidInput.into()),
             None => Err(io::ErrorKind::NotFound.into()),

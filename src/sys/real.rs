@@ -28,6 +28,18 @@ fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
+fn meta_of(kind: FileKind, found: &fs::Metadata) -> Meta {
+    Meta {
+        kind,
+        mode: found.mode() & 0o7777,
+        size: found.size(),
+        links: found.nlink(),
+        uid: found.uid(),
+        gid: found.gid(),
+        modified: (found.mtime(), found.mtime_nsec() as u32),
+    }
+}
+
 impl ReadSystem for RealSystem {
     fn meta(&self, path: &Path) -> io::Result<Option<Meta>> {
         let Some(found) = absent_is_none(fs::symlink_metadata(path))? else { return Ok(None) };
@@ -45,18 +57,10 @@ impl ReadSystem for RealSystem {
         } else {
             FileKind::Other("device")
         };
-        Ok(Some(Meta {
-            kind,
-            mode: found.mode() & 0o7777,
-            size: found.size(),
-            links: found.nlink(),
-            uid: found.uid(),
-            gid: found.gid(),
-            modified: (found.mtime(), found.mtime_nsec() as u32),
-        }))
+        Ok(Some(meta_of(kind, &found)))
     }
 
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    fn read_with_meta(&self, path: &Path, limit: u64) -> io::Result<(Meta, Vec<u8>)> {
         // O_NONBLOCK: opening a FIFO that took the file's place returns instead of waiting for a writer.
         let mut file =
             OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
@@ -70,7 +74,11 @@ impl ReadSystem for RealSystem {
         }
         let mut bytes = Vec::with_capacity(meta.len() as usize + 1);
         Read::by_ref(&mut file).take(limit + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
+        if bytes.len() as u64 > limit {
+            Err(too_large())
+        } else {
+            Ok((meta_of(FileKind::File, &meta), bytes))
+        }
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {

@@ -55,7 +55,12 @@ pub trait ReadSystem {
     fn meta(&self, path: &Path) -> io::Result<Option<Meta>>;
     /// The bytes of a regular file, at most `limit`; a longer one is an error of kind `FileTooLarge`.
     /// Never opens a FIFO or device, and so never hangs.
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        self.read_with_meta(path, limit).map(|(_, bytes)| bytes)
+    }
+    /// As [`read`](ReadSystem::read), with the facts about the file that was opened: links are followed, and nobody can put
+    /// another file in its place in between.
+    fn read_with_meta(&self, path: &Path, limit: u64) -> io::Result<(Meta, Vec<u8>)>;
     /// The names in a directory, sorted.
     fn list(&self, path: &Path) -> io::Result<Vec<std::ffi::OsString>>;
 }

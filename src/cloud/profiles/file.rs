@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{BadName, Profiles, check_name, check_plain};
 use crate::base::error::{Diagnose, ErrorKind};
 use crate::base::text::printable;
-use crate::sys::system::{ReadSystem, WriteSystem, replace};
+use crate::sys::process;
+use crate::sys::system::{Meta, ReadSystem, WriteSystem, replace};
 
 /// Its name in the configuration directory.
 pub const FILE: &str = "cloud.toml";
@@ -37,16 +38,53 @@ pub enum ProfilesError {
     Wrong(PathBuf, String),
     /// A profile has a name that none can have.
     Name(PathBuf, BadName),
+    /// Others could have written it.
+    Open(PathBuf, Hole),
+}
+
+/// Why somebody else could have written a file. It says where secrets are sent, so whoever writes it gets them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hole {
+    /// It belongs to this user, who is another one.
+    Owner(u32),
+    /// Every user can write it.
+    Others,
+    /// A group can write it that is not the user's own.
+    Group(u32),
+}
+
+impl fmt::Display for Hole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner(uid) => write!(f, "it belongs to another user ({uid})"),
+            Self::Others => f.write_str("every user can write it"),
+            Self::Group(gid) => write!(f, "the group {gid} can write it"),
+        }
+    }
+}
+
+/// Whether somebody else could have written a file of the user `own`, by what was opened. Where the umask is 002, the user's own
+/// group can write every file, and nobody else is in it.
+fn hole(meta: &Meta, own: (u32, u32)) -> Option<Hole> {
+    match meta {
+        Meta { uid, .. } if *uid != own.0 && *uid != 0 => Some(Hole::Owner(*uid)),
+        Meta { mode, .. } if mode & 0o002 != 0 => Some(Hole::Others),
+        Meta { mode, gid, .. } if mode & 0o020 != 0 && *gid != own.1 => Some(Hole::Group(*gid)),
+        _ => None,
+    }
 }
 
 impl fmt::Display for ProfilesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Io(path, _) | Self::Wrong(path, _) | Self::Name(path, _)) = self;
+        let (Self::Io(path, _) | Self::Wrong(path, _) | Self::Name(path, _) | Self::Open(path, _)) = self;
         let path = printable(&path.to_string_lossy());
         match self {
             Self::Io(..) => write!(f, "cannot use {path}"),
             Self::Wrong(_, why) => write!(f, "{path} cannot be understood: {}", printable(why)),
             Self::Name(_, bad) => write!(f, "{path}: {bad}"),
+            Self::Open(_, hole) => {
+                write!(f, "{path} is not used: {hole}, and it says where secrets are sent")
+            }
         }
     }
 }
@@ -64,6 +102,7 @@ impl Diagnose for ProfilesError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Io(..) => ErrorKind::Failed,
+            Self::Open(..) => ErrorKind::Refused,
             _ => ErrorKind::Usage,
         }
     }
@@ -71,19 +110,31 @@ impl Diagnose for ProfilesError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Name(_, bad) => bad.hints(),
+            Self::Open(path, hole) => {
+                let path = printable(&path.to_string_lossy());
+                let way = match hole {
+                    Hole::Owner(_) => format!("chown {} {path}", process::owner().0),
+                    Hole::Others | Hole::Group(_) => format!("chmod go-w {path}"),
+                };
+                vec![format!("when you have looked at what it says: {way}")]
+            }
             _ => Vec::new(),
         }
     }
 }
 
-/// Reads the profiles of a configuration directory; none where there is no file.
+/// Reads the profiles of a configuration directory; none where there is no file. A link is followed, to a repository of dotfiles as
+/// a rule: what it leads to counts.
 ///
 /// # Errors
-/// The file cannot be read or understood.
+/// The file cannot be read or understood, or somebody else could have written it.
 pub fn read(system: &dyn ReadSystem, config: &Path) -> Result<Profiles, ProfilesError> {
     let path = config.join(FILE);
-    let bytes = match system.read(&path, LARGEST) {
-        Ok(bytes) => bytes,
+    let bytes = match system.read_with_meta(&path, LARGEST) {
+        Ok((meta, bytes)) => match hole(&meta, process::owner()) {
+            Some(hole) => return Err(ProfilesError::Open(path, hole)),
+            None => bytes,
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Profiles::new()),
         Err(error) => return Err(ProfilesError::Io(path, error)),
     };
@@ -146,6 +197,25 @@ mod tests {
         assert_eq!(parse(Path::new("f"), &render(&profiles)).unwrap(), profiles);
         assert_eq!(dev.open_for(), Some(900));
         assert_eq!(dev.providers(), PROVIDERS_OF_ALL);
+    }
+
+    #[test]
+    fn what_others_could_have_written_is_not_used() {
+        use crate::sys::system::FileKind;
+        let of = |uid, gid, mode| {
+            let meta = Meta { kind: FileKind::File, mode, size: 0, links: 1, uid, gid, modified: (0, 0) };
+            hole(&meta, (1000, 1001))
+        };
+        for (uid, gid, mode) in
+            [(1000, 1001, 0o600), (1000, 1001, 0o664), (1000, 50, 0o644), (0, 0, 0o644), (0, 50, 0o4755)]
+        {
+            assert_eq!(of(uid, gid, mode), None, "{uid} {gid} {mode:o}");
+        }
+        assert_eq!(of(1002, 1001, 0o600), Some(Hole::Owner(1002)));
+        assert_eq!(of(1000, 1001, 0o666), Some(Hole::Others));
+        assert_eq!(of(0, 1001, 0o602), Some(Hole::Others));
+        assert_eq!(of(1000, 50, 0o664), Some(Hole::Group(50)));
+        assert_eq!(of(0, 0, 0o660), Some(Hole::Group(0)));
     }
 
     const PROVIDERS_OF_ALL: [Provider; 3] = [Provider::Aws, Provider::Gcp, Provider::Azure];

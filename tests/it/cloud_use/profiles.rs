@@ -1,6 +1,8 @@
 //! The profiles' file and the vault, which are changed together; and what a profile may say.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::Path;
 
 use super::Home;
 
@@ -111,4 +113,50 @@ fn flags_and_lines_are_enough_together() {
     let _ = add(&flags, "AZURE_CLIENT_SECRET=s~1\n").exits(0);
     let _ = home.devboot(&["cloud", "show", "az"]).exits(0).says("sealed = \"az\"").says(TENANT).says(CLIENT);
     let _ = add(&flags[2..], &format!("AZURE_CLIENT_SECRET=s~1\nAZURE_TENANT_ID={TENANT}\n")).exits(0);
+}
+
+#[test]
+fn what_others_could_have_written_is_used_by_nobody() {
+    let home = Home::new();
+    let (file, linked) = (home.world.path(".config/devboot/cloud.toml"), home.world.path("dotfiles.toml"));
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let path = ".config/devboot/cloud.toml";
+    // A shell is switched while all is well.
+    let _ = home.devboot(&["cloud", "exec", "base", "--via", "endpoint", "--", "true"]).exits(0);
+    let refused = |why: &str| {
+        let _ = home.devboot(&["cloud", "credential-process", "base"]).exits(4).says(why);
+        for ask in [
+            &["cloud", "check", "base"][..],
+            &["cloud", "list"],
+            &["cloud", "env", "base"],
+            &["cloud", "exec", "base", "--", "echo", "ran"],
+            &["cloud", "add", "new", "--aws-profile", "work"],
+        ] {
+            let ran = home.devboot(ask).exits(4).says(path).says(why);
+            assert!(ran.stdout.is_empty(), "{ask:?}: {}", ran.stdout);
+        }
+        let _ = home.shell("bash", "devboot use base").exits(4).says(why);
+    };
+    let used = || home.devboot(&["cloud", "credential-process", "base"]).exits(0).says("AKIA");
+    mode(&file, 0o666);
+    refused("every user can write it");
+    refused("chmod go-w ");
+    mode(&file, 0o664);
+    let _ = used();
+    // A repository of dotfiles has it.
+    fs::rename(&file, &linked).unwrap();
+    symlink(&linked, &file).unwrap();
+    let _ = used();
+    mode(&linked, 0o646);
+    refused("every user can write it");
+    mode(&linked, 0o644);
+    let _ = used();
+    // Only root can give files away.
+    if chown(&linked, Some(12345), None).is_ok() {
+        refused("it belongs to another user (12345)");
+        chown(&linked, Some(0), Some(12345)).unwrap();
+        let _ = used();
+        mode(&linked, 0o664);
+        refused("the group 12345 can write it");
+    }
 }
