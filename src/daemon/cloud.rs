@@ -35,7 +35,9 @@ impl Cloud {
         let told = events.clone();
         // A thread of the desk's own says it; the loop has room for it again soon.
         let holds = Box::new(move |holds| drop(told.blocking_send(Event::Holds(holds))));
-        let desk = Desk::new(dirs, program, holds);
+        let told = events.clone();
+        let noted = Box::new(move |line| told.try_send(Event::Noted(line)).is_ok());
+        let desk = Desk::new(dirs, program, holds, noted);
         let thread = std::thread::Builder::new().name("doors".into());
         let reopening = Arc::clone(&desk);
         // Tools that were pointed at them go on.

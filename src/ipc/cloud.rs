@@ -214,6 +214,18 @@ pub struct VaultStatus {
     /// The names of what is in it, while it is open.
     #[serde(default)]
     pub names: Vec<String>,
+    /// What could not be written down since the audit log could be written last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unrecorded: Option<Unrecorded>,
+}
+
+/// What does not stand in the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unrecorded {
+    /// How many records.
+    pub count: u64,
+    /// Why the last one could not be written.
+    pub why: String,
 }
 
 #[cfg(test)]

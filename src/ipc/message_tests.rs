@@ -116,8 +116,13 @@ fn what_is_said_about_credentials_keeps_its_form() {
         guard: Some("prod".into()),
         until: Some(Timestamp(0)),
     };
-    let vault =
-        VaultStatus { exists: true, open: true, until: Some(Timestamp(0)), names: vec!["aws/dev".into()] };
+    let vault = VaultStatus {
+        exists: true,
+        open: true,
+        until: Some(Timestamp(0)),
+        names: vec!["aws/dev".into()],
+        unrecorded: None,
+    };
     for (name, response) in [
         ("switch", CloudResponse::Switch(switch)),
         ("lease", CloudResponse::Lease(Lease { text: hidden("{}"), ends: Some(Timestamp(0)) })),

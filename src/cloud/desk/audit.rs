@@ -13,7 +13,7 @@ use crate::base::error::{ErrorKind, Fault};
 use crate::base::text::counted;
 use crate::cloud::audit::{Record, Who, append_all};
 use crate::cloud::provider::Provider;
-use crate::ipc::cloud::{CloudRequest, CloudResponse};
+use crate::ipc::cloud::{CloudRequest, CloudResponse, Unrecorded};
 use crate::sys::dirs::Dirs;
 use crate::sys::{caller, clock, process};
 
@@ -44,29 +44,53 @@ pub(super) struct Recorder {
     thread: JoinHandle<()>,
 }
 
-/// The log of a home, and how many records it could not take since it took one last.
+/// The log of a home, and what it could not take since it took a record last.
 pub(super) struct Log {
     path: PathBuf,
-    lost: Mutex<usize>,
+    lost: Mutex<Lost>,
+    noted: Box<dyn Fn(String) -> bool + Send + Sync>,
+}
+
+/// Records that could not be written.
+#[derive(Default)]
+struct Lost {
+    count: usize,
+    why: String,
+    /// Whether the service's log has it.
+    noted: bool,
 }
 
 impl Log {
-    pub(super) fn of(dirs: &Dirs) -> Self {
-        Self { path: dirs.state.join(AUDIT), lost: Mutex::default() }
+    pub(super) fn of(dirs: &Dirs, noted: Box<dyn Fn(String) -> bool + Send + Sync>) -> Self {
+        Self { path: dirs.state.join(AUDIT), lost: Mutex::default(), noted }
     }
 
-    /// Writes records. A full disk costs the records, not the credentials; how many it cost stands before the next ones.
+    /// What could not be written since it could be written last.
+    pub(super) fn unrecorded(&self) -> Option<Unrecorded> {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        (lost.count > 0).then(|| Unrecorded { count: lost.count as u64, why: lost.why.clone() })
+    }
+
+    /// Writes records. A log that cannot be written costs the records, not the credentials: whoever could fill the disk could stop
+    /// all work. The service's log says so once, who asks is told, and how many it cost stands before the next ones.
     fn write(&self, mut records: Vec<Record>) {
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = *lost + records.len();
-        if *lost > 0 {
-            let words = format!("{} could not be written", counted(*lost, "record"));
+        let count = lost.count + records.len();
+        if lost.count > 0 {
+            let words = format!("{} could not be written", counted(lost.count, "record"));
             let who = Who::new(None, Some(process::owner().0), caller::Caller::default());
             let (event, result) = ("lost".to_owned(), words);
             let at = clock::now();
             records.insert(0, Record { at, who, event, profile: None, provider: None, kind: None, result });
         }
-        *lost = if append_all(&self.path, records).is_ok() { 0 } else { all };
+        let Err(error) = append_all(&self.path, records) else {
+            *lost = Lost::default();
+            return;
+        };
+        let why = Fault::from(error).one_line();
+        let noted =
+            lost.noted || (self.noted)(format!("credentials are handed over without a record: {why}"));
+        *lost = Lost { count, why, noted };
     }
 }
 
@@ -144,12 +168,14 @@ impl Desk {
         if book.recorder.is_none() && !book.ended {
             book.recorder = Recorder::begin(Arc::clone(&self.log));
         }
-        if let Some(recorder) = &book.recorder {
-            let _ = recorder.records.send(record);
-            return;
-        }
+        let unsent = match &book.recorder {
+            Some(recorder) => recorder.records.send(record).err().map(|unsent| unsent.0),
+            None => Some(record),
+        };
         drop(book);
-        self.log.write(vec![record]);
+        if let Some(record) = unsent {
+            self.log.write(vec![record]);
+        }
     }
 
     /// Somebody whom a door did not let in. `more` finds the process, and a name that is the reason.

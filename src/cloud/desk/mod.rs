@@ -109,9 +109,15 @@ struct Book {
 }
 
 impl Desk {
-    /// For a home. `program` is what tools call for credentials, with what leads it to this home.
-    pub fn new(dirs: Dirs, program: Vec<String>, holds: Box<dyn Fn(bool) + Send + Sync>) -> Arc<Self> {
-        let log = Arc::new(audit::Log::of(&dirs));
+    /// For a home. `program` is what tools call for credentials, with what leads it to this home; `noted` is given what a person
+    /// should find in the service's log, without a wait, and says whether it took it.
+    pub fn new(
+        dirs: Dirs,
+        program: Vec<String>,
+        holds: Box<dyn Fn(bool) + Send + Sync>,
+        noted: Box<dyn Fn(String) -> bool + Send + Sync>,
+    ) -> Arc<Self> {
+        let log = Arc::new(audit::Log::of(&dirs, noted));
         Arc::new(Self { dirs, program, known: Mutex::default(), changed: Condvar::new(), log, holds })
     }
 

@@ -115,7 +115,8 @@ impl Desk {
             Book { tended: book.tended, held: book.held, doors, recorder, away, steps, ..Book::default() };
         drop(book);
         self.changed.notify_all();
-        wire::VaultStatus { exists: self.vault_exists(), ..wire::VaultStatus::default() }
+        let (exists, unrecorded) = (self.vault_exists(), self.log.unrecorded());
+        wire::VaultStatus { exists, unrecorded, ..wire::VaultStatus::default() }
     }
 
     /// How it is. To look at it is not to use it.
@@ -132,6 +133,7 @@ impl Desk {
             open: names.is_some(),
             until,
             names: names.unwrap_or_default(),
+            unrecorded: self.log.unrecorded(),
         })
     }
 

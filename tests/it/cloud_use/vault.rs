@@ -28,6 +28,40 @@ fn records_that_found_no_room_are_counted_in_the_next_one() {
 }
 
 #[test]
+fn who_looks_is_told_what_the_log_lacks_and_why() {
+    let home = Home::new();
+    let (log, elsewhere) = (home.world.path(".local/state/devboot/audit.log"), home.world.path("elsewhere"));
+    let told = "credentials are handed over without a record";
+    let service = || home.world.text(".local/state/devboot/logs/daemon.log").matches(told).count();
+    let quiet = home.devboot(&["--json", "cloud", "status"]).exits(0).stdout;
+    let quiet: serde_json::Value = serde_json::from_str(&quiet).unwrap();
+    assert_eq!((service(), &quiet["unrecorded"]), (0, &serde_json::Value::Null));
+    // What somebody else put in its place is not written.
+    fs::rename(&log, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &log).unwrap();
+    let before = fs::read(&elsewhere).unwrap();
+    let _ = home.devboot(&["cloud", "check", "base"]).exits(0);
+    let _ = home.devboot(&["cloud", "exec", "base", "--", "true"]).exits(0);
+    assert_eq!(fs::read(&elsewhere).unwrap(), before);
+    let lacks = "the audit log lacks 2 records: cannot write the audit log ";
+    let _ = home.devboot(&["cloud", "status"]).exits(0).says(lacks).says("symbolic link");
+    let _ = home.devboot(&["cloud", "audit", "--verify"]).says(lacks);
+    until("the service's log has it", || service() == 1);
+    fs::remove_file(&log).unwrap();
+    fs::rename(&elsewhere, &log).unwrap();
+    // All is well with the file, and yet something is missing in it.
+    let json = home.devboot(&["--json", "cloud", "audit", "--verify"]).exits(2).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["whole"], &json["unrecorded"]["count"]), (&true.into(), &2.into()));
+    let _ = home.devboot(&["cloud", "check", "base"]).exits(0);
+    let _ = home.devboot(&["cloud", "audit"]).exits(0).says("2 records could not be written");
+    let ran = home.devboot(&["cloud", "audit", "--verify"]).exits(0);
+    assert!(!ran.stderr.contains("lacks"), "{}", ran.stderr);
+    let _ = home.devboot(&["cloud", "status"]).exits(0);
+    assert_eq!(service(), 1);
+}
+
+#[test]
 fn it_is_made_once_opened_with_its_passphrase_and_closed() {
     let home = Home::new();
     let _ = home.given(&["cloud", "init", "--passphrase-stdin"], PASSPHRASE).exits(4).says("there is");

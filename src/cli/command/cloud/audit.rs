@@ -9,10 +9,14 @@ use crate::base::error::Fault;
 use crate::base::exit::Exit;
 use crate::base::text::{counted, printable};
 use crate::base::time::parse_span;
+use crate::cli::command::daemon;
 use crate::cli::context::Context;
 use crate::cli::view;
 use crate::cloud::audit::{self, Record};
 use crate::cloud::desk::{AUDIT, UNVERIFIED};
+use crate::ipc::client::{Probe, probe};
+use crate::ipc::cloud::{CloudRequest, CloudResponse, VaultStatus};
+use crate::ipc::message::{Request, Response};
 use crate::sys::clock;
 use crate::ui::{Style, table};
 
@@ -20,7 +24,7 @@ use crate::ui::{Style, table};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  devboot cloud audit --since 1d\n  devboot cloud audit --verify\n\n\
                   Each line of the log holds the digest of the line before it, so that a change or a gap shows. Who can write the file can still write it \
-                  anew from some line to its end. Exits with 2 when the chain is broken.")]
+                  anew from some line to its end. Exits with 2 when the chain is broken, and when the service that runs had records that could not be written.")]
 pub struct Args {
     /// Follow the chain and say where it breaks
     #[arg(long)]
@@ -77,10 +81,27 @@ fn row(context: &Context, record: &Record) -> Vec<String> {
     ]
 }
 
+/// How the service that runs is; `None` where none does, which has lost no record.
+fn service(context: &Context) -> Option<VaultStatus> {
+    let Ok(Probe::Ready(mut client)) = probe(&daemon::place(context)) else { return None };
+    match client.ask(Request::Cloud(CloudRequest::Vault)) {
+        Ok(Response::Cloud(CloudResponse::Vault(status))) => Some(status),
+        _ => {
+            context.printer.warn("the service does not say whether it had records that could not be written");
+            None
+        }
+    }
+}
+
 fn verify(context: &Context, log: &Path) -> Result<Exit, Fault> {
+    let service = service(context);
+    if let Some(status) = &service {
+        super::say_unrecorded(context, status);
+    }
+    let unrecorded = service.and_then(|status| status.unrecorded);
     let verdict = audit::check(log)?;
     if context.global.json {
-        let found = match &verdict {
+        let mut found = match &verdict {
             Ok(count) => {
                 json!({ "schema": view::SCHEMA, "whole": true, "records": count.records, "torn": count.torn })
             }
@@ -88,6 +109,7 @@ fn verify(context: &Context, log: &Path) -> Result<Exit, Fault> {
                 json!({ "schema": view::SCHEMA, "whole": false, "line": broken.line, "why": broken.to_string() })
             }
         };
+        found["unrecorded"] = json!(unrecorded);
         context.printer.json(&found)?;
     }
     match verdict {
@@ -97,7 +119,7 @@ fn verify(context: &Context, log: &Path) -> Result<Exit, Fault> {
                 torn => format!(", {} cut off by a crash", counted(torn, "line")),
             };
             context.printer.say(&format!("the log is whole: {}{torn}", counted(count.records, "record")));
-            Ok(Exit::Done)
+            Ok(if unrecorded.is_some() { Exit::Differs } else { Exit::Done })
         }
         Err(broken) => {
             context

@@ -31,7 +31,7 @@ use clap::Subcommand;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::base::secret::Secret;
-use crate::base::text::printable;
+use crate::base::text::{counted, printable};
 use crate::cli::cloud_link;
 use crate::cli::context::Context;
 use crate::cloud::aws::config::{self, AwsConfig};
@@ -41,7 +41,7 @@ use crate::cloud::profiles::{CredentialProfile, Guard};
 use crate::cloud::vault::key::Unlock;
 use crate::cloud::vault::{Key, Sealed, VaultError, Wrap};
 use crate::host::HostKind;
-use crate::ipc::cloud::{CloudRequest, VaultStatus};
+use crate::ipc::cloud::{CloudRequest, Unrecorded, VaultStatus};
 use crate::run::outcome;
 use crate::sys::browser::Browser;
 use crate::sys::env::var;
@@ -338,10 +338,19 @@ fn make(path: &std::path::Path) -> Result<(), Fault> {
     })
 }
 
+/// Says what the service could not write down.
+fn say_unrecorded(context: &Context, status: &VaultStatus) {
+    if let Some(Unrecorded { count, why }) = &status.unrecorded {
+        let records = counted(usize::try_from(*count).unwrap_or(usize::MAX), "record");
+        context.printer.warn(&format!("the audit log lacks {records}: {why}"));
+    }
+}
+
 /// How the vault is, as JSON.
 fn vault_json(status: &VaultStatus) -> serde_json::Value {
     serde_json::json!({
         "schema": crate::cli::view::SCHEMA, "exists": status.exists, "open": status.open,
         "until": status.until.map(|until| until.to_string()), "names": status.names,
+        "unrecorded": status.unrecorded,
     })
 }

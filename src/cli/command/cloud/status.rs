@@ -29,6 +29,7 @@ pub fn run(context: &Context) -> Result<Exit, Fault> {
         }
     };
     context.printer.data(&format!("{words}\n"))?;
+    super::say_unrecorded(context, &status);
     for name in &status.names {
         let name = printable(name);
         let advice = match unused.contains(&name.as_str()) {
