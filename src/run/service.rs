@@ -57,6 +57,14 @@ impl Services {
         held.iter().filter(|(_, held)| held.is_up()).map(|(id, _)| id.clone()).collect()
     }
 
+    /// The services that were ready and have ended by themselves since, and how, as in `exit code 3`.
+    pub fn ended(&self) -> Vec<(StageId, String)> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let how = |held: &Held| held.state.borrow().as_ref().map(|ended| outcome::ending(ended.ending));
+        let ended = held.iter().filter(|(_, held)| held.ready);
+        ended.filter_map(|(id, held)| Some((id.clone(), how(held)?))).collect()
+    }
+
     /// Whether a service is ready and is what its stage is at this fingerprint.
     pub(super) fn stands(&self, id: &StageId, fingerprint: Option<Digest>) -> bool {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);

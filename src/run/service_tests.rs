@@ -166,8 +166,10 @@ async fn a_crash_between_runs_is_noticed_and_the_next_run_starts_it_again() {
     open.await.unwrap().unwrap();
     assert_eq!(note, "the service has ended: exit code 4: gone wrong");
     assert_eq!(world.tools.services.running(), []);
+    assert_eq!(world.tools.services.ended(), [(StageId("s".into()), "exit code 4".into())]);
     assert_eq!(world.run(&stages).await.verdict, Verdict::Passed);
     assert_eq!(world.read("starts"), "x\nx\n");
+    assert_eq!(world.tools.services.ended(), []);
 }
 
 #[tokio::test]

@@ -415,6 +415,11 @@ impl Session {
         self.tools.services.running()
     }
 
+    /// The services that have ended by themselves, and how; the next run that needs one starts it again.
+    pub fn ended_services(&self) -> Vec<(StageId, String)> {
+        self.tools.services.ended()
+    }
+
     /// Ends all services, in the reverse of their order.
     pub async fn stop_services(&self) {
         self.tools.services.stop(|_| true).await;

@@ -284,6 +284,10 @@ impl Keep {
             let word = if is_green { "green" } else { "red" };
             note.push_str(&format!(", {word} since run {}", run.0));
         }
+        let ended = self.session.iter().flat_map(|session| session.ended_services());
+        for (stage, how) in ended {
+            note.push_str(&format!("; {stage} has ended: {how}; the next run starts it"));
+        }
         if let Some(why) = &self.rests {
             note.push_str(&format!("; {why}"));
         }

@@ -47,6 +47,25 @@ fn a_project_whose_runs_ask_for_their_own_next_ones_says_what_it_waits_for() {
     served.wait_for_project("red since run");
 }
 
+#[test]
+fn a_service_that_has_ended_by_itself_is_in_the_status_until_it_runs_again() {
+    let served = Served::started();
+    let pids = served.world.outside().join("pids");
+    let run = format!("echo $$ >> {}; echo up; exec sleep 1000", pids.display());
+    let pipeline = format!("[stage.web]\nservice = {{ run = '{run}', ready = {{ log = 'up' }} }}\n");
+    served.world.write("ml/devboot.toml", pipeline);
+    let _ = served.devboot(["project", "add", "ml"]).exits(0);
+    served.wait_for_project("green since run 1");
+    let words = "green since run 1; web has ended: ended by signal 9";
+    kill(fs::read_to_string(&pids).unwrap().trim().parse().unwrap(), "-KILL");
+    served.wait_for_project(words);
+    let _ = served.devboot(["daemon", "status"]).exits(0).says(words);
+    let _ = served.run(&[]).exits(0);
+    served.wait_for_project("green since run 2");
+    let listed = served.devboot(["project", "list"]).exits(0).stdout;
+    assert!(!listed.contains("has ended"), "{listed}");
+}
+
 impl Served {
     #[track_caller]
     pub(super) fn wait_for_project(&self, words: &str) {
