@@ -16,7 +16,7 @@ use crate::cloud::gcp::config::{self, Configuration};
 use crate::cloud::gcp::config_dir;
 use crate::cloud::gcp::credential::{self, Credential, Impersonated};
 use crate::cloud::gcp::metadata::Account;
-use crate::cloud::gcp::obtain::GcpError;
+use crate::cloud::gcp::obtain::{GcpError, GcpIdentity};
 use crate::cloud::gcp::token::{SCOPES, Servers};
 use crate::cloud::gcp::{environment as gcp_environment, exchange_endpoint, obtain as gcp};
 use crate::cloud::profiles::{CredentialProfile, GcpPart, Via};
@@ -41,8 +41,17 @@ impl Desk {
         let var = |name: &str| env::var(name);
         let servers = Servers::default();
         let means = gcp::Means { servers: &servers, var: &var, waiting: WAITING, clock: clock::now };
-        let lease = gcp::obtain(&self.gcp_source(part)?, SCOPES, &means).map_err(of_gcp)?;
-        if is_pinned(part) {
+        let source = self.gcp_source(part)?;
+        let told = match &source {
+            gcp::Source::Credential(credential) => gcp::told(credential).map(known),
+            gcp::Source::Host => None,
+        };
+        // Nobody has to be reached to refuse it.
+        if let Some(told) = &told {
+            gcp_pinned(&key.profile, part, told)?;
+        }
+        let lease = gcp::obtain(&source, SCOPES, &means).map_err(of_gcp)?;
+        if is_pinned(part) || told.is_some() {
             match self.gcp_identity(key, part, &lease) {
                 Ok(known) => gcp_pinned(&key.profile, part, &known)?,
                 Err(Miss::Offline(_)) => {}
@@ -127,8 +136,7 @@ impl Desk {
         }
         let (var, servers) = (|name: &str| env::var(name), Servers::default());
         let means = gcp::Means { servers: &servers, var: &var, waiting: WAITING, clock: clock::now };
-        let identity = gcp::identity(&self.gcp_source(part)?, lease, &means).map_err(of_gcp)?;
-        let known = Known { account: identity.project, who: identity.email };
+        let known = known(gcp::identity(&self.gcp_source(part)?, lease, &means).map_err(of_gcp)?);
         self.book().known.insert(key.clone(), (lease.obtained, known.clone()));
         Ok(known)
     }
@@ -137,8 +145,7 @@ impl Desk {
     fn gcp_host(&self) -> Result<Known, Miss> {
         let (var, servers) = (|name: &str| env::var(name), Servers::default());
         let means = gcp::Means { servers: &servers, var: &var, waiting: MACHINE, clock: clock::now };
-        let identity = gcp::of_host(&means).map_err(of_gcp)?;
-        Ok(Known { account: identity.project, who: identity.email })
+        gcp::of_host(&means).map(known).map_err(of_gcp)
     }
 
     /// What a switch changes for GCP, and who one is by it.
@@ -151,6 +158,11 @@ impl Desk {
         let mut told =
             wire::Part { provider: "gcp".into(), account: part.project.clone(), ..wire::Part::default() };
         let place = gcp_environment::Place { project: part.project.as_deref(), region: None, zone: None };
+        // The address of an account that is acted as says where it lives.
+        if let Some(target) = &part.impersonate {
+            let account = credential::project_of(target);
+            gcp_pinned(name, part, &Known { account, who: Some(target.clone()) })?;
+        }
         if part.sealed.is_none() && part.file.is_none() && self.gcloud_credentials(part)?.is_none() {
             told.who = part.account.clone();
             let Some(configuration) = &part.configuration else {
@@ -243,6 +255,10 @@ impl Desk {
         }
         Ok(dir.to_string_lossy().into_owned())
     }
+}
+
+fn known(identity: GcpIdentity) -> Known {
+    Known { account: identity.project, who: identity.email }
 }
 
 /// Whether a part says who it must be.

@@ -119,19 +119,26 @@ pub fn obtain(source: &Source, scopes: &str, means: &Means<'_>) -> Result<TokenL
 pub fn identity(source: &Source, lease: &TokenLease, means: &Means<'_>) -> Result<GcpIdentity, GcpError> {
     let Means { servers, waiting, clock, .. } = *means;
     match source {
-        Source::Credential(Credential::ServiceAccount(account)) => {
-            Ok(GcpIdentity { email: Some(account.email.clone()), project: account.home() })
-        }
-        Source::Credential(Credential::Impersonated(it)) => {
-            Ok(GcpIdentity { email: Some(it.target.clone()), project: it.home() })
-        }
-        Source::Credential(Credential::User(_)) => {
+        Source::Credential(credential) => {
+            if let Some(told) = told(credential) {
+                return Ok(told);
+            }
             let server = guarded("the server that knows tokens", &servers.token_info)?;
             let email = ask(whose(&server, &lease.token), waiting, clock, read_whose)?;
             Ok(GcpIdentity { email, project: None })
         }
         Source::Host => of_host(means),
     }
+}
+
+/// Whose the tokens of a credential are, where it says so itself and nobody has to be asked.
+pub fn told(credential: &Credential) -> Option<GcpIdentity> {
+    let email = match credential {
+        Credential::User(_) => return None,
+        Credential::ServiceAccount(account) => &account.email,
+        Credential::Impersonated(it) => &it.target,
+    };
+    Some(GcpIdentity { email: Some(email.clone()), project: credential.home() })
 }
 
 /// Whose the host's own tokens are.

@@ -159,6 +159,34 @@ fn a_machine_of_another_project_is_refused_where_it_can_be_known() {
 }
 
 #[test]
+fn an_address_of_another_project_is_refused_without_a_network() {
+    let home = Home::new();
+    // Nobody listens there.
+    home.world.write("robot.json", service_account("http://127.0.0.1:9/token"));
+    let robot = "robot@p-9.iam.gserviceaccount.com";
+    let _ = home.devboot(&["cloud", "add", "own", "--gcp-file", "~/robot.json"]).exits(0);
+    let acting = ["cloud", "add", "acting", "--gcp-file", "~/robot.json", "--impersonate", robot];
+    let _ = home.devboot(&acting).exits(0);
+    let _ = home.devboot(&["cloud", "add", "host", "--gcp-host", "--impersonate", robot]).exits(0);
+    for (name, lives) in [("own", "p-1"), ("acting", "p-9"), ("host", "p-9")] {
+        let _ = home.devboot(&["cloud", "add", name, "--project", "p-2"]).exits(0);
+        for ask in [
+            &["cloud", "check", name][..],
+            &["cloud", "exec", name, "--", "echo", "ran"],
+            &["cloud", "exec", name, "--via", "value", "--", "echo", "ran"],
+            &["cloud", "env", name],
+        ] {
+            let ran = home.devboot(ask).exits(4);
+            let ran = ran.says(&format!("of the project {lives}, and the profile is for p-2"));
+            assert!(ran.stdout.is_empty(), "{ask:?}: {}", ran.stdout);
+        }
+        let _ = home.devboot(&["cloud", "add", name, "--account-project", lives]).exits(0);
+        let ran = home.devboot(&["cloud", "exec", name, "--", "echo", "ran"]).exits(0);
+        assert_eq!(ran.says("not verified").stdout, "ran\n");
+    }
+}
+
+#[test]
 fn keys_without_an_end_serve_clients_of_the_endpoint() {
     let home = Home::new();
     let mut command = home.command("bash");
