@@ -94,7 +94,12 @@ impl Desk {
             return Err(Fault::new(ErrorKind::Failed, words).into());
         };
         let config = self.aws_config()?;
-        let resolved = self.aws_profile(&config, &part, name)?;
+        let mut resolved = self.aws_profile(&config, &part, name)?;
+        if profile.guard.is_some() {
+            let until = self.book().grants.get(&key.profile).copied();
+            let left = until.map_or(0, |until| until.0 - clock::now().0);
+            resolved.source.last_at_most(u32::try_from(left.max(0)).unwrap_or(u32::MAX));
+        }
         let mut missing = None;
         let seeds = self.sealed(SEEDS)?;
         let mut ask = |device: &str| -> Result<Secret<String>, Fault> {

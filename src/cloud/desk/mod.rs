@@ -188,8 +188,27 @@ impl Desk {
         Ok(all)
     }
 
-    /// A lease: one that is held, or a new one that is got for all who ask just now.
+    /// A lease to hand over. That of a guarded profile ends with the confirmation at the latest: tools keep what they have until
+    /// its end, and come back to be refused.
     fn lease(self: &Arc<Self>, key: &Key, profile: &CredentialProfile, codes: &Codes) -> Result<Lease, Miss> {
+        let lease = self.whole_lease(key, profile, codes)?;
+        let book = self.book();
+        // It may be over by now: clouds take their time.
+        self.check_guard(&book, key, profile, clock::now())?;
+        let until = book.grants.get(&key.profile).filter(|_| profile.guard.is_some());
+        Ok(match until {
+            Some(until) => lease.ended_by(*until),
+            None => lease,
+        })
+    }
+
+    /// A lease as the cloud gave it: one that is held, or a new one that is got for all who ask just now.
+    fn whole_lease(
+        self: &Arc<Self>,
+        key: &Key,
+        profile: &CredentialProfile,
+        codes: &Codes,
+    ) -> Result<Lease, Miss> {
         let begun = std::time::Instant::now();
         let mut forgiven = codes.is_empty();
         loop {

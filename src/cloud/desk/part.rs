@@ -43,6 +43,15 @@ impl Lease {
         }
     }
 
+    /// The same, that says an earlier end than its own where there is one.
+    pub(super) fn ended_by(mut self, end: Timestamp) -> Self {
+        match &mut self {
+            Self::Aws(lease) => lease.expiration = Some(lease.expiration.map_or(end, |own| own.min(end))),
+            Self::Token(lease) => lease.expiration = lease.expiration.min(end),
+        }
+        self
+    }
+
     /// When a new one is to be got.
     pub fn refresh_at(&self) -> Option<Timestamp> {
         match self {

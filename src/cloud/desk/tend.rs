@@ -32,8 +32,10 @@ impl Book {
             || self.shelf.all().any(is_good)
     }
 
+    /// Whether a lease is still wanted. Those of a guarded profile are not once it is closed.
     fn is_used(&self, key: &Key, now: Timestamp) -> bool {
-        self.used.get(key).is_some_and(|used| now.0 - used.0 < UNUSED)
+        let is_closed = self.grants.get(&key.profile).is_some_and(|until| *until <= now);
+        !is_closed && self.used.get(key).is_some_and(|used| now.0 - used.0 < UNUSED)
     }
 
     /// When something has to be done next.
@@ -130,6 +132,23 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn leases_of_a_guarded_profile_are_renewed_only_while_it_is_open() {
+        let now = Timestamp(100);
+        let key = Key {
+            profile: "prod".into(),
+            provider: crate::cloud::provider::Provider::Aws,
+            resource: String::new(),
+        };
+        let mut book = Book::default();
+        book.used.insert(key.clone(), now);
+        assert!(book.is_used(&key, now), "one that is not guarded");
+        book.grants.insert("prod".into(), Timestamp(101));
+        assert!(book.is_used(&key, now));
+        book.grants.insert("prod".into(), now);
+        assert!(!book.is_used(&key, now));
+    }
 
     #[test]
     fn a_guard_that_was_open_is_remembered_and_needs_nothing() {

@@ -117,7 +117,22 @@ pub enum HostSource {
     EcsContainer,
 }
 
+/// The shortest time for which STS gives a role, in seconds.
+const SHORTEST: u32 = 900;
+
+/// For how long it gives one that does not say, in seconds.
+const USUAL: u32 = 3600;
+
 impl Source {
+    /// Has the role at its end last no longer than so many seconds, as far as STS goes along.
+    pub fn last_at_most(&mut self, seconds: u32) {
+        let (Self::Role(Role { duration, .. }, _) | Self::WebIdentity(WebIdentity { duration, .. })) = self
+        else {
+            return;
+        };
+        *duration = Some(duration.unwrap_or(USUAL).min(seconds.max(SHORTEST)));
+    }
+
     /// Whether its credentials are a role's session already, so that a role assumed with them lasts an hour at most.
     pub fn is_role_session(&self) -> bool {
         match self {

@@ -133,3 +133,21 @@ fn a_span_that_is_no_number_does_not_count() {
     let Source::Role(role, _) = of(&config, "", "a").unwrap().source else { panic!() };
     assert_eq!(role.duration, None);
 }
+
+#[test]
+fn the_role_at_the_end_lasts_as_short_as_sts_lets_it() {
+    let duration = |own: &str, seconds| {
+        let config = format!(
+            "[profile a]\nrole_arn = A\nsource_profile = b\n{own}[profile b]\nrole_arn = B\nsource_profile = c\n"
+        );
+        let mut found = of(&config, &format!("[c]\n{KEYS}"), "a").unwrap().source;
+        found.last_at_most(seconds);
+        let Source::Role(outer, from) = found else { panic!() };
+        let Source::Role(inner, _) = *from else { panic!() };
+        assert_eq!(inner.duration, None);
+        outer.duration
+    };
+    assert_eq!([duration("", 0), duration("", 120), duration("", 900)], [Some(900); 3]);
+    assert_eq!([duration("", 1800), duration("", 36_000)], [Some(1800), Some(3600)]);
+    assert_eq!(duration("duration_seconds = 1200\n", 1800), Some(1200));
+}
