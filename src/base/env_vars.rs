@@ -168,7 +168,7 @@ pub const ALL: &[EnvVar] = &[
     read("AWS_CONTAINER_CREDENTIALS_FULL_URI", "the same, by its whole address"),
     read("AWS_CONTAINER_AUTHORIZATION_TOKEN", "the token for it"),
     read("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "the file with the token for it"),
-    set("AWS_CONFIG_FILE", "the shell's own config file, or /dev/null, while a profile is in use"),
+    set("AWS_CONFIG_FILE", "the shell's own config file while a profile is in use"),
     set("AWS_SHARED_CREDENTIALS_FILE", "/dev/null while a profile is in use, so that no key in it wins"),
     set("AWS_PROFILE", "a profile of `aws login`; taken away for every other"),
     set("AWS_DEFAULT_PROFILE", "taken away while a profile is in use"),

@@ -18,6 +18,8 @@ pub enum HandOver {
     },
     /// The container endpoint.
     Container {
+        /// A config file of this shell's own, without a way to credentials.
+        config_file: String,
         /// Its address.
         address: String,
         /// The file that holds its token, without a line end.
@@ -59,6 +61,8 @@ pub const CLEARED: [&str; 19] = [
 
 const NOWHERE: &str = "/dev/null";
 
+const DEFAULT: &str = "[default]\n";
+
 /// The changes of a switch, in their order: first what is taken away, then what is set.
 pub fn changes(hand_over: &HandOver, region: Option<&str>) -> Vec<Change> {
     let mut set = set(hand_over);
@@ -79,10 +83,10 @@ fn set(hand_over: &HandOver) -> Vec<(&'static str, String)> {
             // Keys there would win over the credential_process.
             ("AWS_SHARED_CREDENTIALS_FILE", NOWHERE.to_owned()),
         ],
-        HandOver::Container { address, token_file } => vec![
+        HandOver::Container { config_file, address, token_file } => vec![
             no_host,
             // A default profile with keys, in either file, would win over the endpoint.
-            ("AWS_CONFIG_FILE", NOWHERE.to_owned()),
+            ("AWS_CONFIG_FILE", config_file.clone()),
             ("AWS_SHARED_CREDENTIALS_FILE", NOWHERE.to_owned()),
             ("AWS_CONTAINER_CREDENTIALS_FULL_URI", address.clone()),
             ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token_file.clone()),
@@ -107,16 +111,26 @@ fn set(hand_over: &HandOver) -> Vec<(&'static str, String)> {
 /// The config file of [`HandOver::Process`]: a default profile, with what the user's own profile sets beside credentials. `None`
 /// when a value has a line end or another control character.
 pub fn process_config(command_line: &str, region: Option<&str>, settings: &Settings) -> Option<String> {
+    let rest = settings_config(region, settings)?;
+    let rest = rest.strip_prefix(DEFAULT)?;
+    is_plain(command_line).then(|| format!("{DEFAULT}credential_process = {command_line}\n{rest}"))
+}
+
+/// The config file of [`HandOver::Container`]: the same without a way to credentials.
+pub fn settings_config(region: Option<&str>, settings: &Settings) -> Option<String> {
     let region = region.filter(|region| !region.is_empty());
-    let fits = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
-    // A blank before these signs would begin a comment.
-    let plain = |text: &str| fits(text) && ![" #", " ;"].iter().any(|comment| text.contains(comment));
-    if !plain(command_line) || !region.is_none_or(plain) {
+    if !region.is_none_or(is_plain) {
         return None;
     }
     let region = region.map(|region| format!("region = {region}\n")).unwrap_or_default();
-    let Settings { lines, section } = settings;
-    Some(format!("[default]\ncredential_process = {command_line}\n{region}{lines}{section}"))
+    let Settings { lines, section, .. } = settings;
+    Some(format!("{DEFAULT}{region}{lines}{section}"))
+}
+
+/// A blank before these signs would begin a comment.
+fn is_plain(text: &str) -> bool {
+    let fits = !text.is_empty() && !text.chars().any(char::is_control);
+    fits && ![" #", " ;"].iter().any(|comment| text.contains(comment))
 }
 
 #[cfg(test)]
@@ -138,7 +152,11 @@ mod tests {
     fn all() -> [HandOver; 4] {
         [
             HandOver::Process { config_file: "/run/c".into() },
-            HandOver::Container { address: "http://127.0.0.1:1/x".into(), token_file: "/run/t".into() },
+            HandOver::Container {
+                config_file: "/run/c".into(),
+                address: "http://127.0.0.1:1/x".into(),
+                token_file: "/run/t".into(),
+            },
             HandOver::Named { profile: "p".into() },
             HandOver::Values(Box::new(lease(Some(3600)))),
         ]
@@ -198,5 +216,7 @@ mod tests {
         {
             assert_eq!(process_config(line, region, &none), None, "{line:?} {region:?}");
         }
+        assert_eq!(settings_config(Some("x"), &none).as_deref(), Some("[default]\nregion = x\n"));
+        assert_eq!(settings_config(Some("x\ncredential_process = y"), &none), None);
     }
 }

@@ -12,7 +12,7 @@ use crate::base::text::printable;
 use crate::cloud::aws::call::{CallError, Waiting};
 use crate::cloud::aws::config::{self, AwsConfig, Settings};
 use crate::cloud::aws::credential_process;
-use crate::cloud::aws::environment::{self, HandOver, process_config};
+use crate::cloud::aws::environment::{self, HandOver, process_config, settings_config};
 use crate::cloud::aws::lease::AwsLease;
 use crate::cloud::aws::obtain::{self, Means, ObtainError, Sessions};
 use crate::cloud::aws::profile::{Profile, Source, StaticKeys, resolve};
@@ -223,36 +223,55 @@ impl Desk {
             }
         }
         pinned("account", part.account.as_deref(), told.account.as_deref())?;
+        let region = resolved.region.as_deref();
+        let settings = config.settings(aws_name);
         let hand_over = match (via, lease) {
-            (Via::Value, Some(lease)) => HandOver::Values(Box::new(lease)),
-            (Via::Endpoint, _) => self.container(name)?,
-            _ => {
-                let settings = config.settings(aws_name);
-                let config_file = self.process_config(name, resolved.region.as_deref(), &settings)?;
-                HandOver::Process { config_file }
+            (Via::Value, Some(lease)) => {
+                return Ok((changes(&HandOver::Values(Box::new(lease)), region), told));
             }
+            (Via::Endpoint, _) => self.container(name, region, &settings)?,
+            _ => HandOver::Process { config_file: self.process_config(name, region, &settings)? },
         };
-        Ok((changes(&hand_over, resolved.region.as_deref()), told))
+        if settings.has_login {
+            let words = "an endpoint_url of its AWS profile has a login in it and does not hold here";
+            told.caution = Some(words.into());
+        }
+        Ok((changes(&hand_over, region), told))
     }
 
     /// The container endpoint that AWS's SDKs are pointed at.
-    fn container(self: &Arc<Self>, name: &str) -> Result<HandOver, Miss> {
+    fn container(
+        self: &Arc<Self>,
+        name: &str,
+        region: Option<&str>,
+        settings: &Settings,
+    ) -> Result<HandOver, Miss> {
+        let text = settings_config(region, settings).ok_or_else(|| {
+            let words = "the region has signs that AWS's configuration files cannot hold";
+            Fault::new(ErrorKind::Failed, words)
+        })?;
+        let config_file = self.config_file(name, "aws-settings", &text)?;
         let at = self.door(name)?;
         let file = self.place(name)?.join("aws-token");
         // A line end would make the header that is sent an invalid one.
         self.put(&file, at.secret.expose().as_bytes())?;
         let address = at.url(&at.aws().path);
-        Ok(HandOver::Container { address, token_file: file.to_string_lossy().into_owned() })
+        Ok(HandOver::Container { config_file, address, token_file: file.to_string_lossy().into_owned() })
     }
 
-    /// The config file that points AWS's SDKs at us; written only when it says something else.
+    /// The config file that points AWS's SDKs at us.
     fn process_config(&self, name: &str, region: Option<&str>, settings: &Settings) -> Result<String, Miss> {
         let line = self.pointer().map(|words| format!("{words} credential-process {name}"));
         let text = line.and_then(|line| process_config(&line, region, settings)).ok_or_else(|| {
             let words = "the path of devboot has signs that AWS's configuration files cannot hold";
             Fault::new(ErrorKind::Failed, words).hint("devboot use NAME --via endpoint needs no such path")
         })?;
-        let path = self.place(name)?.join("aws-config");
+        self.config_file(name, "aws-config", &text)
+    }
+
+    /// A config file of a profile, written only when it says something else.
+    fn config_file(&self, name: &str, file: &str, text: &str) -> Result<String, Miss> {
+        let path = self.place(name)?.join(file);
         self.put(&path, text.as_bytes())?;
         Ok(path.to_string_lossy().into_owned())
     }

@@ -9,7 +9,7 @@ use devboot::base::secret::Secret;
 use devboot::cloud::aws::config::Settings;
 use devboot::cloud::aws::container::{self, Door, Head};
 use devboot::cloud::aws::credential_process;
-use devboot::cloud::aws::environment::{HandOver, changes, process_config};
+use devboot::cloud::aws::environment::{HandOver, changes, process_config, settings_config};
 use devboot::cloud::aws::lease::AwsLease;
 
 use super::bad_days::{answer, request};
@@ -139,5 +139,7 @@ fn an_endpoint_s_answer_is_taken() {
         }
     });
     let token_file = world.path("token").display().to_string();
-    are_assumed(&moto, &world, &HandOver::Container { address, token_file });
+    let config = settings_config(Some("us-east-1"), &Settings::default()).unwrap();
+    let config_file = world.write("settings", config).path("settings").display().to_string();
+    are_assumed(&moto, &world, &HandOver::Container { config_file, address, token_file });
 }

@@ -103,6 +103,8 @@ pub struct Settings {
     pub lines: String,
     /// The section that they name, if they do.
     pub section: String,
+    /// Whether an address with a login in it was left out: without it, clients go to another server.
+    pub has_login: bool,
 }
 
 impl AwsConfig {
@@ -113,7 +115,9 @@ impl AwsConfig {
         let Some(own) = self.profiles.get(profile) else { return settings };
         for name in LINES {
             // An empty one counts: with it, the CLI has no pager.
-            if let Some(value) = own.get(name).filter(|value| fits(value)) {
+            let Some(value) = own.get(name) else { continue };
+            settings.has_login |= has_login(value);
+            if fits(value) {
                 line(&mut settings.lines, name, value);
             }
         }
@@ -128,6 +132,7 @@ impl AwsConfig {
             line(&mut settings.lines, SERVICES, name);
             settings.section = format!("[services {name}]\n");
             for name in services.names() {
+                settings.has_login |= services.nested(name, ENDPOINT[0]).is_some_and(has_login);
                 let block = services.get(name).and_then(|value| block(name, value, Below::Names(&ENDPOINT)));
                 settings.section.push_str(&block.unwrap_or_default());
             }
@@ -205,6 +210,7 @@ mod tests {
         ));
         let settings = config.settings("a");
         assert_eq!((settings.lines.as_str(), settings.section.as_str()), (kept, section));
+        assert!(!settings.has_login);
         assert_eq!(config.settings("gone"), Settings::default());
     }
 
@@ -231,6 +237,7 @@ mod tests {
         let settings = config.settings("a");
         let lines = "api_versions =\n  s3 = 2006-03-01\ns3 =\n  use_arn_region = true\nservices = mine\n";
         assert_eq!(settings.lines, lines);
+        assert!(settings.has_login);
         assert_eq!(settings.section, "[services mine]\nsts =\n  endpoint_url = http://h/a@b\n");
     }
 
