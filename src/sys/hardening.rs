@@ -19,6 +19,12 @@ use crate::base::secret::Secret;
 pub fn protect() {
     let maximum = getrlimit(Resource::Core).maximum;
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+    close();
+}
+
+/// The same without a limit, which what we start or become would inherit: for a command, before it reads a secret. Best
+/// effort, and nothing where the system has no other way.
+pub fn close() {
     #[cfg(target_os = "linux")]
     {
         let never = rustix::process::DumpableBehavior::NotDumpable;

@@ -4,7 +4,7 @@ use dialoguer::{Confirm, Input, Password, Select};
 
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::secret::Secret;
-use crate::sys::terminal;
+use crate::sys::{hardening, terminal};
 
 /// Asks for yes or no. `flag` is what would have answered it.
 pub fn confirm(question: &str, flag: &str) -> Result<bool, Fault> {
@@ -32,15 +32,17 @@ pub fn select(question: &str, choices: &[&str], flag: &str) -> Result<Option<usi
     Select::new().with_prompt(question).items(choices).default(0).interact_opt().map_err(lost)
 }
 
-/// Asks for a secret, which is not shown while it is typed.
+/// Asks for a secret, which is not shown while it is typed. From now on we leave no core file.
 pub fn secret(question: &str, flag: &str) -> Result<Secret<String>, Fault> {
     person(question, flag)?;
+    hardening::close();
     Password::new().with_prompt(question).allow_empty_password(true).interact().map(Secret::new).map_err(lost)
 }
 
 /// Asks for a new secret, twice.
 pub fn new_secret(question: &str, flag: &str) -> Result<Secret<String>, Fault> {
     person(question, flag)?;
+    hardening::close();
     let again = Password::new().with_prompt(question).with_confirmation("Once more", "they differ");
     again.interact().map(Secret::new).map_err(lost)
 }

@@ -238,11 +238,15 @@ fn record(
     miss: Option<&Miss>,
 ) -> Record {
     // Our own program asks for another's sake: it is that one that is of interest.
-    let asker = pid.map(|pid| match caller::of(pid) {
-        caller if caller.exe.is_some() && caller.exe == caller::of(process::id()).exe => {
-            caller::parent(pid).map_or((pid, caller), |parent| (parent, caller::of(parent)))
-        }
-        caller => (pid, caller),
+    let asker = pid.map(|pid| {
+        let (caller, us) = (caller::of(pid), process::id());
+        let (exe, own) = (caller.exe.as_ref(), caller::of(us).exe);
+        let parent = if is_ours((exe, process::name(pid)), (own.as_ref(), process::name(us))) {
+            caller::parent(pid)
+        } else {
+            None
+        };
+        parent.map_or((pid, caller), |parent| (parent, caller::of(parent)))
     });
     let uid = Some(process::owner().0);
     let who = match asker {
@@ -251,4 +255,28 @@ fn record(
     };
     let result = miss.map_or_else(|| "ok".to_owned(), |miss| Fault::from(miss.clone()).one_line());
     Record { at: clock::now(), who, event: event.to_owned(), profile, provider, kind, result }
+}
+
+/// Whether a process runs our program, by its file and its name. One that has read a secret is closed to its own user, and so
+/// are its file and its directory to us, unless we are root; its name is not.
+fn is_ours(of: (Option<&PathBuf>, Option<String>), own: (Option<&PathBuf>, Option<String>)) -> bool {
+    match of.0 {
+        Some(exe) => own.0 == Some(exe),
+        None => of.1.is_some() && of.1 == own.1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_is_closed_is_known_by_its_name() {
+        let (here, there) = (PathBuf::from("/bin/devboot"), PathBuf::from("/tmp/devboot"));
+        let name = |text: &str| Some(text.to_owned());
+        let own = || (Some(&here), name("devboot"));
+        assert!(is_ours((Some(&here), name("x")), own()) && is_ours((None, name("devboot")), own()));
+        assert!(!is_ours((Some(&there), name("devboot")), own()) && !is_ours((None, name("bash")), own()));
+        assert!(!is_ours((None, None), (None, None)));
+    }
 }

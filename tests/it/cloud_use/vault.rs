@@ -1,8 +1,10 @@
 //! The vault from the command line, and what is left of a day's work.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::{Home, PASSPHRASE};
 use crate::world::{lives, until};
@@ -264,4 +266,33 @@ fn no_secret_is_left_anywhere_by_a_day_in_pointer_mode() {
                 .flatten()
                 .any(|entry| { entry.file_name().to_string_lossy().starts_with("core") })
     );
+}
+
+#[test]
+fn a_command_that_has_read_a_secret_leaves_no_core_file() {
+    let home = Home::new();
+    // Aborts a program that has read the passphrase and waits for more; whether there was a core file, and of which limit.
+    let aborted = |program: &str| {
+        let mut command = home.command("sh");
+        let script = format!("ulimit -c unlimited; exec {program}");
+        command.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.current_dir(home.world.outside()).spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(PASSPHRASE.as_bytes()).unwrap();
+        until("it has read", || rustix::io::ioctl_fionread(&input).unwrap() == 0);
+        let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+        let _ = Command::new("kill").args(["-ABRT", &child.id().to_string()]).status().unwrap();
+        let ended = child.wait().unwrap();
+        assert_eq!(ended.signal(), Some(6), "{program}");
+        let limit = limits.lines().find(|line| line.starts_with("Max core file size")).map(str::to_owned);
+        (ended.core_dumped(), limit)
+    };
+    // The limit stays: what such a command becomes or starts would inherit it.
+    let (_, limit) = aborted("cat");
+    for command in ["unlock --passphrase-stdin", "add more --stdin", "passwd --passphrase-stdin"] {
+        assert_eq!(aborted(&format!("devboot cloud {command}")), (false, limit.clone()), "{command}");
+    }
+    // A program that closes nothing leaves one here, so that the above can fail.
+    let here = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap().trim() == "core";
+    assert!(!here || aborted("cat").0);
 }

@@ -15,7 +15,7 @@ use crate::cloud::import::gather::{Around, Gathered, gather};
 use crate::cloud::import::placing::{Placed, place};
 use crate::cloud::import::{InVault, SOURCES, Source};
 use crate::ipc::cloud::{CloudRequest, Forget, Hidden, Seal, VaultStatus};
-use crate::sys::{env, process};
+use crate::sys::{env, hardening, process};
 use crate::ui::{Style, prompt, table};
 
 /// Options.
@@ -79,6 +79,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         vault: &in_vault,
         var: &var,
     };
+    hardening::close();
     let mut all = gather(&around, &sources);
     let there = cloud_link::profiles(context)?;
     let placed = place(std::mem::take(&mut all.findings.found), &there);

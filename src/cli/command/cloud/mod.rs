@@ -46,7 +46,7 @@ use crate::run::outcome;
 use crate::sys::browser::Browser;
 use crate::sys::env::var;
 use crate::sys::process::{CommandSpec, Ending};
-use crate::sys::{dirs, input, process};
+use crate::sys::{dirs, hardening, input, process};
 use crate::ui::prompt as ask;
 
 /// The longest secret that is read, in bytes.
@@ -261,6 +261,7 @@ fn two_lines() -> Result<(Secret<String>, Option<Secret<String>>), Fault> {
 fn identities(context: &Context, path: &std::path::Path) -> Result<Secret<String>, Fault> {
     let shown = printable(&path.to_string_lossy());
     let failed = || Fault::new(ErrorKind::Usage, format!("cannot read the identity file {shown}"));
+    hardening::close();
     let seen = look(&context.system, path).map_err(|error| failed().cause(error))?;
     let seen = seen.ok_or_else(|| failed().cause("it is not there"))?;
     let refused = |why: String, hint: String| {
@@ -292,6 +293,7 @@ fn passphrase_of_command(command: &str) -> Result<Secret<String>, Fault> {
             .cause(cause)
             .hint("run it by hand: it must print the passphrase and end with 0")
     };
+    hardening::close();
     let (ending, out) = process::asked(&CommandSpec::new("/bin/sh").args(["-c", command]))
         .map_err(|error| failed(error.to_string()))?;
     let text = Secret::new(out);
@@ -305,7 +307,7 @@ fn passphrase_of_command(command: &str) -> Result<Secret<String>, Fault> {
 }
 
 fn stdin() -> Result<String, Fault> {
-    input::read(LONGEST)
+    input::secret(LONGEST)
         .map_err(|error| Fault::new(ErrorKind::Usage, "standard input cannot be used").cause(error))
 }
 
