@@ -57,7 +57,8 @@ pub fn line(line: &str) -> String {
         let start = name
             .rfind(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.')))
             .map_or(0, |i| i + name[i..].chars().next().map_or(1, char::len_utf8));
-        if !is_secret_name(&name[start..]) {
+        let of_sentence = tail.starts_with(' ') && head.ends_with(':') && is_of_sentence(name, start);
+        if !is_secret_name(&name[start..]) || of_sentence {
             rest = tail;
             continue;
         }
@@ -77,6 +78,19 @@ pub fn line(line: &str) -> String {
     }
     out.push_str(&words(rest));
     out
+}
+
+/// Whether what stands before a colon and a blank is no name of a value but the subject of a sentence about an error: an
+/// operation of a cloud (`GetRoleCredentials: No access`), or a file by its whole path.
+fn is_of_sentence(text: &str, start: usize) -> bool {
+    const VERBS: [&str; 6] = ["Assume", "Create", "Decode", "Generate", "Get", "Register"];
+    let is_operation = |name: &str| {
+        let noun = VERBS.iter().find_map(|verb| name.strip_prefix(verb));
+        noun.is_some_and(|noun| noun.starts_with(|c: char| c.is_ascii_uppercase()))
+            && name.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    let word = text.rfind([' ', '\t', '"', '\'', '=', '(']).map_or(text, |at| &text[at + 1..]);
+    is_operation(&text[start..]) || word.starts_with('/') || word.starts_with("~/")
 }
 
 /// Every address in the line loses its user and password.
@@ -148,6 +162,31 @@ mod tests {
         assert_eq!(line("  \"api_token\": \"x\", \"b\": 1"), format!("  \"api_token\": {MASK}, \"b\": 1"));
         assert_eq!(line("GITHUB_TOKEN=abc; echo ok"), format!("GITHUB_TOKEN={MASK}; echo ok"));
         assert_eq!(line("alias gs='git status'"), "alias gs='git status'");
+    }
+
+    #[test]
+    fn a_sentence_about_an_operation_or_a_file_stays_and_its_values_do_not() {
+        for kept in [
+            "AWS refused GetRoleCredentials: No access (ForbiddenException)",
+            "AWS refused GetSessionToken: no (AccessDenied)",
+            "AWS refused CreateToken: it has ended",
+            "cannot read ~/.aws/credentials: permission denied",
+            "cannot read '/h/application_default_credentials.json: it is a directory",
+        ] {
+            assert_eq!(line(kept), kept);
+        }
+        for (text, shown) in [
+            ("AWS refused CreateToken: token=abc", "AWS refused CreateToken: token="),
+            ("GetToken=a b", "GetToken="),
+            ("GetToken:a b", "GetToken:"),
+            ("Gettoken: a b", "Gettoken: "),
+            ("SecretAccessKey: a b", "SecretAccessKey: "),
+            ("user/password: a b", "user/password: "),
+            ("token: a b", "token: "),
+            ("x-amz-security-token: a", "x-amz-security-token: "),
+        ] {
+            assert_eq!(line(text), format!("{shown}{MASK}"));
+        }
     }
 
     #[test]

@@ -63,6 +63,13 @@ pub fn gather(around: &Around<'_>, sources: &[Source]) -> Gathered {
             Source::Env => of_env(around, &mut all),
         }
     }
+    // The environment is a source of its own, and a part of each cloud's.
+    if sources.iter().any(|source| matches!(source, Source::Azure | Source::Env)) {
+        all.findings.join(azure::variables(around.var));
+    }
+    if sources.iter().any(|source| matches!(source, Source::Gcp | Source::Env)) {
+        all.findings.join(gcp::variables(around.var));
+    }
     all
 }
 
@@ -144,7 +151,6 @@ fn of_azure(around: &Around<'_>, all: &mut Gathered) {
             all.findings.pass(&display(&path, around.home), format!("it cannot be read: {error}"));
         }
     }
-    all.findings.join(azure::variables(around.var));
 }
 
 fn of_env(around: &Around<'_>, all: &mut Gathered) {
@@ -207,6 +213,29 @@ mod tests {
         assert_eq!(broken.aws.len(), 2);
         let binary = gathered(&[("/h/.aws/config", b"\xff")], &[]);
         assert!(binary.findings.passed[0].why.contains("UTF-8"));
+    }
+
+    #[test]
+    fn the_environment_alone_is_looked_at_for_all_clouds_and_once() {
+        let id = "11111111-2222-3333-4444-555555555555";
+        let vars = [
+            ("ARM_CLIENT_ID", id),
+            ("ARM_TENANT_ID", id),
+            ("ARM_CLIENT_SECRET", "hush"),
+            ("GOOGLE_CREDENTIALS", "{\"private_key\":\"hush\"}"),
+        ];
+        let var =
+            |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let system = MemorySystem::with(&[]);
+        let around =
+            Around { system: &system, home: Path::new("/h"), uid: 0, vault: &InVault::default, var: &var };
+        for sources in [&SOURCES[..], &[Source::Env]] {
+            let all = gather(&around, sources);
+            assert_eq!((all.findings.found.len(), all.findings.passed.len()), (1, 1), "{sources:?}");
+            let passed = &all.findings.passed[0];
+            assert!(passed.place == "GOOGLE_CREDENTIALS" && !passed.why.contains("hush"), "{passed:?}");
+        }
+        assert!(gather(&around, &[Source::Aws]).findings.passed.is_empty());
     }
 
     #[test]

@@ -43,6 +43,18 @@ pub fn configurations(gcloud: &Gcloud) -> Findings {
     findings
 }
 
+/// What Terraform alone reads.
+pub fn variables(var: &dyn Fn(&str) -> Option<String>) -> Findings {
+    const NAME: &str = "GOOGLE_CREDENTIALS";
+    let mut findings = Findings::default();
+    if var(NAME).is_some_and(|value| !value.is_empty()) {
+        let why =
+            "it is Terraform's own, a key or the path of one: devboot cloud add NAME --stdin seals the key";
+        findings.pass(NAME, why);
+    }
+    findings
+}
+
 /// A credential file. `named` says that a variable names it, rather than gcloud having written it.
 pub fn credential_file(path: &Path, shown: &str, bytes: &Secret<Vec<u8>>, named: bool) -> Findings {
     let mut findings = Findings::default();

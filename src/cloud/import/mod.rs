@@ -37,7 +37,7 @@ pub enum Source {
     Gcp,
     /// The Azure CLI's subscriptions, and a service principal of the environment
     Azure,
-    /// AWS keys of the environment
+    /// Keys and service principals of the environment
     Env,
 }
 

@@ -201,6 +201,29 @@ print([one[\"name\"] for one in all if one[\"isDefault\"]], os.path.realpath(at 
     let _ = home.devboot(&["cloud", "check", "Two"]).exits(4).says("the profile is for");
 }
 
+#[test]
+fn a_service_principal_under_terraform_s_names_is_taken_over() {
+    let home = Home::new();
+    let id = "11111111-2222-3333-4444-555555555555";
+    let run = |args: &[&str]| {
+        let mut command = home.command(crate::world::DEVBOOT);
+        command.args(["cloud", "import"]).args(args).env("ARM_CLIENT_ID", id).env("ARM_TENANT_ID", id);
+        command.env("ARM_CLIENT_SECRET", "hush~1").env("ARM_SUBSCRIPTION_ID", id);
+        command.env("AZURE_CLIENT_CERTIFICATE_PATH", "/c.pem").env("GOOGLE_CREDENTIALS", "hush~1");
+        let ran = Ran::of(command.output().unwrap()).exits(0);
+        assert!(!ran.stdout.contains("hush~1") && !ran.stderr.contains("hush~1"), "{}", ran.stdout);
+        ran
+    };
+    for from in [["-n", "--from", "env"].as_slice(), &["-n"]] {
+        let ran = run(from).says("passed over: AZURE_CLIENT_CERTIFICATE_PATH");
+        let ran = ran.says("passed over: GOOGLE_CREDENTIALS");
+        assert_eq!(ran.stdout.matches("service principal 1111…5555").count(), 1, "{}", ran.stdout);
+    }
+    let _ = run(&["--from", "env", "--yes"]).says("sealed 1 secret").says("ARM_CLIENT_SECRET");
+    let shown = home.devboot(&["cloud", "show", "principal"]).exits(0).stdout;
+    assert!(shown.contains(id) && !shown.contains("hush~1"), "{shown}");
+}
+
 /// Runs devboot on a terminal and answers the questions in their order, each when its words are there.
 const TERMINAL: &str = "import json, os, pty, sys\n\
     answers = json.loads(sys.argv[1])\n\

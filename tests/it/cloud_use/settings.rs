@@ -62,7 +62,10 @@ fn what_a_profile_sets_beside_credentials_holds_for_aws_s_own_clients() {
 fn with_the_values_the_settings_are_those_of_the_users_own_default_profile() {
     let home = home();
     let config = home.world.text(".aws/config");
-    home.world.write(".aws/config", config.replace("[default]\n", "[default]\nretry_mode = standard\nmax_attempts = 4\n"));
+    home.world.write(
+        ".aws/config",
+        config.replace("[default]\n", "[default]\nretry_mode = standard\nmax_attempts = 4\n"),
+    );
     let script = format!("devboot use dev --via value && {} ask.py", python().display());
     let ran = home.shell("bash", &script);
     let s3 = ran.stdout.lines().next().unwrap_or_default();

@@ -28,7 +28,7 @@ use crate::ui::{Style, prompt, table};
                   devboot cloud restore gives it back."
 )]
 pub struct Args {
-    /// Where to look; everywhere unless you say
+    /// Where to look; everywhere unless you say. 'env' is this shell's variables, Terraform's ARM_… among them
     #[arg(long, value_name = "SOURCE", value_parser = ["aws", "gcp", "azure", "env"])]
     from: Vec<String>,
     /// Do not ask
