@@ -238,6 +238,7 @@ mod tests {
         assert_eq!(of(&[all[0], ("AZURE_TENANT_ID", "a/../b"), all[2]]).passed.len(), 1);
         assert!(of(&all[..2]).passed.is_empty() && of(&all[..2]).found.is_empty());
     }
+
     #[test]
     fn terraform_s_names_for_a_principal_are_taken_too() {
         const OTHER: &str = "99999999-2222-3333-4444-555555555555";

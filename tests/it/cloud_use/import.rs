@@ -163,8 +163,8 @@ fn the_other_clouds_files_and_the_environment_are_taken_over() {
     let ran = Ran::of(command.output().unwrap()).exits(0);
     assert!(!ran.stdout.contains("hush") && !ran.stdout.contains("AKIAIOSFODNN7EXAMPLE"));
     let told: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
-    assert_eq!(told["written"], serde_json::json!(["work", "adc", "Pay-As-You-Go", "principal", "env"]));
-    assert_eq!(told["sealed"], serde_json::json!(["gcp/adc", "azure/principal", "aws/env"]));
+    assert_eq!(told["written"], serde_json::json!(["work", "adc", "Pay-As-You-Go", "env", "principal"]));
+    assert_eq!(told["sealed"], serde_json::json!(["gcp/adc", "aws/env", "azure/principal"]));
     assert_eq!(home.world.text(".config/gcloud/application_default_credentials.json"), adc);
     let _ = home.devboot(&["cloud", "show", "work"]).exits(0).says("configuration = \"work\"");
     let _ = home.devboot(&["cloud", "show", "principal"]).exits(0).says("sealed = \"principal\"");

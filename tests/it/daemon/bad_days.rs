@@ -53,6 +53,7 @@ fn killed_it_is_there_again_at_once_but_not_for_ever() {
         // Nobody runs a command.
         until("another one", || served.pid() != pid && lives(served.pid()));
     }
+    served.wait_for_project("running");
     let runs = served.history();
     assert!(runs.iter().filter(|run| run["verdict"] == "interrupted").count() >= 3, "{runs:#?}");
     assert!(served.log().contains("started again: signal 9 ended the one before"));
