@@ -43,17 +43,22 @@ fn killed_in_the_middle_of_a_run_it_leaves_no_orphan_and_the_next_one_catches_up
 #[test]
 fn killed_it_is_there_again_at_once_but_not_for_ever() {
     let served = Served::started();
-    served.world.write("ml/devboot.toml", "[stage.long]\nrun = 'exec sleep 300'\n");
+    let mark = served.world.outside().join("begun");
+    let stage = format!("[stage.long]\nrun = 'echo begun >> {}; exec sleep 300'\n", mark.display());
+    served.world.write("ml/devboot.toml", &stage);
     let _ = served.devboot(["project", "add", "ml"]).exits(0).says("trusted");
     let keeper = keeper(served.pid());
-    for _ in 0..3 {
-        served.wait_for_project("running");
+    let begun = |count| {
+        until("run", || fs::read_to_string(&mark).is_ok_and(|text| text.lines().count() == count));
+    };
+    for count in 1..4 {
+        begun(count);
         let pid = served.pid();
         kill(pid, "-KILL");
         // Nobody runs a command.
         until("another one", || served.pid() != pid && lives(served.pid()));
     }
-    served.wait_for_project("running");
+    begun(4);
     let runs = served.history();
     assert!(runs.iter().filter(|run| run["verdict"] == "interrupted").count() >= 3, "{runs:#?}");
     assert!(served.log().contains("started again: signal 9 ended the one before"));
