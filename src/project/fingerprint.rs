@@ -28,7 +28,7 @@ pub enum Kind {
     Package,
     /// A program that is named by what is run.
     Program,
-    /// What is installed in a directory of packages, as a whole.
+    /// Which packages are in a directory of them, as a whole.
     Installed,
     /// One value of a parameter file, shown as it is.
     Param,

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::model::{Action, Command, Stage};
 use super::python::identity;
 use crate::base::digest::Digest;
+use crate::sys::content::{self, Look};
 use crate::sys::real::RealSystem;
 use crate::sys::system::ReadSystem;
 
@@ -23,56 +24,62 @@ const INSTALLED: [&str; 5] =
     [".package-lock.json", ".yarn-integrity", ".yarn-state.yml", ".modules.yaml", ".bun-tag"];
 
 const NODE: &str = "node_modules";
-const LIMIT: u64 = 64 << 20;
 
 /// What a stage is run by, by name. Nothing of it for a check over the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tools {
     /// The programs that it names and that are there, with what tells each from others.
     pub programs: BTreeMap<String, String>,
-    /// Directories of packages for Node, relative to the root, each with a digest of what is installed.
+    /// Directories of packages for Node, relative to the root, each with a digest of the names of what is there.
     pub packages: BTreeMap<String, String>,
 }
 
 impl Tools {
     /// What runs a stage of the project at `root`, whose `PATH` is that of `env`.
     pub fn of(stage: &Stage, root: &Path, env: &BTreeMap<String, String>) -> Self {
-        let command = match &stage.action {
-            Action::Run(command) => command,
-            Action::Service(service) => &service.command,
-            Action::Pytest(_) | Action::Http(_) => return Self::default(),
-        };
+        let Some(command) = command(stage) else { return Self::default() };
         let path = env.get("PATH").map_or("", String::as_str);
         let identified = |name: &'static str| {
             let dirs = path.split(':').filter(|dir| dir.starts_with('/'));
             let found = dirs.filter_map(|dir| identity(&Path::new(dir).join(name), None)).next()?;
             Some((name.to_owned(), found))
         };
-        // A command may come to them by a Makefile or a script.
-        let places = [String::new(), stage.cwd.clone()].map(|dir| join(&dir, NODE));
-        let packages = places.into_iter().filter_map(|place| Some((installed(&root.join(&place))?, place)));
+        let packages = places(stage).filter_map(|place| Some((installed(&root.join(&place))?, place)));
         let packages: BTreeMap<_, _> = packages.map(|(digest, place)| (place, digest)).collect();
         let named = PROGRAMS
             .into_iter()
             .filter(|name| names(command, name) || *name == "node" && !packages.is_empty());
         Self { programs: named.filter_map(identified).collect(), packages }
     }
+}
 
-    /// The files that say what is installed, relative to the root: they change when it does.
-    pub fn watched(&self, root: &Path) -> Vec<String> {
-        let there = |place: &String| {
-            INSTALLED.map(|name| join(place, name)).into_iter().filter(|path| is_file(&root.join(path)))
-        };
-        self.packages.keys().flat_map(there).collect()
+/// The files in which a manager of packages for Node has written down what it has installed, relative to the root. They are inputs
+/// of the stage like any other.
+pub fn written_down(stage: &Stage, root: &Path) -> Vec<String> {
+    if command(stage).is_none() {
+        return Vec::new();
     }
+    let there = |path: &String| matches!(content::look(&root.join(path)), Ok(Look::File(_)));
+    places(stage).flat_map(|place| INSTALLED.map(|name| join(&place, name))).filter(there).collect()
+}
+
+fn command(stage: &Stage) -> Option<&Command> {
+    match &stage.action {
+        Action::Run(command) => Some(command),
+        Action::Service(service) => Some(&service.command),
+        Action::Pytest(_) | Action::Http(_) => None,
+    }
+}
+
+/// Where packages for Node may be: a command may come to them by a Makefile or a script.
+fn places(stage: &Stage) -> impl Iterator<Item = String> {
+    let (root, own) = (NODE.to_owned(), join(&stage.cwd, NODE));
+    let own = (own != root).then_some(own);
+    std::iter::once(root).chain(own)
 }
 
 fn join(dir: &str, name: &str) -> String {
     if dir.is_empty() || dir == "." { name.to_owned() } else { format!("{dir}/{name}") }
-}
-
-fn is_file(path: &Path) -> bool {
-    matches!(crate::sys::content::look(path), Ok(crate::sys::content::Look::File(_)))
 }
 
 /// Whether a command has a program's name as a word of its own.
@@ -86,7 +93,7 @@ fn names(command: &Command, name: &str) -> bool {
     }
 }
 
-/// A digest of what is installed in a directory of packages: what its manager has written down, and which packages are there.
+/// A digest of which packages are in a directory of them.
 fn installed(dir: &Path) -> Option<String> {
     let mut names = listed(dir)?;
     let scopes: Vec<String> = names.iter().filter(|name| name.starts_with('@')).cloned().collect();
@@ -96,9 +103,7 @@ fn installed(dir: &Path) -> Option<String> {
         );
     }
     names.sort();
-    let said = INSTALLED.map(|name| RealSystem.read(&dir.join(name), LIMIT).unwrap_or_default());
-    let parts = std::iter::once(names.join("\n").into_bytes()).chain(said);
-    Some(Digest::of_parts(parts.collect::<Vec<_>>().iter().map(Vec::as_slice)).short())
+    Some(Digest::of(names.join("\n").as_bytes()).short())
 }
 
 /// The packages in a directory; tools keep caches there too, in names that begin with a dot.
@@ -171,20 +176,13 @@ mod tests {
         desk.write("node_modules/.cache/x", "1");
         let first = desk.tools("old");
         assert_eq!(first.programs.keys().collect::<Vec<_>>(), ["node"]);
-        assert_eq!(first.watched(desk.dir.path()), ["node_modules/.package-lock.json"]);
+        assert_eq!(written_down(&desk.stage, desk.dir.path()), ["node_modules/.package-lock.json"]);
         desk.write("node_modules/.cache/y", "2");
         assert_eq!(desk.tools("old"), first, "what a tool keeps for itself");
-        let mut seen = vec![first];
-        for (path, text) in
-            [("node_modules/.package-lock.json", "2"), ("node_modules/@scope/other/package.json", "{}")]
-        {
-            desk.write(path, text);
-            seen.push(desk.tools("old"));
-        }
+        desk.write("node_modules/@scope/other/package.json", "{}");
+        let second = desk.tools("old");
         fs::remove_dir_all(desk.dir.path().join("node_modules/dep")).unwrap();
-        seen.push(desk.tools("old"));
-        for (i, tools) in seen.iter().enumerate() {
-            assert!(seen[..i].iter().all(|before| before != tools), "{i}");
-        }
+        let third = desk.tools("old");
+        assert!(first != second && second != third && first != third);
     }
 }

@@ -16,7 +16,7 @@ use crate::project::gather::{Around, fingerprint};
 use crate::project::inputs::{Inputs, Listing, Selector};
 use crate::project::model::{Action, Pipeline, Stage, StageId};
 use crate::project::python::{self, Python};
-use crate::project::tools::Tools;
+use crate::project::tools::{self, Tools};
 use crate::pytest::elsewhere;
 use crate::pytest::executor::Ground;
 use crate::related::executor as related;
@@ -115,10 +115,7 @@ impl Desk {
         // What a stage before it makes may be its input though it is ignored, and so not among the files.
         let needed = stage.needs.iter().filter_map(|need| self.pipeline.stage(need));
         let mut made: Vec<String> = needed.flat_map(|need| outputs::present(need, &self.root)).collect();
-        let elsewhere = match &stage.action {
-            Action::Pytest(_) => elsewhere::of(&self.own, &stage.id),
-            _ => Vec::new(),
-        };
+        let elsewhere = self.elsewhere(stage);
         made.extend(elsewhere.iter().cloned());
         let python = python.filter(|_| self.uses_python(stage, &files));
         let tools = Tools::of(stage, &self.root, &env);
@@ -173,22 +170,24 @@ impl Desk {
             (state.python.clone(), Arc::clone(&state.files), state.caller.clone())
         };
         let python = python.or_else(|| self::python(&self.root, &caller));
-        let places = python.as_deref().map(python::places).unwrap_or_default();
+        let places = python.map(|python| python::places(&python)).unwrap_or_default();
         for stage in &self.pipeline.stages {
-            let elsewhere = match &stage.action {
-                Action::Pytest(_) => elsewhere::of(&self.own, &stage.id),
-                _ => Vec::new(),
-            };
             let installed = places.iter().filter(|_| self.uses_python(stage, &files));
             let installed = installed.map(|dir| dir.strip_prefix(&self.root).unwrap_or(dir));
             let installed = installed.map(|dir| dir.to_string_lossy().into_owned());
-            let env = environment::of_stage(stage, &caller, python.as_deref());
-            let packages = Tools::of(stage, &self.root, &env).watched(&self.root);
-            for path in elsewhere.into_iter().chain(installed).chain(packages) {
+            for path in self.elsewhere(stage).into_iter().chain(installed) {
                 found.entry(path).or_default().insert(stage.id.clone());
             }
         }
         found
+    }
+
+    /// Inputs of a stage that are no files of the project.
+    fn elsewhere(&self, stage: &Stage) -> Vec<String> {
+        match &stage.action {
+            Action::Pytest(_) => elsewhere::of(&self.own, &stage.id),
+            _ => tools::written_down(stage, &self.root),
+        }
     }
 
     /// Whether a stage's inputs are what they were.

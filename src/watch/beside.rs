@@ -14,7 +14,7 @@ use crate::sys::system::ReadSystem;
 const MOST: usize = 500;
 
 /// Files of this size, in bytes, are read when they are watched; of others the first change counts whatever they hold.
-const SMALL: u64 = 4 << 20;
+const SMALL: u64 = 256 << 10;
 
 /// What is told of an installed package is in names that end so.
 const INSTALLED: [&str; 4] = [".dist-info", ".egg-info", ".egg-link", ".pth"];

@@ -63,7 +63,7 @@ fn another_node_or_other_packages_for_it_are_another_result() {
     project
         .write("node_modules/dep/index.js", "module.exports = 2")
         .write("node_modules/.package-lock.json", "2");
-    let _ = project.run(&["-n"]).exits(0).says("would run").says("what is installed in node_modules changed");
+    let _ = project.run(&["-n"]).exits(0).says("would run").says("node_modules/.package-lock.json changed");
     let _ = project.run(&[]).exits(0).says("says 2");
     fs::remove_dir_all(project.path("node_modules/dep")).unwrap();
     let _ = project.run(&[]).exits(2).says("what is installed in node_modules changed");
