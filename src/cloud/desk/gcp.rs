@@ -80,7 +80,8 @@ impl Desk {
                 delegates: Vec::new(),
             })),
             (Some(source), None) => gcp::Source::Credential(source),
-            (None, _) => gcp::Source::Host,
+            (None, Some(target)) => return Err(nobody_to_act(target)),
+            (None, None) => gcp::Source::Host,
         })
     }
 
@@ -166,6 +167,9 @@ impl Desk {
         if part.sealed.is_none() && part.file.is_none() && self.gcloud_credentials(part)?.is_none() {
             told.who = part.account.clone();
             let Some(configuration) = &part.configuration else {
+                if let Some(target) = &part.impersonate {
+                    return Err(nobody_to_act(target));
+                }
                 told.note = Some("the identity of the machine".into());
                 if is_pinned(part) {
                     match self.gcp_host() {
@@ -255,6 +259,14 @@ impl Desk {
         }
         Ok(dir.to_string_lossy().into_owned())
     }
+}
+
+/// The machine's own identity is not who was meant.
+fn nobody_to_act(target: &str) -> Miss {
+    let words = format!("nothing is there to act as {} with", printable(target));
+    let hint =
+        "say whose credentials may: --gcp-file FILE, --stdin, or a gcloud configuration with credentials";
+    Fault::new(ErrorKind::Refused, words).hint(hint).into()
 }
 
 fn known(identity: GcpIdentity) -> Known {

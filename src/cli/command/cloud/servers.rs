@@ -24,9 +24,10 @@ pub fn warn(context: &Context, name: &str) {
 }
 
 fn passed_over(context: &Context, name: &str) -> Option<&'static str> {
+    // First what costs nothing: most shells name none.
+    let variable = VARIABLES.into_iter().find(|variable| env::var(variable).is_some())?;
     let profile = cloud_link::profiles(context).ok()?.remove(name)?;
     let aws_name = profile.aws?.profile?;
-    let variable = VARIABLES.into_iter().find(|variable| env::var(variable).is_some())?;
     let files = super::aws_files(context).ok()?;
     let server = |var: &dyn Fn(&str) -> Option<String>| {
         endpoint(Service::Sts, REGION, var, &files, &aws_name).map(|server| server.url("")).ok()
