@@ -74,13 +74,14 @@ impl Desk {
             (None, None) => None,
         };
         Ok(match (found, &part.impersonate) {
-            (Some(source), Some(target)) => gcp::Source::Credential(Credential::Impersonated(Impersonated {
-                source: Box::new(source),
+            // A person that gcloud knows is not the machine.
+            (None, Some(target)) if part.configuration.is_some() => return Err(nobody_to_act(target)),
+            (source, Some(target)) => gcp::Source::Credential(Credential::Impersonated(Impersonated {
+                source: Box::new(source.unwrap_or(Credential::Machine)),
                 target: target.clone(),
                 delegates: Vec::new(),
             })),
             (Some(source), None) => gcp::Source::Credential(source),
-            (None, Some(target)) => return Err(nobody_to_act(target)),
             (None, None) => gcp::Source::Host,
         })
     }
@@ -164,12 +165,17 @@ impl Desk {
             let account = credential::project_of(target);
             gcp_pinned(name, part, &Known { account, who: Some(target.clone()) })?;
         }
-        if part.sealed.is_none() && part.file.is_none() && self.gcloud_credentials(part)?.is_none() {
+        let is_named = part.configuration.is_some() || part.impersonate.is_none();
+        if part.sealed.is_none()
+            && part.file.is_none()
+            && is_named
+            && self.gcloud_credentials(part)?.is_none()
+        {
+            if let Some(target) = &part.impersonate {
+                return Err(nobody_to_act(target));
+            }
             told.who = part.account.clone();
             let Some(configuration) = &part.configuration else {
-                if let Some(target) = &part.impersonate {
-                    return Err(nobody_to_act(target));
-                }
                 told.note = Some("the identity of the machine".into());
                 if is_pinned(part) {
                     match self.gcp_host() {
@@ -261,7 +267,7 @@ impl Desk {
     }
 }
 
-/// The machine's own identity is not who was meant.
+/// gcloud's configuration alone gives nobody a token.
 fn nobody_to_act(target: &str) -> Miss {
     let words = format!("nothing is there to act as {} with", printable(target));
     let hint =

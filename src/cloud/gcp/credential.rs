@@ -23,6 +23,8 @@ pub enum Credential {
     ServiceAccount(ServiceAccount),
     /// Acting as a service account, with another credential's leave.
     Impersonated(Impersonated),
+    /// The machine's own, of its metadata server; no file says so.
+    Machine,
 }
 
 /// A person's sign-in.
@@ -68,7 +70,7 @@ impl Credential {
     /// The project in which its account lives, as far as that can be told without asking anybody.
     pub fn home(&self) -> Option<String> {
         match self {
-            Self::User(_) => None,
+            Self::User(_) | Self::Machine => None,
             Self::ServiceAccount(account) => account.home(),
             Self::Impersonated(it) => it.home(),
         }

@@ -102,10 +102,7 @@ impl From<TokenError> for GcpError {
 pub fn obtain(source: &Source, scopes: &str, means: &Means<'_>) -> Result<TokenLease, GcpError> {
     let given = match source {
         Source::Credential(credential) => of_credential(credential, scopes, means)?,
-        Source::Host => {
-            let path = "instance/service-accounts/default/token";
-            ask(metadata(&host(means)?, path), means.waiting, means.clock, read_token)?
-        }
+        Source::Host => of_machine(means)?,
     };
     let obtained = (means.clock)();
     let expiration = Timestamp(obtained.0.saturating_add(given.life));
@@ -134,7 +131,7 @@ pub fn identity(source: &Source, lease: &TokenLease, means: &Means<'_>) -> Resul
 /// Whose the tokens of a credential are, where it says so itself and nobody has to be asked.
 pub fn told(credential: &Credential) -> Option<GcpIdentity> {
     let email = match credential {
-        Credential::User(_) => return None,
+        Credential::User(_) | Credential::Machine => return None,
         Credential::ServiceAccount(account) => &account.email,
         Credential::Impersonated(it) => &it.target,
     };
@@ -162,7 +159,13 @@ fn of_credential(credential: &Credential, scopes: &str, means: &Means<'_>) -> Re
         }
         Credential::ServiceAccount(account) => of_account(account, scopes, means),
         Credential::Impersonated(it) => acting(it, scopes, means),
+        Credential::Machine => Ok(of_machine(means)?),
     }
+}
+
+fn of_machine(means: &Means<'_>) -> Result<Given, TokenError> {
+    let path = "instance/service-accounts/default/token";
+    ask(metadata(&host(means)?, path), means.waiting, means.clock, read_token)
 }
 
 fn of_account(account: &ServiceAccount, scopes: &str, means: &Means<'_>) -> Result<Given, GcpError> {

@@ -85,6 +85,8 @@ pub fn credential_file(path: &Path, shown: &str, bytes: &Secret<Vec<u8>>, named:
             let part = GcpPart { project: user.quota_project.clone(), ..GcpPart::default() };
             ("a person's sign-in".to_owned(), "adc", part, plain(false))
         }
+        // No file says so.
+        Credential::Machine => return findings,
         Credential::Impersonated(other) => {
             let part = GcpPart { account: Some(other.target.clone()), ..GcpPart::default() };
             let name = other.target.split('@').next().unwrap_or_default();

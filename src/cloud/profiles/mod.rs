@@ -102,7 +102,7 @@ pub struct GcpPart {
     /// A configuration of gcloud. Its account and project count; credentials are those of `file`, or gcloud's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration: Option<String>,
-    /// The service account to act as, by means of the credentials above.
+    /// The service account to act as, by means of the credentials above, or of the host's own identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impersonate: Option<String>,
     /// The project that it is for. The account must live in it, as far as that can be known, unless `account-project` says

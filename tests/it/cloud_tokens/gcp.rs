@@ -91,6 +91,12 @@ fn every_source_gives_a_token_and_says_whose_it_is() {
     let target = "target@p-2.iam.gserviceaccount.com";
     let through = "acting-through-projects/-/serviceAccounts/between@p.iam";
     cloud.gives(&acting(target), through, target, Some("p-2"));
+    let machine = Impersonated {
+        source: Box::new(Credential::Machine),
+        target: target.to_owned(),
+        delegates: vec!["between@p.iam".into()],
+    };
+    cloud.gives(&Source::Credential(Credential::Impersonated(machine)), through, target, Some("p-2"));
     cloud.gives(&Source::Host, "of-host", "host@p-1.iam.gserviceaccount.com", Some("p-1"));
 }
 

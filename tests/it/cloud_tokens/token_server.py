@@ -69,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(*google_token(form, f"http://{self.headers['Host']}/token"))
         elif path == "/tokeninfo" and bearer == "Bearer of-me":
             self.reply(200, {"scope": "x", "email": "me@x.org", "email_verified": "true", "expires_in": "3000"})
-        elif path.endswith(":generateAccessToken") and bearer == "Bearer of-me" and "target%40" in path:
+        elif path.endswith(":generateAccessToken") and bearer in ("Bearer of-me", "Bearer of-host") and "target%40" in path:
             end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=int(form["lifetime"][:-1]))
             name = "acting-through-" + ",".join(form["delegates"])
             self.reply(200, {"accessToken": name, "expireTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")})

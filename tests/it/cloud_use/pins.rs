@@ -182,14 +182,32 @@ fn an_address_of_another_project_is_refused_without_a_network() {
         }
         let _ = home.devboot(&["cloud", "add", name, "--account-project", lives]).exits(0);
         let ran = home.devboot(&["cloud", "exec", name, "--", "echo", "ran"]);
-        if name == "host" {
-            // Who is to be acted as is never the machine itself.
-            let ran = ran.exits(4).says(&format!("nothing is there to act as {robot} with"));
-            assert!(ran.stdout.is_empty());
-            continue;
-        }
         assert_eq!(ran.exits(0).says("not verified").stdout, "ran\n");
     }
+}
+
+#[test]
+fn who_is_acted_as_by_a_configuration_without_credentials_is_not_its_person() {
+    let home = Home::new();
+    home.world
+        .write(".config/gcloud/configurations/config_mine", "[core]\naccount = me@x.org\nproject = p-9\n");
+    let robot = "robot@p-9.iam.gserviceaccount.com";
+    let _ = home
+        .devboot(&["cloud", "add", "bot", "--gcp-configuration", "mine", "--impersonate", robot])
+        .exits(0);
+    for ask in [
+        &["cloud", "exec", "bot", "--", "echo", "ran"][..],
+        &["cloud", "env", "bot"],
+        &["cloud", "check", "bot"],
+    ] {
+        let ran = home.devboot(ask).exits(4).says(&format!("nothing is there to act as {robot} with"));
+        assert!(ran.stdout.is_empty(), "{ask:?}: {}", ran.stdout);
+    }
+    // The machine takes the place of what was there, and is no longer that person.
+    let _ = home.devboot(&["cloud", "add", "bot", "--gcp-host"]).exits(0);
+    let config = home.world.text(".config/devboot/cloud.toml");
+    assert!(!config.contains("mine") && !config.contains(robot), "{config}");
+    let _ = home.devboot(&["cloud", "add", "bot", "--gcp-host", "--gcp-configuration", "mine"]).exits(64);
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = "GCP")]
     gcp_file: Option<String>,
     /// The identity of the machine
-    #[arg(long, help_heading = "GCP")]
+    #[arg(long, conflicts_with_all = ["gcp_configuration", "gcp_file"], help_heading = "GCP")]
     gcp_host: bool,
     /// The service account to act as
     #[arg(long, value_name = "EMAIL", help_heading = "GCP")]
@@ -78,7 +78,7 @@ pub struct Args {
     /// The tenant
     #[arg(long, help_heading = "Azure")]
     tenant: Option<String>,
-    /// The service principal
+    /// The service principal; with --azure-host, which of the machine's identities
     #[arg(long, value_name = "CLIENT-ID", help_heading = "Azure")]
     client: Option<String>,
     /// The server for signing in, for clouds other than the public one
@@ -245,7 +245,7 @@ fn taken_in(args: &Args) -> Result<Intake, Fault> {
         let named = Named { tenant: args.tenant.as_deref(), client: args.client.as_deref() };
         return Ok(intake::read(text.expose(), named, clock::now())?);
     }
-    if let Some(client) = &args.client {
+    if let Some(client) = args.client.as_ref().filter(|_| !args.azure_host) {
         let Some(tenant) = &args.tenant else {
             return Err(Fault::new(ErrorKind::Usage, "a service principal needs its --tenant"));
         };
@@ -308,6 +308,9 @@ fn apply(args: &Args, intake: &Intake, profile: &mut CredentialProfile) {
         [&args.gcp_configuration, &args.gcp_file, &args.impersonate, &args.project, &args.account_project];
     if gcp.iter().any(|flag| flag.is_some()) || args.gcp_host || intake.gcp.is_some() {
         let part = profile.gcp.get_or_insert_with(GcpPart::default);
+        if args.gcp_host {
+            (part.sealed, part.file, part.configuration, part.impersonate) = (None, None, None, None);
+        }
         if intake.gcp.is_some() {
             part.sealed = Some(name.clone());
         }
@@ -320,6 +323,9 @@ fn apply(args: &Args, intake: &Intake, profile: &mut CredentialProfile) {
     let azure = [&args.tenant, &args.client, &args.subscription, &args.authority];
     if azure.iter().any(|flag| flag.is_some()) || args.azure_host || intake.azure.is_some() {
         let part = profile.azure.get_or_insert_with(AzurePart::default);
+        if args.azure_host {
+            (part.sealed, part.client) = (None, None);
+        }
         if intake.azure.is_some() {
             part.sealed = Some(name.clone());
         }
