@@ -83,7 +83,7 @@ fn list(root: &Path, patterns: impl IntoIterator<Item = impl AsRef<str>>) -> Git
 impl Rules {
     /// The rules of the project at `root`, which ignores `ignore` besides and names `places`.
     pub fn new(root: &Path, ignore: &[String], places: &[(&str, bool)]) -> Self {
-        Self::with_user(root, ignore, places, gitconfig_excludes_path().as_deref())
+        Self::with_user(root, ignore, places, user_list(root).as_deref())
     }
 
     fn with_user(root: &Path, ignore: &[String], places: &[(&str, bool)], user: Option<&Path>) -> Self {
@@ -102,9 +102,13 @@ impl Rules {
 
     /// The lists outside of the project at `root` that its rules are read from, there or not.
     pub fn outside(root: &Path) -> Vec<PathBuf> {
-        let mut found: Vec<PathBuf> = gitconfig_excludes_path().into_iter().collect();
+        let mut found: Vec<PathBuf> = user_list(root).into_iter().collect();
         if let Some(top) = repository::top(root) {
-            found.extend(repository::git_dir(top).map(|dir| repository::exclude(&dir)));
+            if let Some(dir) = repository::git_dir(top) {
+                found.push(repository::exclude(&dir));
+                // They may name another list.
+                found.extend(repository::settings(&dir));
+            }
             let above = root.ancestors().skip(1).take_while(|dir| dir.starts_with(top));
             found.extend(above.flat_map(|dir| RULE_FILES[..2].iter().map(|name| dir.join(name))));
         }
@@ -191,6 +195,11 @@ impl Rules {
     pub fn is_rule_file(path: &str) -> bool {
         RULE_FILES.contains(&path.rsplit('/').next().unwrap_or(path))
     }
+}
+
+/// The user's own list of what is ignored, which the repository may have another one for.
+fn user_list(root: &Path) -> Option<PathBuf> {
+    repository::top(root).and_then(repository::named_list).or_else(gitconfig_excludes_path)
 }
 
 /// What holds in a project's root from above it, the nearest first: the lists of the directories up to the one where the
@@ -280,6 +289,23 @@ mod tests {
         let mut rules = Rules::with_user(&root, &[], &[], Some(&user));
         assert!(rules.leave_out("out", true) && rules.leave_out("a/b.orig", false));
         assert!(!rules.leave_out("top", false), "that is another directory's");
+    }
+
+    #[test]
+    fn a_repository_may_name_a_list_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join(".git")).unwrap();
+        fs::write(dir.path().join("mine"), "*.big\n").unwrap();
+        let big = |root: &Path| Rules::new(root, &[], &[]).leave_out("a.big", false);
+        assert!(!big(dir.path()));
+        fs::write(dir.path().join(".git/config"), "[core]\n\texcludesFile = mine\n").unwrap();
+        assert!(big(dir.path()));
+        let outside = Rules::outside(dir.path());
+        assert!(
+            outside.contains(&dir.path().join("mine")) && outside.contains(&dir.path().join(".git/config"))
+        );
+        fs::write(dir.path().join(".git/config"), "no settings [\n").unwrap();
+        assert!(!big(dir.path()));
     }
 
     #[test]

@@ -478,6 +478,13 @@ fn lists_outside_of_the_project_are_read_again_when_they_are_saved() {
     assert_eq!(desk.gather(1), ["~a/x"], "it is watched, too");
     desk.write(".git/info/exclude", "");
     assert_eq!(desk.gather(1), ["+b/x"]);
+    // The repository's settings may name a list in place of the user's.
+    desk.write("mine", "b/\n");
+    desk.write(".git/config", "[core]\n\texcludesFile = mine\n");
+    assert_eq!((desk.all(), desk.watcher.coverage().files), (Vec::<Vec<String>>::new(), 1));
+    desk.write("mine", "");
+    assert_eq!(desk.gather(1), ["+b/x"]);
+    desk.write(".git/config", "[core]\n");
     // Where the directory was not there to be watched, a save in the project brings it to light.
     fs::remove_dir_all(desk.dir.path().join(".git/info")).unwrap();
     assert_eq!(desk.all(), [[""; 0]; 0]);

@@ -349,6 +349,7 @@ impl Watcher {
     }
 
     fn event(&mut self, watch: i32, name: Option<&str>, what: Happened, is_dir: bool, now: Instant) {
+        self.rescan |= name.is_some_and(|name| self.outside.is_one(watch, name));
         if Some(watch) == self.git {
             match (name, what) {
                 (Some("index.lock"), Happened::Created) => self.settle.git(true, now),
@@ -363,7 +364,6 @@ impl Watcher {
             self.gone = self.is_gone();
             self.way.watch(&mut self.ground.queue);
         }
-        self.rescan |= name.is_some_and(|name| self.outside.is_one(watch, name));
         for path in name.map(|name| self.beside.named(watch, name)).unwrap_or_default() {
             self.settle.touch(path, Mark::Whole, now);
         }
