@@ -28,7 +28,7 @@ use crate::sys::signal;
                         devboot logs train --run 12\n  devboot logs -f              what is written from now on, as long as the service keeps the project"
 )]
 pub struct Args {
-    /// The stage; without it the one that failed, or else the last one
+    /// The stage; without it the one that failed, or else the last one. `train` means so of the cells of its matrix
     stage: Option<String>,
     /// The number of the run; the last one in which the stage ran when not given
     #[arg(long, value_name = "NUMBER")]
@@ -88,18 +88,23 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     }
 }
 
-/// The stage whose log is wanted: the named one, or the first that failed, or the last that ran, or the last of those for
-/// which nothing had to be done.
+/// The stage whose log is wanted: the named one; else, of the cells of the named matrix or of all stages, the first that failed,
+/// or the last that ran, or the last of those for which nothing had to be done.
 fn pick<'a>(stages: &'a [Stage], name: Option<&str>) -> Option<&'a Stage> {
     let said = |stage: &&Stage| stage.end.as_ref().is_none_or(|end| end.verdict != Verdict::Skipped);
     let ran = |stage: &&Stage| said(stage) && !is_replayed(stage);
     let failed =
         |stage: &&Stage| said(stage) && stage.end.as_ref().is_some_and(|end| !end.verdict.is_success());
     match name {
-        Some(name) => stages.iter().filter(said).find(|stage| stage.stage.0 == name),
-        None => {
-            let last = || stages.iter().rfind(ran).or_else(|| stages.iter().rfind(said));
-            stages.iter().find(failed).or_else(last)
+        Some(name) if stages.iter().any(|stage| stage.stage.0 == name) => {
+            stages.iter().filter(said).find(|stage| stage.stage.0 == name)
+        }
+        // Of all, or of the cells of a matrix.
+        name => {
+            let is_meant = |stage: &&Stage| name.is_none_or(|name| stage.stage.group() == name);
+            let meant = || stages.iter().filter(is_meant);
+            let last = || meant().rfind(ran).or_else(|| meant().rfind(said));
+            meant().find(failed).or_else(last)
         }
     }
 }
@@ -239,6 +244,16 @@ mod tests {
         assert_eq!(name(&stages, Some("lint")).as_deref(), Some("lint"));
         assert_eq!(name(&stages[..1], None).as_deref(), Some("lint"), "nothing else had to be done");
         assert_eq!(name(&stages, Some("smoke")), None, "it wrote nothing");
+        let cells = [
+            stage("train@a", Verdict::Passed, true),
+            stage("train@b", Verdict::Passed, false),
+            stage("train@c", Verdict::Failed, false),
+            stage("docs", Verdict::Failed, false),
+        ];
+        assert_eq!(name(&cells, Some("train")).as_deref(), Some("train@c"));
+        assert_eq!(name(&cells[..2], Some("train")).as_deref(), Some("train@b"));
+        assert_eq!(name(&cells[..1], Some("train")).as_deref(), Some("train@a"));
+        assert_eq!(name(&cells, Some("train@a")).as_deref(), Some("train@a"));
         assert_eq!(name(&[], None), None);
     }
 }

@@ -75,6 +75,24 @@ fn keys_run_again_and_a_red_end_is_red() {
 }
 
 #[test]
+fn keys_run_a_command_again_and_end_it() {
+    let demo = Demo::inferred(&[("a.txt", "1")]);
+    let mut live =
+        demo.watch_on_terminal(&["--", "sh", "-c", "echo ran >> ../ran; cat a.txt; echo; echo here"]);
+    live.until("keys: r run again");
+    live.until("here");
+    live.until("done, ");
+    live.types("r");
+    live.until("here");
+    live.until("done, ");
+    live.types("x?");
+    live.until("keys: r run again");
+    live.types("q");
+    live.ends().exits(0);
+    assert_eq!(demo.times("ran"), 2);
+}
+
+#[test]
 fn only_a_turn_of_the_colour_rings_and_notifies() {
     let demo = Demo::new("[stage.a]\nrun = 'grep -q yes state'\ninputs = ['state']\n");
     demo.write("state", "yes\n");

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::keys::Keys;
 use super::told::{About, Told};
 use super::{Args, unwatchable};
 use crate::base::error::Fault;
@@ -28,7 +29,10 @@ const GRACE: Duration = Duration::from_secs(5);
 /// that would cost too much memory, and the first touch of each file counts as a change.
 const READ_AHEAD: usize = 20_000;
 
-/// Watches until it is interrupted.
+/// What may be typed. What runs has no input, so the keys are ours.
+const KEYS: &str = "keys: r run again · q quit";
+
+/// Watches until it is interrupted or told to quit.
 pub(super) async fn watch(context: &Context, args: &Args) -> Result<Exit, Fault> {
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
@@ -40,6 +44,10 @@ pub(super) async fn watch(context: &Context, args: &Args) -> Result<Exit, Fault>
     let watcher = Watcher::new(&root, options).map_err(|error| unwatchable(&root, &error))?;
     let mut edge = Edge::new(watcher).map_err(|error| unwatchable(&root, &error))?;
     let told = Told::new(context);
+    let mut keys = Keys::take(context);
+    if keys.are_typed() {
+        told.say(KEYS);
+    }
     if let Some(why) = edge.watcher.coverage().polled {
         told.say(&format!("files are compared from time to time: {why}"));
     }
@@ -58,6 +66,21 @@ pub(super) async fn watch(context: &Context, args: &Args) -> Result<Exit, Fault>
                 desk.stop().await;
                 return Ok(Exit::Interrupted);
             }
+            key = keys.next() => match key.to_ascii_lowercase() {
+                'r' | ' ' | '\n' => {
+                    desk.queued.get_or_insert_default();
+                    if args.restart {
+                        desk.stop().await;
+                    }
+                }
+                // Ctrl-D, as from any prompt.
+                'q' | '\u{4}' => {
+                    desk.stop().await;
+                    return Ok(Exit::Done);
+                }
+                '?' | 'h' => desk.told.say(KEYS),
+                _ => {}
+            },
             happened = desk.next() => {
                 let Some(ending) = happened else { continue };
                 let code = desk.report(ending).await;

@@ -1,6 +1,7 @@
 //! `devboot watch`: the project's pipeline on every save, or any command.
 
 mod any;
+mod keys;
 mod mended;
 mod project;
 mod told;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::cli::context::Context;
+use crate::sys::keyboard;
 
 /// Options.
 #[derive(clap::Args, Debug)]
@@ -69,7 +71,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
         for_a_command(args)?;
         project::watch(context, args, &runtime)
     } else {
-        runtime.block_on(any::watch(context, args))
+        let done = runtime.block_on(any::watch(context, args));
+        keyboard::give_back();
+        done
     };
     // Nobody waits for a thread that reads a file of a hung disk.
     runtime.shutdown_background();

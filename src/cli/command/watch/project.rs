@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::keys::Keys;
 use super::{Args, mended};
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
@@ -23,7 +23,7 @@ use crate::ipc::message::Response;
 use crate::run::event::{RunEvent, RunId};
 use crate::run::logs::Logs;
 use crate::session::places::Places;
-use crate::sys::keyboard::{self, Keyboard};
+use crate::sys::keyboard;
 use crate::sys::{env, signal, terminal};
 use crate::ui::footer::{self, Footer};
 use crate::ui::printer::Level;
@@ -71,15 +71,15 @@ struct Desk<'a> {
     root: PathBuf,
     link: Option<Link>,
     run: Option<RunId>,
-    keys: Option<UnboundedReceiver<char>>,
+    keys: Keys,
     screen: Screen,
     lost: u32,
 }
 
 impl<'a> Desk<'a> {
     fn new(context: &'a Context, args: &'a Args, root: PathBuf, link: Link) -> Self {
-        let keys = keys(context);
-        let screen = Screen::new(context, args, keys.is_some());
+        let keys = Keys::take(context);
+        let screen = Screen::new(context, args, keys.are_typed());
         Self { context, args, root, link: Some(link), run: None, keys, screen, lost: 0 }
     }
 
@@ -95,7 +95,7 @@ impl<'a> Desk<'a> {
                 event = next(&mut self.link) => if let Some(done) = self.happened(event) {
                     return done;
                 },
-                key = key(&mut self.keys) => if self.key(key) {
+                key = self.keys.next() => if self.key(key) {
                     return Ok(self.screen.exit());
                 },
                 () = tokio::time::sleep(Duration::from_secs(1)), if self.screen.ticks() => self.screen.draw(Vec::new()),
@@ -194,33 +194,6 @@ async fn next(link: &mut Option<Link>) -> ProjectEvent {
         Some(link) => link.next().await,
         None => std::future::pending().await,
     }
-}
-
-async fn key(keys: &mut Option<UnboundedReceiver<char>>) -> char {
-    match keys {
-        Some(keys) => match keys.recv().await {
-            Some(key) => key,
-            None => std::future::pending().await,
-        },
-        None => std::future::pending().await,
-    }
-}
-
-/// Keys as they are typed; `None` without a terminal to type on.
-fn keys(context: &Context) -> Option<UnboundedReceiver<char>> {
-    if context.global.json || !terminal::stdout_is_terminal() {
-        return None;
-    }
-    let mut keyboard = Keyboard::take()?;
-    let (sender, receiver) = unbounded_channel();
-    let thread = std::thread::Builder::new().name("keys".into()).spawn(move || {
-        while let Some(key) = keyboard.next_key() {
-            if sender.send(key).is_err() {
-                return;
-            }
-        }
-    });
-    thread.ok().map(|_| receiver)
 }
 
 /// What makes the terminal show a notification: OSC 777 where that is what it knows, else OSC 9, which most know.

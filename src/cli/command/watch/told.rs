@@ -65,11 +65,13 @@ impl<'a> Told<'a> {
 
     /// A run begins.
     pub fn began(&mut self, about: About) {
+        let is_first = self.run.0 == 0;
         self.run.0 += 1;
         let (run, stage) = (self.run, StageId(STAGE.into()));
         let changes = about.changed.len() as u64;
         let (trigger, why) = match changes {
-            0 => (Trigger::Start, "the watch began".to_owned()),
+            0 if is_first => (Trigger::Start, "the watch began".to_owned()),
+            0 => (Trigger::Request, "it was asked for".to_owned()),
             _ => (Trigger::Change, format!("changed: {}", run_view::changed(&about.changed, changes))),
         };
         self.event(&RunEvent::RunStarted {
