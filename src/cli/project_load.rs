@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::Path;
 
+use super::command::daemon;
 use super::context::Context;
 use super::project_dir;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::path;
 use crate::base::text::printable;
-use crate::project::model::StageId;
+use crate::ipc::client::{Probe, probe};
+use crate::ipc::message::{OfProject, Request, Response, ServiceStatus};
+use crate::project::model::{Action, Stage, StageId};
 use crate::project::trust::{self, Trust};
 use crate::session::read::{self, Found};
-use crate::session::{Access, Session};
+use crate::session::{Access, Session, Standing};
 use crate::sys::{env, terminal};
 
 /// A project that was read.
@@ -82,10 +85,33 @@ impl Project {
         read::named(&self.pipeline, names)
     }
 
-    /// A session of it in our own environment.
+    /// A session of it in our own environment. One that only says what it would do knows which services run elsewhere.
     pub fn session(self, context: &Context, access: Access) -> Result<Session, Fault> {
+        let is_service = |stage: &Stage| matches!(stage.action, Action::Service(_));
+        let standing = match access {
+            Access::Read if self.pipeline.stages.iter().any(is_service) => standing(context, &self.root),
+            _ => Vec::new(),
+        };
         let (session, said) = self.0.session(&context.dirs, env::vars(), access)?;
         said.iter().for_each(|said| context.printer.warn(said));
+        session.set_standing(standing);
         Ok(session)
     }
+}
+
+/// The project's services that the service runs; none where it does not keep the project.
+fn standing(context: &Context, root: &Path) -> Vec<Standing> {
+    let Some(root) = root.to_str() else { return Vec::new() };
+    let Ok(Probe::Ready(mut client)) = probe(&daemon::place(context)) else { return Vec::new() };
+    let services = match client.ask(Request::Services(OfProject { root: root.to_owned() })) {
+        Ok(Response::Services(services)) => services,
+        // It keeps others, or is of a version that does not tell.
+        _ => return Vec::new(),
+    };
+    let standing = |service: ServiceStatus| {
+        let start = service.start.and_then(|start| start.parse().ok());
+        let fingerprint = service.fingerprint.parse().ok()?;
+        Some(Standing { stage: StageId(service.stage), fingerprint, start })
+    };
+    services.into_iter().filter_map(standing).collect()
 }

@@ -35,6 +35,7 @@ pub fn handle(state: &mut State, client: ClientId, request: Request, now: Now) -
         }
         Request::Cloud(request) => vec![Effect::Cloud { client, request }],
         Request::LookAtHome => vec![Effect::LookAtHome, respond(client, Response::Done)],
+        Request::Services(of) => order(state, client, &of.root, ProjectOrder::Services { by: client }),
         Request::Cancel(of) => order(state, client, &of.root, ProjectOrder::Cancel { by: client }),
         Request::Reload(of) => {
             order(state, client, &of.root, ProjectOrder::Reload { by: Some(client), env: None })
@@ -156,8 +157,11 @@ fn order(state: &mut State, client: ClientId, root: &str, order: ProjectOrder) -
         Some(project) if project.phase != ProjectPhase::Failed => {
             vec![Effect::Order { root: root.to_owned(), order }]
         }
-        // Nothing runs that could be ended.
+        // Nothing runs that could be ended, and no service.
         _ if matches!(order, ProjectOrder::Cancel { .. }) => vec![respond(client, Response::Done)],
+        _ if matches!(order, ProjectOrder::Services { .. }) => {
+            vec![respond(client, Response::Services(Vec::new()))]
+        }
         _ => {
             // Its task has ended: it gets another one.
             state.projects.remove(root);

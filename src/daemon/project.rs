@@ -35,6 +35,11 @@ pub enum ProjectOrder {
         /// Who asks.
         by: ClientId,
     },
+    /// Say which services run.
+    Services {
+        /// Who asks.
+        by: ClientId,
+    },
     /// Read the pipeline again.
     Reload {
         /// Who asks, if anybody waits for the answer.
@@ -57,7 +62,7 @@ impl ProjectOrder {
     /// Who waits for its answer.
     pub fn asker(&self) -> Option<ClientId> {
         match self {
-            Self::Run { by, .. } | Self::Cancel { by } => Some(*by),
+            Self::Run { by, .. } | Self::Cancel { by } | Self::Services { by } => Some(*by),
             Self::Reload { by, .. } => *by,
             Self::Attached { .. } | Self::Detached | Self::Stop => None,
         }

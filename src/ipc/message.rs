@@ -86,6 +86,8 @@ pub enum Request {
     LookAtHome,
     /// Read a project's pipeline again. → [`Response::Done`]
     Reload(OfProject),
+    /// Which services of a project run, and what they are. → [`Response::Services`]
+    Services(OfProject),
     /// Tell this connection what happens, from now on. → [`Response::Done`], then [`FromService::Event`]s
     Subscribe(Subscribe),
     /// Keep a project at least as long as this connection lasts, and tell it what happens there. → [`Response::Done`],
@@ -199,6 +201,8 @@ pub enum Response {
     Status(Box<Status>),
     /// The projects.
     Projects(Vec<ProjectStatus>),
+    /// The services of a project that run and are ready.
+    Services(Vec<ServiceStatus>),
     /// Something about credentials.
     Cloud(CloudResponse),
 }
@@ -263,6 +267,18 @@ pub struct ProjectStatus {
     /// Whether it is kept only as long as somebody looks at it.
     #[serde(default)]
     pub guest: bool,
+}
+
+/// A service stage that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// The stage.
+    pub stage: String,
+    /// The fingerprint of what it was started as, in hexadecimal digits.
+    pub fingerprint: String,
+    /// Which start of it this is, in hexadecimal digits; what asks it depends on that.
+    #[serde(default)]
+    pub start: Option<String>,
 }
 
 /// What a project does.

@@ -69,6 +69,7 @@ fn requests_keep_their_form() {
         ("look-at-home", Request::LookAtHome),
         ("cancel", Request::Cancel(of())),
         ("reload", Request::Reload(of())),
+        ("services", Request::Services(of())),
         ("subscribe", Request::Subscribe(Subscribe { root: Some(root()) })),
         ("attach", Request::Attach(Attach { root: root(), env: env.clone() })),
     ] {
@@ -155,11 +156,14 @@ fn responses_and_events_keep_their_form() {
         clients: 2,
         subscribers: 1,
     };
+    let service =
+        ServiceStatus { stage: "serve".into(), fingerprint: "00ff".into(), start: Some("11ee".into()) };
     for (name, response) in [
         ("done", Response::Done),
         ("failed", Response::Failed(failure)),
         ("status", Response::Status(Box::new(status))),
         ("projects", Response::Projects(vec![project()])),
+        ("services", Response::Services(vec![service])),
     ] {
         golden(&format!("response-{name}"), &FromService::Response(response));
     }

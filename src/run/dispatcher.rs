@@ -131,6 +131,10 @@ struct Running<'a> {
 impl Running<'_> {
     async fn until_over(&mut self, orders: &mut UnboundedReceiver<Order>) {
         let mut orders_come = true;
+        // What was asked before anything began is heard before anything begins.
+        while let Ok(order) = orders.try_recv() {
+            self.ordered(order);
+        }
         loop {
             if signal::interrupted() {
                 self.cancel(Verdict::Interrupted, |_| true);
@@ -143,11 +147,17 @@ impl Running<'_> {
                 () = signal::wait(), if !signal::interrupted() => {}
                 Some(done) = self.tasks.join_next_with_id() => self.attempt_ended(done),
                 order = orders.recv(), if orders_come => match order {
-                    Some(Order::Cancel(stages)) => self.cancel(Verdict::Cancelled, |stage| stages.contains(stage)),
-                    Some(Order::CancelAll(verdict)) => self.cancel(verdict, |_| true),
+                    Some(order) => self.ordered(order),
                     None => orders_come = false,
                 },
             }
+        }
+    }
+
+    fn ordered(&mut self, order: Order) {
+        match order {
+            Order::Cancel(stages) => self.cancel(Verdict::Cancelled, |stage| stages.contains(stage)),
+            Order::CancelAll(verdict) => self.cancel(verdict, |_| true),
         }
     }
 

@@ -65,6 +65,14 @@ impl Services {
         ended.filter_map(|(id, held)| Some((id.clone(), how(held)?))).collect()
     }
 
+    /// The services that are ready, and the fingerprint of what they were started as.
+    pub fn ready(&self) -> Vec<(StageId, Digest)> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_ready = |held: &Held| held.is_up() && held.ready;
+        let ready = held.iter().filter(|(_, held)| is_ready(held));
+        ready.filter_map(|(id, held)| Some((id.clone(), held.fingerprint?))).collect()
+    }
+
     /// Whether a service is ready and is what its stage is at this fingerprint.
     pub(super) fn stands(&self, id: &StageId, fingerprint: Option<Digest>) -> bool {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);

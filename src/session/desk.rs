@@ -71,6 +71,8 @@ pub(super) struct State {
     pub(super) seen: BTreeMap<StageId, Seen>,
     /// Which start of each service this is.
     pub(super) starts: BTreeMap<StageId, Digest>,
+    /// Services that another process runs, and the fingerprint of what they were started as.
+    pub(super) standing: BTreeMap<StageId, Digest>,
     /// What stages wrote, and what it was when they had.
     pub(super) written: BTreeMap<String, Digest>,
 }
@@ -290,11 +292,20 @@ impl Desk {
     /// The same for who only asks what would be done: what is known from a run and not asked again, or kept, holds.
     pub(super) fn would(&self, stage: &Stage, now: &Stood, asked: Asked) -> Decision {
         match self.decided(stage, now, asked) {
-            Decision::Holds(_, verdict) if !stage.cache && !self.is_known(stage, verdict, asked.trigger) => {
+            Decision::Holds(_, verdict)
+                if !stage.cache
+                    && !self.is_known(stage, verdict, asked.trigger)
+                    && !self.stands(stage, now) =>
+            {
                 Decision::Run(unheld(stage))
             }
             decision => decision,
         }
+    }
+
+    /// Whether it is a service that another process runs as it is now.
+    fn stands(&self, stage: &Stage, now: &Stood) -> bool {
+        lock(&self.state).standing.get(&stage.id) == Some(&now.digest)
     }
 
     /// What the history has of what a stage was.

@@ -11,4 +11,4 @@ pub mod turn;
 mod work;
 
 pub use decide::{Asked, Decision};
-pub use work::{Access, Reason, Session};
+pub use work::{Access, Reason, Session, Standing, waits};

@@ -14,6 +14,8 @@ pub struct Places {
     pub logs: PathBuf,
     /// Results of stages and what they made; all projects share it, for equal stages are equal everywhere.
     pub cache: PathBuf,
+    /// Who has its lock runs stages of the project.
+    pub turn: PathBuf,
     /// The directory of all that is this project's alone.
     pub own: PathBuf,
 }
@@ -39,6 +41,7 @@ impl Places {
             contents: own.join("contents.json"),
             logs: own.join("logs"),
             cache: dirs.cache.join("stages"),
+            turn: own.join("run.lock"),
             own,
         }
     }

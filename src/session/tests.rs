@@ -63,7 +63,7 @@ impl Desk {
             waited: std::time::Duration::ZERO,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(self.session.run(order, &mut orders, &out));
+        runtime.block_on(self.session.run(order, &mut orders, &out, |_| ()));
         let events = std::iter::from_fn(|| follower.try_next());
         let why = |event| match event {
             RunEvent::StageStarted { why, .. } => Some(why),

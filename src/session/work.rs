@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::decide::{Asked, Decision};
 use super::desk::{Desk, State, lock, python};
 use super::places::Places;
 use super::turn;
+use crate::base::digest::Digest;
 use crate::history::{HistoryError, Keep, Last, Store};
 use crate::project::contents::{Content, Contents};
 use crate::project::inputs::{Listing, Selector};
@@ -26,8 +28,9 @@ use crate::run::logs::Logs;
 use crate::run::service::Services;
 use crate::run::unit::{Prepared, Unit};
 use crate::sys::dirs::Dirs;
+use crate::sys::lock::{Lock, LockError};
 use crate::sys::real::RealSystem;
-use crate::sys::{clock, heap, tree, workers};
+use crate::sys::{clock, heap, signal, tree, workers};
 
 /// The most events that become one change of the history.
 const TOGETHER: usize = 256;
@@ -37,6 +40,9 @@ const NAMED: usize = 100;
 
 /// Old runs are forgotten with every so many new ones.
 const PRUNE: u64 = 16;
+
+/// How often it is looked whether another process is through with its run.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// One project at work.
 pub struct Session {
@@ -68,6 +74,17 @@ pub struct Reason {
     pub decision: Result<Decision, String>,
     /// A stage that it needs and that would run: when it makes something else, this one runs as well.
     pub after: Option<StageId>,
+}
+
+/// A service that runs and is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The stage.
+    pub stage: StageId,
+    /// The fingerprint of what it was started as.
+    pub fingerprint: Digest,
+    /// Which start of it this is.
+    pub start: Option<Digest>,
 }
 
 impl Session {
@@ -205,13 +222,29 @@ impl Session {
         self.pipeline().stages.iter().any(|stage| stage.outputs.iter().chain(&stage.metrics).any(is_under))
     }
 
-    /// Carries out an order. What happens goes to `out` and into the history.
+    /// Carries out an order, once no other process runs stages of the project: until then `waits` is told who does, where
+    /// that is known. What happens goes to `out` and into the history.
     pub async fn run(
         &self,
         order: turn::Order,
         orders: &mut UnboundedReceiver<Order>,
         out: &Feed,
+        waits: impl Fn(Option<u32>),
     ) -> RunRecord {
+        // Held until the run is over; services that it leaves are nobody's turn.
+        let (_turn, mut ended);
+        let orders = match self.turn(orders, waits).await {
+            Ok(turn) => {
+                _turn = turn;
+                orders
+            }
+            Err(verdict) => {
+                let (sender, receiver) = unbounded_channel();
+                let _ = sender.send(Order::CancelAll(verdict));
+                ended = receiver;
+                &mut ended
+            }
+        };
         let stages = with_needs(self.pipeline(), &order.stages);
         let of = self.pipeline().stages.len();
         let part = (stages.len() < of || !order.tests.is_empty()).then(|| Part {
@@ -268,6 +301,38 @@ impl Session {
             }
         });
         record
+    }
+
+    /// Waits until no other process runs stages of the project. `None` where that cannot be known: what cannot be remembered cannot
+    /// be confused.
+    ///
+    /// # Errors
+    /// It was ended while it waited, with this verdict.
+    async fn turn(
+        &self,
+        orders: &mut UnboundedReceiver<Order>,
+        waits: impl Fn(Option<u32>),
+    ) -> Result<Option<Lock>, Verdict> {
+        let mut said = None;
+        loop {
+            match Lock::take(&self.places.turn) {
+                Ok(lock) => return Ok(Some(lock)),
+                Err(LockError::Io(_)) => return Ok(None),
+                Err(LockError::Held(holder)) if said != Some(holder) => {
+                    said = Some(holder);
+                    waits(holder);
+                }
+                Err(LockError::Held(_)) => {}
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = signal::wait() => return Err(Verdict::Interrupted),
+                // What has become stale has not begun yet.
+                Some(order) = orders.recv() => if let Order::CancelAll(verdict) = order {
+                    return Err(verdict);
+                },
+            }
+        }
     }
 
     /// An event and those behind it: into the history as one change, then to whoever follows.
@@ -410,6 +475,26 @@ impl Session {
         Ok(Pytest::new(Arc::clone(&self.desk) as _, &self.places.own, false).explain(&unit, tests).await)
     }
 
+    /// The services that run and are ready.
+    pub fn standing(&self) -> Vec<Standing> {
+        let ready = self.tools.services.ready();
+        let starts = &lock(&self.desk.state).starts;
+        let standing = |(stage, fingerprint)| {
+            let start = starts.get(&stage).copied();
+            Standing { stage, fingerprint, start }
+        };
+        ready.into_iter().map(standing).collect()
+    }
+
+    /// What is asked of this session alone counts these services as running: whoever keeps the project runs them.
+    pub fn set_standing(&self, services: Vec<Standing>) {
+        let mut state = lock(&self.desk.state);
+        for Standing { stage, fingerprint, start } in services {
+            state.starts.extend(start.map(|start| (stage.clone(), start)));
+            state.standing.insert(stage, fingerprint);
+        }
+    }
+
     /// The services that run.
     pub fn services(&self) -> Vec<StageId> {
         self.tools.services.running()
@@ -429,6 +514,12 @@ impl Session {
     pub fn logs(&self) -> PathBuf {
         self.places.logs.clone()
     }
+}
+
+/// That a run waits for that of another process, in words.
+pub fn waits(holder: Option<u32>) -> String {
+    let by = holder.map_or_else(String::new, |pid| format!(", process {pid}"));
+    format!("waits for another run of this project{by}")
 }
 
 /// These stages with all that they need, in the pipeline's order; all stages when none is named.

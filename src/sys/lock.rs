@@ -133,6 +133,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        // Closing would not do: a process that was forked meanwhile has the file open, too.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
         if let Some(made) = &self.made {
             let _ = fs::remove_file(made);
         }

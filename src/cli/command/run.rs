@@ -14,13 +14,13 @@ use crate::cli::link::{Link, Wanted};
 use crate::cli::run_view::{Options, RunView};
 use crate::cli::{project_dir, project_load, view};
 use crate::daemon::project::ProjectEvent;
-use crate::ipc::message::Response;
+use crate::ipc::message::{ProjectPhase, Response};
 use crate::project::model::{Action, StageId};
 use crate::run::event::{RunEvent, Trigger, Verdict};
 use crate::run::feed::feed;
 use crate::run::junit::Junit;
 use crate::session::turn::Order;
-use crate::session::{Access, Asked, Decision, Reason, Session};
+use crate::session::{self, Access, Asked, Decision, Reason, Session};
 use crate::sys::real::RealSystem;
 use crate::sys::signal;
 use crate::sys::system::replace;
@@ -217,6 +217,10 @@ async fn followed(link: &mut Link, shown: &mut Shown<'_>) -> Result<Verdict, Fau
         let event = match event {
             ProjectEvent::Run(event) => event,
             ProjectEvent::Ended(why) => return Err(lost(why)),
+            ProjectEvent::Phase(ProjectPhase::Running, Some(note)) if ours.is_none() => {
+                shown.context.printer.say(&printable(&note));
+                continue;
+            }
             _ => continue,
         };
         if let RunEvent::RunStarted { run, trigger: Trigger::Request, .. } = &event {
@@ -237,7 +241,8 @@ async fn carried_out(context: &Context, session: &Session, order: Order, shown: 
     let (out, mut follower) = feed();
     let (_orders, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let record = {
-        let running = session.run(order, &mut receiver, &out);
+        let running =
+            session.run(order, &mut receiver, &out, |holder| context.printer.say(&session::waits(holder)));
         tokio::pin!(running);
         loop {
             tokio::select! {

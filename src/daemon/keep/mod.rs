@@ -28,8 +28,8 @@ use crate::run::dispatcher::{Order as RunOrder, RunRecord};
 use crate::run::event::{MEDDLED, REST as REST_LEFT, RunEvent, RunId, StageEnd, Trigger, Verdict};
 use crate::run::feed::{Feed, Follower, feed};
 use crate::run::standing::Standing;
-use crate::session::Session;
 use crate::session::turn::{Effect, Event, Order, Turn};
+use crate::session::{self, Session};
 use crate::sys::clock;
 use crate::sys::heap;
 use crate::sys::real::RealSystem;
@@ -143,6 +143,9 @@ struct Keep {
     turn: Turn,
     running: Option<Running>,
     cancels: Option<UnboundedSender<RunOrder>>,
+    /// What is under way waits for a run of another process, which may be known.
+    waits: (UnboundedSender<Option<u32>>, UnboundedReceiver<Option<u32>>),
+    waits_for: Option<Option<u32>>,
     feed: Feed,
     follower: Follower,
     standing: Standing,
@@ -193,6 +196,8 @@ impl Keep {
             turn: Turn::default(),
             running: None,
             cancels: None,
+            waits: unbounded_channel(),
+            waits_for: None,
             feed,
             follower,
             standing: Standing::default(),
@@ -224,6 +229,7 @@ impl Keep {
                         self.event(event).await;
                     }
                 }
+                Some(holder) = self.waits.1.recv() => self.waits_for = Some(holder),
                 record = over(&mut self.running) => self.over(&record).await,
                 order = orders.recv() => match order {
                     None | Some(ProjectOrder::Stop) => return Ok(Left::Told),
@@ -250,6 +256,7 @@ impl Keep {
 
     async fn event(&mut self, event: RunEvent) {
         match &event {
+            RunEvent::RunStarted { .. } => self.waits_for = None,
             RunEvent::StageStarted { stage, .. } => self.happened(Event::Began(stage.clone())),
             RunEvent::StageFinished { stage, .. } => self.happened(Event::Ended(stage.clone())),
             _ => {}
@@ -262,7 +269,9 @@ impl Keep {
     async fn tell_phase(&mut self) {
         let (phase, note) = match (&self.session, &self.problem) {
             (None, problem) => (ProjectPhase::Blocked, problem.as_ref().map(words::in_short)),
-            (Some(_), _) if self.turn.is_running() && self.rests.is_none() => (ProjectPhase::Running, None),
+            (Some(_), _) if self.turn.is_running() && self.rests.is_none() => {
+                (ProjectPhase::Running, self.waits_for.map(session::waits))
+            }
             (Some(_), problem) => (ProjectPhase::Idle, Some(self.note(problem.as_ref()))),
         };
         if self.phase.as_ref().is_none_or(|told| (told.0, &told.1) != (phase, &note)) {
@@ -512,7 +521,12 @@ impl Keep {
         let (sender, mut cancels) = unbounded_channel();
         self.cancels = Some(sender);
         let feed = self.feed.clone();
-        self.running = Some(Box::pin(async move { session.run(order, &mut cancels, &feed).await }));
+        let waits = self.waits.0.clone();
+        // The loop that listens outlives what it runs.
+        let waits = move |holder| {
+            let _ = waits.send(holder);
+        };
+        self.running = Some(Box::pin(async move { session.run(order, &mut cancels, &feed, waits).await }));
     }
 
     async fn over(&mut self, record: &RunRecord) {

@@ -7,9 +7,10 @@ use super::Keep;
 use crate::base::error::{ErrorKind, Fault};
 use crate::daemon::event::ClientId;
 use crate::daemon::project::{ProjectEvent, ProjectOrder};
-use crate::ipc::message::Response;
+use crate::ipc::message::{Response, ServiceStatus};
 use crate::run::dispatcher::Order as RunOrder;
 use crate::run::event::{Trigger, Verdict};
+use crate::session::Standing;
 use crate::session::read::named;
 use crate::session::turn::Event;
 
@@ -26,6 +27,16 @@ impl Keep {
                     let _ = cancels.send(RunOrder::CancelAll(Verdict::Interrupted));
                 }
                 self.answer(by, Ok(())).await;
+            }
+            ProjectOrder::Services { by } => {
+                let stand = self.session.iter().flat_map(|session| session.standing());
+                let status = |service: Standing| ServiceStatus {
+                    stage: service.stage.0,
+                    fingerprint: service.fingerprint.to_string(),
+                    start: service.start.map(|start| start.to_string()),
+                };
+                let response = Response::Services(stand.map(status).collect());
+                self.told.tell(ProjectEvent::Answer { to: by, response }).await;
             }
             ProjectOrder::Reload { by, env } => {
                 self.reload = Some(false);

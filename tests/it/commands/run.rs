@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::{Demo, Live, json, processes_with};
-use crate::world::assert_same;
+use crate::world::{assert_same, until};
 
 /// Two stages, the second of which reads what the first makes. Each leaves a line beside the project when it runs.
 const CHAIN: &str = "\
@@ -231,6 +231,39 @@ fn a_dry_run_and_why_write_nothing_at_all() {
     demo.why(&[]).exits(0);
     demo.why(&["--json"]).exits(0);
     assert_same(&before, &demo.world.tree(), "a dry run after a run");
+}
+
+#[test]
+fn two_runs_of_a_project_never_meet() {
+    let demo = Demo::new(
+        "[stage.slow]\nrun = 'echo begins >> ../seen; until [ -e ../go ]; do sleep 0.02; done; echo ends >> ../seen'\ncache = false\n",
+    );
+    let mut first = Live::start(demo.run_command(&[]));
+    until("the first one runs", || demo.times("seen") == 1);
+    let mut second = Live::start(demo.run_command(&[]));
+    second.until(&format!("waits for another run of this project, process {}", first.child.id()));
+    // One that waits can be given up, and has run nothing.
+    let mut third = Live::start(demo.run_command(&["--json"]));
+    third.until("waits for another run");
+    third.signal("INT");
+    let third = third.ends().exits(130);
+    assert!(
+        third.stdout.contains("\"verdict\":\"interrupted\"") && !third.stdout.contains("stage-started"),
+        "{}",
+        third.stdout
+    );
+    assert_eq!(demo.times("seen"), 1);
+    demo.world.write("go", "");
+    first.until("GREEN");
+    let _ = first.ends().exits(0);
+    second.until("GREEN");
+    let _ = second.ends().exits(0);
+    assert_eq!(demo.world.text("seen"), "begins\nends\nbegins\nends\n");
+    let numbers: Vec<u64> = demo.runs().iter().map(|run| run["run"].as_u64().unwrap()).collect();
+    assert!(
+        numbers.iter().collect::<std::collections::BTreeSet<_>>().len() == numbers.len()
+            && numbers.len() >= 2
+    );
 }
 
 #[test]

@@ -66,6 +66,49 @@ fn a_service_that_has_ended_by_itself_is_in_the_status_until_it_runs_again() {
     assert!(!listed.contains("has ended"), "{listed}");
 }
 
+#[test]
+fn why_and_a_dry_run_know_the_services_that_the_service_runs() {
+    let served = Served::started();
+    let pipeline = "[stage.web]\nservice = { run = 'cat page; echo up; exec sleep 1000', ready = { log = 'up' } }\ninputs = ['page']\n\
+                    [stage.smoke]\nrun = 'cat page'\ninputs = ['page']\nneeds = ['web']\n";
+    served.world.write("ml/devboot.toml", pipeline).write("ml/page", "1\n");
+    let _ = served.devboot(["project", "add", "ml"]).exits(0);
+    served.wait_for_project("green since run 1");
+    let ask = |args: &[&str]| served.world.devboot([args, &["-C", "ml"]].concat()).exits(0).stdout;
+    for asked in [ask(&["why"]), ask(&["run", "-n"])] {
+        assert!(asked.matches("holds").count() == 2 && !asked.contains("would run"), "{asked}");
+    }
+    served.world.write("ml/page", "2\n");
+    served.wait_for_project("green since run 2");
+    until("it holds again", || ask(&["why"]).matches("holds").count() == 2);
+    // Nobody runs it any more.
+    let _ = served.devboot(["daemon", "stop"]).exits(0);
+    let asked = ask(&["why", "web"]);
+    assert!(asked.contains("would run"), "{asked}");
+}
+
+#[test]
+fn a_run_beside_the_service_and_one_of_the_service_never_meet() {
+    let served = Served::started();
+    let pipeline = "[stage.slow]\nrun = 'echo begins >> ../seen; until [ -e ../go ]; do sleep 0.02; done; cat rows.csv; echo ends >> ../seen'\n\
+                    inputs = ['rows.csv']\n";
+    served.world.write("ml/devboot.toml", pipeline).write("ml/rows.csv", "1\n").write("go", "");
+    let _ = served.devboot(["project", "add", "ml"]).exits(0);
+    served.wait_for_project("green since run 1");
+    fs::remove_file(served.world.path("go")).unwrap();
+    let mut command = served.world.command(DEVBOOT);
+    command.args(["run", "--no-service", "--force", "-C", "ml"]).stdin(Stdio::null());
+    let mut beside = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let seen = || served.world.text("seen");
+    until("it runs", || seen().lines().count() == 3);
+    served.rows("2\n");
+    served.wait_for_project(&format!("waits for another run of this project, process {}", beside.id()));
+    served.world.write("go", "");
+    assert!(beside.wait().unwrap().success());
+    served.wait_for_project("green since run 3");
+    assert_eq!(seen(), "begins\nends\n".repeat(3));
+}
+
 impl Served {
     #[track_caller]
     pub(super) fn wait_for_project(&self, words: &str) {

@@ -160,7 +160,7 @@ impl Project {
             }
         };
         runtime.block_on(async {
-            let running = session.run(order, &mut orders, &out);
+            let running = session.run(order, &mut orders, &out, |_| ());
             tokio::pin!(running);
             loop {
                 tokio::select! {
