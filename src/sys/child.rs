@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio::sync::oneshot;
 
 use super::process::{CommandSpec, Ending};
-use super::signal;
+use super::{heir, signal};
 
 /// A line that is longer comes in parts.
 const LINE: u64 = 64 * 1024;
@@ -27,6 +27,8 @@ pub type Lines = Receiver<(bool, Vec<u8>)>;
 pub struct Child {
     group: Pid,
     ended: oneshot::Receiver<Ending>,
+    /// How it ended, once somebody has been told.
+    ending: Option<Ending>,
 }
 
 impl Child {
@@ -40,16 +42,18 @@ impl Child {
         let mut child = command.stdin(Stdio::null()).process_group(0).spawn()?;
         let group = Pid::from_child(&child);
         signal::register(group, false);
+        heir::bequeath(Some(group));
         let (sender, ended) = oneshot::channel();
         std::thread::Builder::new().name("child".into()).stack_size(64 * 1024).spawn(move || {
             let status = child.wait();
             signal::unregister(group);
+            heir::bequeath(None);
             let ending = status.map_or(Ending::Signalled(0), |status| {
                 status.code().map_or_else(|| Ending::Signalled(status.signal().unwrap_or(0)), Ending::Exited)
             });
             let _ = sender.send(ending);
         })?;
-        Ok(Self { group, ended })
+        Ok(Self { group, ended, ending: None })
     }
 
     /// The same, but what it writes comes to whoever holds the second value.
@@ -81,7 +85,12 @@ impl Child {
 
     /// Waits for its end. Giving up the wait loses nothing.
     pub async fn ended(&mut self) -> Ending {
-        (&mut self.ended).await.unwrap_or(Ending::Signalled(0))
+        if let Some(ending) = self.ending {
+            return ending;
+        }
+        let ending = (&mut self.ended).await.unwrap_or(Ending::Signalled(0));
+        self.ending = Some(ending);
+        ending
     }
 
     /// Ends it and all that is in its group: politely, and after `grace` for good.

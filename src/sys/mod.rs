@@ -23,6 +23,7 @@ pub mod fresh_tree;
 mod guard;
 pub mod hardening;
 pub mod heap;
+pub mod heir;
 pub mod http;
 #[cfg(target_os = "linux")]
 pub mod inotify;

@@ -225,6 +225,16 @@ fn an_interrupt_ends_the_command_and_what_it_started() {
 }
 
 #[test]
+fn killed_it_leaves_nothing_behind() {
+    let demo = demo();
+    let home = demo.world.home().display().to_string();
+    let mut live = watch(&demo, &[], "sleep 600 & sleep 600 & echo up; wait");
+    live.until("up");
+    live.signal("KILL");
+    until("all of it has ended", || processes_with(&home).is_empty());
+}
+
+#[test]
 fn what_cannot_be_started_or_watched_is_said() {
     let demo = demo();
     demo.watch(&["--", "no-such-program"]).ends().exits(64).says("cannot start no-such-program");

@@ -83,6 +83,10 @@ pub(super) async fn watch(context: &Context, args: &Args) -> Result<Exit, Fault>
             },
             happened = desk.next() => {
                 let Some(ending) = happened else { continue };
+                // The signal reaches the command, too; what is left of its group ends with us.
+                if signal::interrupted() {
+                    continue;
+                }
                 let code = desk.report(ending).await;
                 if args.once {
                     return Ok(code);

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use crate::base::error::{ErrorKind, Fault};
 use crate::base::exit::Exit;
 use crate::cli::context::Context;
-use crate::sys::keyboard;
+use crate::sys::{heir, keyboard};
 
 /// Options.
 #[derive(clap::Args, Debug)]
@@ -63,6 +63,11 @@ pub struct Args {
 
 /// Watches.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
+    if !args.command.is_empty()
+        && let Err(error) = heir::appoint()
+    {
+        context.printer.warn(&format!("killed, it would leave its command: {error}"));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -73,6 +78,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
     } else {
         let done = runtime.block_on(any::watch(context, args));
         keyboard::give_back();
+        heir::dismiss();
         done
     };
     // Nobody waits for a thread that reads a file of a hung disk.
