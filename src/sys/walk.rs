@@ -59,6 +59,11 @@ pub fn place(path: &Path) -> io::Result<Option<(u64, u64)>> {
     }
 }
 
+/// Whether a link is at a path.
+pub fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink())
+}
+
 /// Whether a file that has just come into being may still be written: it is a regular file with no other name.
 pub fn is_new_and_open(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file() && meta.nlink() == 1)

@@ -360,7 +360,7 @@ impl Watcher {
             }
             return;
         }
-        if what == Happened::DirGone && self.way.has(watch) {
+        if self.way.may_have_changed(watch, name, what == Happened::DirGone) {
             self.gone = self.is_gone();
             self.way.watch(&mut self.ground.queue);
         }

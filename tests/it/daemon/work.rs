@@ -428,6 +428,27 @@ fn a_project_is_gone_when_a_directory_above_it_is_and_taken_up_where_another_tre
 }
 
 #[test]
+fn a_link_that_takes_a_projects_place_is_followed_and_so_is_its_end() {
+    let served = Served::started();
+    let stage = "[stage.few]\nrun = 'test $(wc -l < rows.csv) -lt 3'\ninputs = ['rows.csv']\n";
+    served.world.write("ml/devboot.toml", stage).write("ml/rows.csv", "1\n");
+    served.world.write("other/devboot.toml", stage).write("other/rows.csv", "1\n2\n3\n");
+    let _ = served.devboot(["project", "add", "ml"]).exits(0);
+    served.wait_for_project("green since run 1");
+    let (ml, old) = (served.world.path("ml"), served.world.path("old"));
+    fs::rename(&ml, &old).unwrap();
+    std::os::unix::fs::symlink("other", &ml).unwrap();
+    served.wait_for_project("red since");
+    served.world.write("other/rows.csv", "1\n");
+    served.wait_for_project("green since");
+    served.world.write("old/rows.csv", "1\n2\n3\n");
+    fs::remove_file(&ml).unwrap();
+    served.wait_for_project("blocked  the directory is gone");
+    fs::rename(&old, &ml).unwrap();
+    served.wait_for_project("red since");
+}
+
+#[test]
 fn a_project_that_is_gone_does_not_hold_up_the_end() {
     let served = kept();
     fs::remove_dir_all(served.world.path("ml")).unwrap();
