@@ -40,6 +40,8 @@ pub const ALL: &[EnvVar] = &[
     set("DEVBOOT_CLOUD_GUARD", "prod while that profile is a guarded one, for prompts"),
     set("DEVBOOT_CLOUD_UNTIL", "when a person is needed again, in seconds since 1970, for prompts"),
     set("DEVBOOT_CLOUD_ENDS", "the same as hour and minute, for prompts that cannot reckon"),
+    set("DEVBOOT_RUN", "the project of the run that a command is a stage of"),
+    read("DEVBOOT_RUN", "that project: a run of it that begins in one of its stages would wait for itself"),
     read("NO_COLOR", "set and not empty: no colours"),
     read("HOME", "the home directory"),
     read("PATH", "where programs are looked for"),

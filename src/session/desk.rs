@@ -25,6 +25,9 @@ use crate::run::outputs;
 use crate::run::unit::{Prepared, Site, Unit};
 use crate::sys::{clock, env, process};
 
+/// The variable that says to a command of which project's run it is a stage.
+pub const RUN: &str = "DEVBOOT_RUN";
+
 /// Source that is younger than this, in seconds, may be saved again within the same second.
 const SECONDS: i64 = 2;
 
@@ -390,6 +393,10 @@ impl Site for Desk {
         let (now, mut env) = self.look(stage)?;
         if self.is_fresh(stage) {
             env.insert("PYTHONDONTWRITEBYTECODE".into(), "1".into());
+        }
+        // A service goes on when the run is over.
+        if !matches!(stage.action, Action::Service(_)) {
+            env.insert(RUN.into(), self.root.to_string_lossy().into_owned());
         }
         let (asked, python) = {
             let mut state = lock(&self.state);

@@ -11,4 +11,5 @@ pub mod turn;
 mod work;
 
 pub use decide::{Asked, Decision};
+pub use desk::RUN;
 pub use work::{Access, Reason, Session, Standing, waits};

@@ -22,8 +22,8 @@ use crate::run::junit::Junit;
 use crate::session::turn::Order;
 use crate::session::{self, Access, Asked, Decision, Reason, Session};
 use crate::sys::real::RealSystem;
-use crate::sys::signal;
 use crate::sys::system::replace;
+use crate::sys::{env, signal};
 use crate::ui::{Style, table};
 
 /// Options.
@@ -92,6 +92,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, Fault> {
 
 /// Runs what is asked for: by the service that keeps the project, else here.
 pub(super) fn carry_out(context: &Context, request: &Request<'_>) -> Result<Exit, Fault> {
+    not_inside_itself(request)?;
     let mut shown = Shown::new(context, request);
     let verdict = match request.manner.no_service {
         true => None,
@@ -103,6 +104,18 @@ pub(super) fn carry_out(context: &Context, request: &Request<'_>) -> Result<Exit
     };
     shown.report(request)?;
     Ok(exit(verdict))
+}
+
+/// A stage that asks for a run of its own project would wait for the run that it is part of.
+fn not_inside_itself(request: &Request<'_>) -> Result<(), Fault> {
+    let root = project_dir::root(request.manner.dir.as_deref())?;
+    if env::var_os(session::RUN).is_none_or(|inside| inside != *root) {
+        return Ok(());
+    }
+    let shown = printable(&root.to_string_lossy());
+    let fault =
+        Fault::new(ErrorKind::Refused, format!("a stage cannot run {shown}, for it is part of a run of it"));
+    Err(fault.hint("what it needs belongs among the stage's `needs` in devboot.toml"))
 }
 
 fn here(context: &Context, request: &Request<'_>, shown: &mut Shown<'_>) -> Result<Verdict, Fault> {

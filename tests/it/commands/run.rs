@@ -267,6 +267,22 @@ fn two_runs_of_a_project_never_meet() {
 }
 
 #[test]
+fn a_stage_that_asks_for_a_run_of_its_own_project_is_told_why_not() {
+    let run = format!("{} run other", crate::world::DEVBOOT);
+    let demo = Demo::new(&format!("[stage.a]\nrun = '{run}'\n[stage.other]\nrun = 'echo ran'\n"));
+    let _ = demo
+        .run(&["a"])
+        .exits(2)
+        .says("for it is part of a run of it")
+        .says("belongs among the stage's `needs`");
+    // Another project is another matter.
+    demo.world.write("other/devboot.toml", "[stage.b]\nrun = 'echo the other one'\n");
+    let run = format!("{} run --trust -C ../other", crate::world::DEVBOOT);
+    demo.write("devboot.toml", &format!("[stage.a]\nrun = '{run}'\n"));
+    let _ = demo.run(&["a"]).exits(0).says("the other one");
+}
+
+#[test]
 fn a_service_by_name_runs_until_it_ends_or_is_ended() {
     let demo = Demo::new(
         "[stage.server]\nservice = { run = 'echo serving; until [ -e ../go ]; do sleep 0.02; done; echo no more; exit 7', \
