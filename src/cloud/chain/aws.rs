@@ -1,4 +1,4 @@
-//! AWS's chains: that of Python (boto3 and the CLI), and that of JavaScript, which differs.
+//! AWS's chains: that of Python (boto3 and the CLI), and those of JavaScript, Go and Java, which differ.
 
 use super::{Chains, Link, NOTHING, Vars, first_set, set};
 use crate::base::text::nearest;
@@ -41,7 +41,8 @@ pub enum Stop {
     HalfPair,
 }
 
-const PROFILE: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
+const PROFILE_NAME: &str = "AWS_PROFILE";
+const PROFILE: [&str; 2] = ["AWS_DEFAULT_PROFILE", PROFILE_NAME];
 const ENDPOINT: [&str; 2] = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
 const WEB_IDENTITY: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"];
 
@@ -109,6 +110,67 @@ pub fn javascript(vars: &Vars, config: &AwsConfig) -> Result<Way, Stop> {
     Ok(ways.into_iter().find(|(there, _)| *there).map_or(Way::Machine, |(_, way)| way))
 }
 
+/// What wins for Go, and so for Terraform.
+///
+/// # Errors
+/// Nothing does.
+pub fn go(vars: &Vars, config: &AwsConfig) -> Result<Way, Stop> {
+    // The newer name comes first here.
+    let named = first_set(vars, &[PROFILE[1], PROFILE[0]]);
+    let profile = named.and_then(|name| set(vars, name)).unwrap_or("default");
+    let section = config.profiles.get(profile);
+    if let (Some(PROFILE_NAME), None) = (named, section) {
+        return Err(Stop::NoProfile(PROFILE_NAME, profile.to_owned()));
+    }
+    if whole_pair(vars) {
+        return Ok(Way::Environment);
+    }
+    if set(vars, WEB_IDENTITY[0]).is_some() {
+        return Ok(Way::WebIdentity);
+    }
+    let has = |name: &str| section.is_some_and(|section| has(section, name));
+    let keys = |origin| section.is_some_and(|section| keys_in(section, origin));
+    let ways = [
+        (has("role_arn") && has("source_profile"), Way::Role),
+        (keys(Origin::Credentials), Way::CredentialsFile),
+        (keys(Origin::Config), Way::ConfigFile),
+        (has("role_arn") && has("credential_source"), Way::Role),
+        (has("web_identity_token_file"), Way::WebIdentity),
+        (has("sso_account_id") || has("sso_role_name"), Way::Sso),
+        (has("credential_process"), Way::Program),
+        (first_set(vars, &ENDPOINT).is_some(), Way::Container),
+    ];
+    Ok(ways.into_iter().find(|(there, _)| *there).map_or(Way::Machine, |(_, way)| way))
+}
+
+/// What wins for Java (version 2 of its SDK), and so for Spark. A profile that is not there is passed over.
+pub fn java(vars: &Vars, config: &AwsConfig) -> Way {
+    if whole_pair(vars) {
+        return Way::Environment;
+    }
+    if WEB_IDENTITY.iter().all(|name| set(vars, name).is_some()) {
+        return Way::WebIdentity;
+    }
+    let section = config.profiles.get(set(vars, PROFILE_NAME).unwrap_or("default"));
+    let has = |name: &str| section.is_some_and(|section| has(section, name));
+    let keys = |origin| section.is_some_and(|section| keys_in(section, origin));
+    let ways = [
+        (has("role_arn") && has("web_identity_token_file"), Way::WebIdentity),
+        (["sso_account_id", "sso_role_name", "sso_session", "sso_start_url"].into_iter().any(has), Way::Sso),
+        (has("role_arn") && (has("source_profile") || has("credential_source")), Way::Role),
+        (has("credential_process"), Way::Program),
+        (keys(Origin::Credentials), Way::CredentialsFile),
+        (keys(Origin::Config), Way::ConfigFile),
+        (first_set(vars, &ENDPOINT).is_some(), Way::Container),
+    ];
+    ways.into_iter().find(|(there, _)| *there).map_or(Way::Machine, |(_, way)| way)
+}
+
+/// Who does not stop at one key of two passes over both.
+fn whole_pair(vars: &Vars) -> bool {
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].iter().all(|name| set(vars, name).is_some())
+}
+
 fn environment(vars: &Vars) -> Result<Option<Way>, Stop> {
     match (set(vars, "AWS_ACCESS_KEY_ID"), set(vars, "AWS_SECRET_ACCESS_KEY")) {
         (Some(_), Some(_)) => Ok(Some(Way::Environment)),
@@ -139,11 +201,18 @@ pub(super) fn add(vars: &Vars, files: &Result<AwsConfig, String>, now: Timestamp
     };
     let of_python = python(vars, config);
     let link = told(vars, &of_python, &PROFILE);
-    all.chain(PYTHON, link.wins, link.why);
+    all.chain(PYTHON, link.wins.as_str(), link.why);
     let of_javascript = javascript(vars, config);
-    if of_javascript != of_python {
-        let link = told(vars, &of_javascript, &PROFILE[1..]);
-        all.chain("AWS, JavaScript", link.wins, link.why);
+    for (sdk, way, names) in [
+        ("AWS, JavaScript", &of_javascript, &[PROFILE_NAME][..]),
+        ("AWS, Go and Terraform", &go(vars, config), &[PROFILE_NAME, PROFILE[0]]),
+        ("AWS, Java and Spark", &Ok(java(vars, config)), &[PROFILE_NAME]),
+    ] {
+        let other = told(vars, way, names);
+        // Those that do as Python does are not named.
+        if other.wins != link.wins {
+            all.chain(sdk, other.wins, other.why);
+        }
     }
     variables(vars, now, all);
     both(vars, &of_python, &of_javascript, all);
@@ -312,8 +381,41 @@ mod tests {
         assert!(traps.len() == 1 && traps[0].contains("the keys are taken"), "{traps:?}");
         // Python stops at a profile that is not there, and JavaScript does not know that name.
         let (chains, traps) = said(&pairs, "", "");
-        assert_eq!(chains, ["AWS, Python and CLI: nothing", "AWS, JavaScript: the keys of the environment"]);
+        let others = ["JavaScript", "Go and Terraform", "Java and Spark"];
+        let others = others.map(|sdk| format!("AWS, {sdk}: the keys of the environment"));
+        assert_eq!((chains[0].as_str(), &chains[1..]), ("AWS, Python and CLI: nothing", &others[..]));
         assert!(traps.len() == 1 && traps[0].contains("which is not there"), "{traps:?}");
+    }
+
+    #[test]
+    fn go_and_java_go_their_own_ways() {
+        let of = |sdk: &str, chains: &[String]| {
+            let wins = chains.iter().find_map(|chain| chain.strip_prefix(sdk)?.strip_prefix(": "));
+            wins.map(str::to_owned)
+        };
+        let (go, java) = ("AWS, Go and Terraform", "AWS, Java and Spark");
+        // One key of two stops Python alone, and a profile that is not there does not stop Java.
+        let (chains, _) = said(&[("AWS_ACCESS_KEY_ID", "A")], "", KEYS);
+        let wins = "the keys in the credentials file of the profile 'default'";
+        assert_eq!([of(go, &chains), of(java, &chains)], [Some(wins.to_owned()), Some(wins.to_owned())]);
+        let (chains, _) = said(&[("AWS_PROFILE", "gone")], "", KEYS);
+        assert!(of(go, &chains).is_none(), "as Python: {chains:?}");
+        assert!(of(java, &chains).unwrap().starts_with("the machine's own role"), "{chains:?}");
+        // The program of a profile comes before its keys for Java, after them for Go as for Python where they are in the other file.
+        let (chains, _) = said(&[], "[default]\ncredential_process = /bin/x\n", KEYS);
+        assert_eq!(of(java, &chains).unwrap(), "the credential_process of the profile 'default'");
+        assert_eq!(of(go, &chains), None);
+        let mixed =
+            "[default]\ncredential_process = /bin/x\naws_access_key_id = A\naws_secret_access_key = s\n";
+        let (chains, _) = said(&[], mixed, "");
+        assert!(chains[0].contains("credential_process") && of(go, &chains).unwrap().contains("config file"));
+        // A token's file comes before an SSO session or keys wherever it is named.
+        let token = [("AWS_WEB_IDENTITY_TOKEN_FILE", "/t"), ("AWS_ROLE_ARN", "arn")];
+        let (chains, _) = said(&token, "", KEYS);
+        assert!(
+            chains[0].contains("a role with a token")
+                && chains[1..].iter().all(|chain| chain.contains("JavaScript"))
+        );
     }
 
     #[test]

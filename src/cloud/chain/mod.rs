@@ -1,7 +1,7 @@
 //! Which link of each SDK's chain wins in a shell, and why; and the traps: what wins although nobody wants it. Pure but for
 //! [`look`].
 //!
-//! The orders are those of botocore, the AWS SDK for JavaScript v3, google-auth, gcloud, azure-identity and the Azure CLI.
+//! The orders are those of botocore, the AWS SDKs for JavaScript v3, Go v2 and Java v2, google-auth, gcloud, azure-identity and the Azure CLI.
 
 pub mod aws;
 pub mod azure;
