@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -25,6 +26,12 @@ use crate::sys::real::RealSystem;
 use crate::sys::system::replace;
 use crate::sys::{env, signal};
 use crate::ui::{Style, table};
+
+/// Longer than any run.
+const EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How long who was interrupted waits for the service to say that the run has ended. Stages have less.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Options.
 #[derive(clap::Args, Debug)]
@@ -216,6 +223,8 @@ fn lost(why: Option<String>) -> Fault {
 /// The next run that was asked for, from its beginning to its end.
 async fn followed(link: &mut Link, shown: &mut Shown<'_>) -> Result<Verdict, Fault> {
     let (mut ours, mut cancelled) = (None, false);
+    // For ever, until somebody gives up.
+    let mut ends = std::pin::pin!(tokio::time::sleep(EVER));
     loop {
         let event = tokio::select! {
             // First what is known already: then nobody needs to wait for anything, nor to watch for signals.
@@ -223,9 +232,11 @@ async fn followed(link: &mut Link, shown: &mut Shown<'_>) -> Result<Verdict, Fau
             event = link.next() => event,
             () = signal::wait(), if !cancelled => {
                 cancelled = true;
+                ends.as_mut().reset(tokio::time::Instant::now() + PATIENCE);
                 link.cancel()?;
                 continue;
             }
+            () = &mut ends => return Ok(Verdict::Interrupted),
         };
         let event = match event {
             ProjectEvent::Run(event) => event,

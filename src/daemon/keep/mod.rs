@@ -509,6 +509,8 @@ impl Keep {
     }
 
     fn start(&mut self, mut order: Order) {
+        // What runs is no rest, whoever began it; what was put off comes after it.
+        let put_off = self.rests.take().and_then(|_| self.postponed.take());
         order.waited = std::mem::take(&mut self.waited);
         let Some(session) = self.session.clone() else {
             self.running = Some(Box::pin(async { nothing() }));
@@ -527,6 +529,9 @@ impl Keep {
             let _ = waits.send(holder);
         };
         self.running = Some(Box::pin(async move { session.run(order, &mut cancels, &feed, waits).await }));
+        if let Some(event @ Event::Changed { .. }) = put_off {
+            self.happened(event);
+        }
     }
 
     async fn over(&mut self, record: &RunRecord) {

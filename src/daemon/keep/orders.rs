@@ -78,10 +78,14 @@ impl Keep {
         (trigger, force): (Trigger, bool),
         env: Option<BTreeMap<String, String>>,
     ) {
+        // Somebody is there: what changed before is theirs.
         self.end_rest();
+        self.rounds.end();
         // What was saved up to now belongs to this run.
         if let Some(set) = self.edge.watcher.flush(Instant::now()) {
             self.changed(set, stages.is_empty() && tests.is_empty()).await;
+            // A change so soon after a run may have been taken for one of the run's own.
+            self.end_rest();
         }
         if let Some(env) = env {
             self.set_caller(env);

@@ -48,6 +48,22 @@ fn a_project_whose_runs_ask_for_their_own_next_ones_says_what_it_waits_for() {
 }
 
 #[test]
+fn who_saves_and_asks_at_once_again_and_again_is_answered_each_time() {
+    let served = kept();
+    for count in 1..=24 {
+        served.rows(&"1\n".repeat(1 + count % 4));
+        let mut command = served.world.command("timeout");
+        command.args(["60", DEVBOOT, "run", "-C", "ml"]);
+        let ran = Ran::of(command.output().unwrap());
+        let _ = ran.exits(if 1 + count % 4 < 3 { 0 } else { 2 });
+        let listed = served.devboot(["project", "list"]).exits(0).stdout;
+        assert!(!listed.contains("or with a save"), "{listed}");
+    }
+    let log = served.log();
+    assert!(!log.contains("asking for their own"), "{log}");
+}
+
+#[test]
 fn a_service_that_has_ended_by_itself_is_in_the_status_until_it_runs_again() {
     let served = Served::started();
     let pids = served.world.outside().join("pids");
