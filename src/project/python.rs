@@ -105,11 +105,28 @@ fn installed(lib: &Path) -> BTreeMap<String, String> {
                 if let Some((package, version)) = package(&entry) {
                     let version = format!("{version}{}", source(&dir.join(&entry)));
                     found.insert(package, version);
+                } else if MODULES.iter().any(|end| entry.ends_with(end)) {
+                    // One file is often edited where it lies.
+                    found.insert(entry.clone(), of_file(&dir.join(&entry)));
                 }
             }
         }
     }
     found
+}
+
+/// The endings of what is a module, or says where others are, by itself.
+const MODULES: [&str; 3] = [".py", ".pth", ".so"];
+
+/// What tells a file from another one of its name, without reading it.
+fn of_file(path: &Path) -> String {
+    match content::look(path) {
+        Ok(Look::File(stamp)) => {
+            let stamp = format!("{} {:?}", stamp.size, stamp.modified);
+            Digest::of(stamp.as_bytes()).short()[..6].to_owned()
+        }
+        _ => String::new(),
+    }
 }
 
 /// `numpy-1.26.4.dist-info` → numpy, 1.26.4 (PEP 376, PEP 427); names are compared as PEP 503 says.
@@ -201,6 +218,18 @@ mod tests {
         environment(&dir.path().join(".venv"), &[]);
         fs::remove_file(dir.path().join(".venv/real")).unwrap();
         assert_eq!(find(dir.path(), &caller(&[])), None);
+    }
+
+    #[test]
+    fn a_module_that_is_edited_where_it_lies_is_another_one() {
+        let dir = tempfile::tempdir().unwrap();
+        environment(dir.path(), &["numpy"]);
+        let file = dir.path().join("lib/python3.11/site-packages/six.py");
+        fs::write(&file, "V = 1\n").unwrap();
+        let first = of_environment(dir.path()).unwrap().packages;
+        fs::write(&file, "V = 22\n").unwrap();
+        let second = of_environment(dir.path()).unwrap().packages;
+        assert!(first.len() == 1 && first["six.py"] != second["six.py"], "{first:?} {second:?}");
     }
 
     #[test]

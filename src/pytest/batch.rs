@@ -56,7 +56,12 @@ pub(super) struct Batch {
 impl Batch {
     /// All tests, which pytest finds by itself.
     pub(super) fn whole() -> Self {
-        Self { files: Vec::new(), chosen: Vec::new(), rest: 0, nice: 0, is_all: true, is_loose: false }
+        Self { is_all: true, ..Self::of(Vec::new()) }
+    }
+
+    /// These files.
+    pub(super) fn of(files: Vec<String>) -> Self {
+        Self { files, chosen: Vec::new(), rest: 0, nice: 0, is_all: false, is_loose: false }
     }
 }
 

@@ -48,15 +48,26 @@ impl Drop for Files {
     }
 }
 
-/// Runs a job; `dir` is where it is told what to do. A quiet one tells nobody of its failures.
+/// Who hears of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heed {
+    /// Everybody: its output, and its failures as they come.
+    All,
+    /// Its output is written; its failures come with the others.
+    Output,
+    /// Nobody.
+    Nothing,
+}
+
+/// Runs a job; `dir` is where it is told what to do.
 pub(super) async fn run(
-    (dir, is_quiet): (&Path, bool),
+    (dir, heed): (&Path, Heed),
     unit: &Unit,
     job: &Job,
     recorder: &mut Recorder,
     (mut stop, deadline): (Stop, Option<Instant>),
 ) -> Outcome {
-    let mut outcome = Outcome::new(is_quiet);
+    let mut outcome = Outcome::new(heed != Heed::All);
     let told = match Files::begin(dir, job) {
         Ok(told) => told,
         Err(error) => {
@@ -80,6 +91,7 @@ pub(super) async fn run(
     let ended = loop {
         tokio::select! {
             happening = offspring.next() => match happening {
+                Happening::Wrote(..) if heed == Heed::Nothing => {}
                 Happening::Wrote(written, bytes) => recorder.wrote(local::stream(written), bytes),
                 Happening::Ended(ending) => break given.unwrap_or(Ended::Itself(ending)),
             },

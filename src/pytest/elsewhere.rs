@@ -29,8 +29,9 @@ pub fn of(dir: &Path, stage: &StageId) -> Vec<String> {
     bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
-/// Those of what was read: not listed, and there, but not what runs make for themselves: they wrote it before they read it, or leave it
-/// otherwise than it was, again and again. A file that tests only write anew as it was counts. `is_file` says what is there.
+/// Those of what was read: not listed, and there, or looked for in the project in vain, but not what runs make for themselves: they wrote it
+/// before they read it, or leave it otherwise than it was, again and again. A file that tests only write anew as it was counts. `is_file`
+/// says what is there.
 pub(super) fn found(
     memory: &Memory,
     listed: &[String],
@@ -44,7 +45,8 @@ pub(super) fn found(
     let paths: Vec<String> =
         read.iter().filter(is_elsewhere).take(MOST).map(|path| (*path).clone()).collect();
     let there = is_file(&paths);
-    paths.into_iter().zip(there).filter_map(|(path, there)| there.then_some(path)).collect()
+    let counts = |path: &String, there: bool| there || !path.starts_with('/');
+    paths.into_iter().zip(there).filter_map(|(path, there)| counts(&path, there).then_some(path)).collect()
 }
 
 /// Keeps them for a stage.
@@ -66,7 +68,8 @@ mod tests {
     #[test]
     fn what_is_listed_or_made_by_runs_or_gone_is_not_elsewhere() {
         let reads =
-            ["listed.py", "ignored.csv", "/out/side.txt", "made.log", "grows.log", "gone"].map(str::to_owned);
+            ["listed.py", "ignored.csv", "/out/side.txt", "made.log", "grows.log", "missing", "/out/gone"]
+                .map(str::to_owned);
         let set = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<BTreeSet<String>>();
         let memory = Memory {
             reads: [("t.py".to_owned(), reads.to_vec())].into(),
@@ -74,9 +77,11 @@ mod tests {
             altered: [("grows.log".to_owned(), OWN), ("ignored.csv".to_owned(), OWN - 1)].into(),
             ..Memory::default()
         };
-        let is_file = |paths: &[String]| paths.iter().map(|path| path != "gone").collect();
+        let is_file = |paths: &[String]| {
+            paths.iter().map(|path| !["missing", "/out/gone"].contains(&path.as_str())).collect()
+        };
         let paths = found(&memory, &["listed.py".to_owned()], is_file);
-        assert_eq!(paths, ["/out/side.txt", "ignored.csv"]);
+        assert_eq!(paths, ["/out/side.txt", "ignored.csv", "missing"]);
         let (dir, stage) = (tempfile::tempdir().unwrap(), StageId("test".into()));
         assert!(of(dir.path(), &stage).is_empty());
         keep(dir.path(), &stage, &paths).unwrap();

@@ -104,6 +104,11 @@ pub enum Told {
         #[serde(default)]
         at: u64,
     },
+    /// Its process, which was warmed up, would answer otherwise than a new one, and ends.
+    Unfit {
+        /// Why: a sentence without its end.
+        why: String,
+    },
     /// Its process has nothing left to do or to say but to go, with this exit code.
     Gone {
         /// The exit code.

@@ -1,6 +1,6 @@
 //! Attempts of pytest stages: the tests that a change affects first, then the rest; as warm as can be.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::batch::{
     Batch, batches, is_selectable, job, lanes, lasting, plan, reasons, together, took, watched, whole,
 };
-use super::cold;
+use super::cold::{self, Heed};
 use super::elsewhere;
 use super::graph::{Extracted, read_extracted};
 use super::job::{Ended, Heard, Job, Tier};
@@ -35,9 +35,6 @@ use crate::run::unit::{Attempt, Executor, Stop, Unit};
 use crate::sys::process::{self, CommandSpec, Ending};
 use crate::sys::real::RealSystem;
 use crate::sys::{clock, workers};
-
-/// The exit code of a run in which a file of the project would hide a module that was imported before.
-const HIDDEN: i32 = 120;
 
 /// How long the reading of imports by a new process may take.
 const IMPORTS: Duration = Duration::from_secs(60);
@@ -160,6 +157,9 @@ impl Pytest {
         let (mut wrote, mut resized) = (BTreeSet::new(), BTreeSet::new());
         let mut selected = Some(clock::microseconds().saturating_sub(select));
         let is_loose = batches.iter().any(|batch| batch.is_loose);
+        let mut asked = None;
+        // What is red in a warm run for the first time is told of when it is judged.
+        let mut untold: Vec<(Outcome, u64)> = Vec::new();
         for (at, batch) in batches.into_iter().enumerate() {
             let given = (unit, tests, &batch);
             let mut outcome = self.run(given, false, memory, &mut warmth, recorder, limits.clone()).await;
@@ -169,13 +169,17 @@ impl Pytest {
                 recorder.affected(total.verdict(), total.tests, counts, reasons(&batch.chosen));
                 be_heard().await;
             }
-            red.add(&outcome, &known);
+            red.add(&outcome, &known, warmth.tier != Tier::Cold);
             self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
             ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
             wrote.extend(outcome.writes.iter().cloned());
             resized.extend(outcome.altered.iter().cloned());
             let select = selected.take().unwrap_or(0);
-            tell(recorder, outcome, select);
+            match red.warm.is_empty() {
+                true => tell(recorder, outcome, select),
+                false => untold.push((outcome, select)),
+            }
+            asked = Some(batch).filter(|batch| batch.is_loose);
             if total.stopped.is_some() {
                 break;
             }
@@ -184,7 +188,7 @@ impl Pytest {
             // What fails beside others, or without those that run before it, is not red to pytest: let it find all tests itself.
             let batch = Batch::whole();
             let given = (unit, tests, &batch);
-            let mut outcome = self.run(given, true, memory, &mut warmth, recorder, limits).await;
+            let mut outcome = self.run(given, true, memory, &mut warmth, recorder, limits.clone()).await;
             if outcome.is_whole() && outcome.failed_count() < red.count {
                 if red.side_by_side {
                     memory.serial = SERIAL;
@@ -194,12 +198,46 @@ impl Pytest {
                 total.note("some tests fail without the others, and passed with them".into());
             }
             total.replace(&outcome);
+            red.warm.clear();
+            red.add(&outcome, &known, warmth.tier != Tier::Cold);
             ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
             self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
             wrote.extend(outcome.writes.iter().cloned());
             resized.extend(outcome.altered.iter().cloned());
-            tell(recorder, outcome, 0);
+            untold.push((outcome, 0));
         }
+        let doubtful: Vec<String> = red.warm.keys().cloned().collect();
+        if !doubtful.is_empty() && total.stopped.is_none() && took(&doubtful, memory) < WORTH {
+            // What was imported ahead may change what comes of a test: who was not warm has the last word.
+            let mut cold = Warmth::cold("what is imported ahead changes what comes of its tests");
+            let batch = asked.unwrap_or_else(|| Batch::of(doubtful));
+            let job = job(unit, tests, (&batch, &batch.files), memory);
+            let heed = (self.dir.as_path(), Heed::Nothing);
+            let outcome = cold::run(heed, unit, &job, recorder, limits.clone()).await;
+            // That it ran what had failed is part of the answer: a test may have removed its own file.
+            let has_run = matches!(outcome.code, Some(0 | 1)) && outcome.is_whole();
+            if has_run && outcome.failed_count() < red.warm.values().sum() {
+                memory.quarantined.insert(self.key(unit, memory));
+                // What failed here has not had two outcomes.
+                memory.files.values_mut().filter(|record| !record.failed.is_empty()).for_each(|record| {
+                    (record.last, record.flaky_at) = (None, None);
+                    record.failed.clear();
+                    record.flaky.clear();
+                });
+                untold.clear();
+                let batch = if batch.is_loose { batch } else { Batch::whole() };
+                let given = (unit, tests, &batch);
+                let mut outcome = self.run(given, true, memory, &mut cold, recorder, limits).await;
+                warmth = cold;
+                total.replace(&outcome);
+                ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
+                self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
+                wrote.extend(outcome.writes.iter().cloned());
+                resized.extend(outcome.altered.iter().cloned());
+                tell(recorder, outcome, 0);
+            }
+        }
+        untold.into_iter().for_each(|(outcome, select)| tell(recorder, outcome, select));
         let changed: Vec<bool> =
             self.ground.digests(&beside).iter().zip(&held).map(|(a, b)| a != b).collect();
         let held = beside.iter().zip(&changed).enumerate();
@@ -211,6 +249,9 @@ impl Pytest {
         }
         if unit.prepared.tests.is_empty() {
             memory.before = watched(memory, &now);
+            if warmth.tier == Tier::Cold && total.verdict() == Verdict::Passed {
+                memory.lent = memory.borrowed();
+            }
         }
         if let Err(error) = memory.save(&RealSystem, &file) {
             total.note(format!("what its tests did is not remembered: {error}"));
@@ -243,11 +284,15 @@ impl Pytest {
         let others_passed = !is_choice && memory.files.values().any(passed_here);
         let attempt = Attempt { partly, ..total.attempt(warmth.tier, &warmth.why, others_passed) };
         match only_lists(&unit.prepared.tests) {
-            Some(option) if attempt.verdict.is_none() && is_zero(attempt.ending) => Attempt {
-                verdict: Some(Verdict::NoTestRan),
-                note: Some(format!("{option} only lists; nothing was tested")),
-                ..attempt
-            },
+            Some(option)
+                if matches!(attempt.verdict, None | Some(Verdict::NoTestRan)) && is_zero(attempt.ending) =>
+            {
+                Attempt {
+                    verdict: Some(Verdict::NoTestRan),
+                    note: Some(format!("{option} only lists; nothing was tested")),
+                    ..attempt
+                }
+            }
             _ => attempt,
         }
     }
@@ -261,7 +306,12 @@ impl Pytest {
         warmth: &Warmth,
     ) {
         let found_itself = batch.is_all && batch.files.is_empty() && unit.prepared.tests.is_empty();
+        let coverage = memory.coverage;
         remember(memory, outcome, found_itself.then_some(Whole { files, now }).as_ref());
+        if batch.is_loose {
+            // It was asked for once.
+            memory.coverage = coverage;
+        }
         if warmth.hung && outcome.is_whole() {
             memory.quarantined.insert(self.key(unit, memory));
         }
@@ -327,7 +377,8 @@ impl Pytest {
         }
         let job = job(unit, tests, (batch, &batch.files), memory);
         let asked = clock::microseconds();
-        let mut outcome = cold::run((&self.dir, is_quiet), unit, &job, recorder, limits).await;
+        let heed = if is_quiet { Heed::Output } else { Heed::All };
+        let mut outcome = cold::run((&self.dir, heed), unit, &job, recorder, limits).await;
         outcome.spent = outcome.spent_since(asked, clock::microseconds());
         (outcome.lanes, outcome.is_named) = (1, job.is_named);
         outcome
@@ -504,14 +555,20 @@ struct Red {
     /// A test failed that did not before, and pytest was told which files to run.
     is_doubtful: bool,
     side_by_side: bool,
+    /// How many tests failed of each file in which one did for the first time, in a warm run.
+    warm: BTreeMap<String, usize>,
 }
 
 impl Red {
-    fn add(&mut self, outcome: &Outcome, known: &BTreeSet<String>) {
+    fn add(&mut self, outcome: &Outcome, known: &BTreeSet<String>, is_warm: bool) {
         self.count += outcome.failed_count();
         self.side_by_side |= outcome.lanes > 1;
         let is_new = |id: &String| !known.contains(id);
         self.is_doubtful |= outcome.is_named && outcome.failed.values().flatten().any(is_new);
+        if is_warm {
+            let new = outcome.failed.iter().filter(|(_, tests)| tests.iter().any(is_new));
+            self.warm.extend(new.map(|(file, tests)| (file.clone(), tests.len())));
+        }
     }
 }
 
@@ -542,8 +599,8 @@ fn known_failures(memory: &Memory) -> BTreeSet<String> {
 fn no_result(outcome: &Outcome, memory: &Memory) -> Option<(String, bool)> {
     match outcome.ended {
         Some(Ended::Stopped(_)) => None,
-        Some(Ended::Itself(Ending::Exited(HIDDEN))) if outcome.code.is_none() => {
-            Some(("a file of the project hides a module".into(), false))
+        Some(Ended::Itself(_)) if outcome.unfit.is_some() && outcome.code.is_none() => {
+            outcome.unfit.as_deref().map(|why| (printable(why), false))
         }
         Some(Ended::Itself(_)) if outcome.is_whole() => {
             let name = outcome.sets.difference(&memory.sets).next()?;

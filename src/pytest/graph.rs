@@ -17,6 +17,9 @@ pub struct Extracted {
     /// Texts that may be modules or paths.
     #[serde(default)]
     pub texts: Vec<String>,
+    /// Names below those that it imports, which may be modules: `numpy.linalg` for `np.linalg.inv`.
+    #[serde(default)]
+    pub uses: Vec<String>,
     /// Whether it imports what nobody can tell from its text.
     #[serde(default)]
     pub dynamic: bool,
@@ -243,7 +246,7 @@ mod tests {
 
     fn extracted(names: &[&str], texts: &[&str]) -> Extracted {
         let own = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
-        Extracted { names: own(names), texts: own(texts), dynamic: false }
+        Extracted { names: own(names), texts: own(texts), ..Extracted::default() }
     }
 
     fn reach(files: &[&str], imports: &[(&str, Extracted)], from: &str) -> Vec<String> {

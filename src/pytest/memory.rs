@@ -1,7 +1,7 @@
 //! What is remembered of a stage's tests from run to run: what came of each file and at which bytes, what was seen to be read, what each
 //! file imports, and which modules a run had to import. Losing it costs one whole run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::sys::system::{ReadSystem, WriteSystem, replace};
 const LIMIT: u64 = 128 << 20;
 
 /// Another form has another number; what has an older one is made again.
-const FORM: u32 = 6;
+const FORM: u32 = 7;
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub struct Memory {
     pub strict: bool,
     /// Sets of modules, by digest, after which a forked run hung or broke.
     pub quarantined: BTreeSet<String>,
+    /// Modules that files use without importing them, as they were when all passed in a process of their own.
+    pub lent: BTreeSet<(String, String)>,
     /// The directory that node ids are relative to, and the file with pytest's settings, as it said itself.
     pub rootdir: Option<String>,
     /// See `rootdir`.
@@ -125,6 +127,25 @@ impl Memory {
         replace(system, file, &serde_json::to_vec(self).unwrap_or_default(), 0o600)
     }
 
+    /// The modules from elsewhere that files of the project use by way of a package, and do not import themselves: whether they
+    /// are there depends on who else imports them.
+    pub fn borrowed(&self) -> BTreeSet<(String, String)> {
+        let modules: HashSet<&String> = self.modules.iter().collect();
+        let mut found = BTreeSet::new();
+        for (file, (_, extracted)) in &self.imports {
+            let imports = |module: &String| {
+                let is_it = |name: &String| {
+                    name.strip_prefix(module.as_str())
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                };
+                extracted.names.iter().any(is_it)
+            };
+            let used = extracted.uses.iter().filter(|module| modules.contains(module) && !imports(module));
+            found.extend(used.map(|module| (file.clone(), module.clone())));
+        }
+        found
+    }
+
     /// The modules that a server imports.
     pub fn preload(&self) -> Vec<String> {
         let is_wanted =
@@ -166,7 +187,7 @@ mod tests {
         assert_eq!(memory.preload(), ["numpy"]);
         memory.strict = true;
         assert!(memory.preload().is_empty());
-        memory.form = 7;
+        memory.form = FORM - 1;
         memory.save(&system, file).unwrap();
         assert!(Memory::load(&system, file).files.is_empty());
     }

@@ -51,6 +51,8 @@ pub(super) struct Outcome {
     over: u64,
     /// Where its time went.
     pub(super) spent: Spent,
+    /// Why its process must not run it.
+    pub(super) unfit: Option<String>,
     /// Whether its failures are not told as they come.
     is_quiet: bool,
     /// In how many processes at a time.
@@ -106,6 +108,7 @@ impl Outcome {
                 self.sets = sets;
             }
             Told::Gone { .. } => {}
+            Told::Unfit { why } => self.unfit = Some(why),
             Told::End { code, at } => (self.code, self.over) = (Some(code), at),
         }
     }
@@ -341,6 +344,9 @@ impl Sum {
         if let (Some((ended, all)), None) = (self.unfinished, self.stopped) {
             notes.push(format!("pytest ended when {ended} of {all} tests had run, and said nothing"));
         }
+        if !self.is_whole && is_fine && self.unfinished.is_none() && self.stopped.is_none() {
+            notes.push("pytest ended without a word of its tests".into());
+        }
         let note = Some(notes.join("; "));
         if let Some(verdict) = self.stopped {
             let rest = self
@@ -352,6 +358,9 @@ impl Sum {
         let tests = Some(self.tests).filter(|_| self.is_whole);
         let verdict = if is_red || self.unfinished.is_some() {
             Some(Verdict::Failed)
+        } else if !self.is_whole && is_fine {
+            // Whoever ends the process before there is a result has tested nothing.
+            Some(Verdict::NoTestRan)
         } else {
             is_green.then_some(Verdict::Passed)
         };

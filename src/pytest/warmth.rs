@@ -4,6 +4,7 @@ use super::batch::took;
 use super::executor::Pytest;
 use super::job::Tier;
 use super::memory::Memory;
+use crate::base::text::printable;
 use crate::run::unit::Unit;
 
 /// How warm a run may be.
@@ -19,6 +20,11 @@ pub(super) struct Warmth {
 const WORTH: f64 = 400.0;
 
 impl Warmth {
+    /// Not at all, for this reason.
+    pub(super) fn cold(why: &str) -> Self {
+        Self::of(Tier::Cold, why)
+    }
+
     fn of(tier: Tier, why: &str) -> Self {
         Self { tier, why: why.to_owned(), hung: false }
     }
@@ -32,10 +38,15 @@ impl Pytest {
         args: &[String],
         (memory, expected): (&Memory, f64),
     ) -> Warmth {
-        match self.why_cold(unit, args, memory) {
-            Some(why) => Warmth::of(Tier::Cold, why),
-            None => self.warmest(unit, memory, expected).await,
+        if let Some(why) = self.why_cold(unit, args, memory) {
+            return Warmth::of(Tier::Cold, why);
         }
+        // A module that is imported ahead is there for whoever asks its package for it, imported or not.
+        if let Some((file, module)) = memory.borrowed().difference(&memory.lent).next() {
+            let why = format!("{} uses {} and does not import it", printable(file), printable(module));
+            return Warmth::of(Tier::Cold, &why);
+        }
+        self.warmest(unit, memory, expected).await
     }
 
     fn why_cold(&self, unit: &Unit, args: &[String], memory: &Memory) -> Option<&'static str> {
@@ -64,7 +75,10 @@ impl Pytest {
     async fn warmest(&self, unit: &Unit, memory: &Memory, expected: f64) -> Warmth {
         let key = self.key(unit, memory);
         if memory.quarantined.contains(&key) {
-            return Warmth::of(Tier::Cold, "a forked run hung or broke with these imports");
+            return Warmth::of(
+                Tier::Cold,
+                "a forked run hung, broke or had another answer with these imports",
+            );
         }
         let mut why = String::new();
         if !self.stays {

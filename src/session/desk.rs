@@ -350,6 +350,13 @@ impl Desk {
 }
 
 impl Desk {
+    /// Says to a stage of which project's run it is one. A service goes on when the run is over.
+    pub(super) fn say_which(&self, stage: &Stage, env: &mut BTreeMap<String, String>) {
+        if !matches!(stage.action, Action::Service(_)) {
+            env.insert(RUN.into(), self.root.to_string_lossy().into_owned());
+        }
+    }
+
     /// A stage of which only some tests were asked for: what comes of them says nothing of the stage.
     fn some_tests(
         &self,
@@ -394,10 +401,7 @@ impl Site for Desk {
         if self.is_fresh(stage) {
             env.insert("PYTHONDONTWRITEBYTECODE".into(), "1".into());
         }
-        // A service goes on when the run is over.
-        if !matches!(stage.action, Action::Service(_)) {
-            env.insert(RUN.into(), self.root.to_string_lossy().into_owned());
-        }
+        self.say_which(stage, &mut env);
         let (asked, python) = {
             let mut state = lock(&self.state);
             if !state.tests.is_empty() && matches!(stage.action, Action::Pytest(_)) {

@@ -459,7 +459,8 @@ impl Session {
         let caller = lock(&self.desk.state).caller.clone();
         let found = python(self.root(), &caller);
         lock(&self.desk.state).python.clone_from(&found);
-        let (now, env) = self.desk.look(stage)?;
+        let (now, mut env) = self.desk.look(stage)?;
+        self.desk.say_which(stage, &mut env);
         let prepared = Prepared {
             fingerprint: Some(now.digest),
             known: None,

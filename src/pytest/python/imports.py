@@ -17,15 +17,33 @@ def extract(path):
         found = Finder()
         found.visit_all(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OSError) as error:
-        return {"names": [], "texts": [], "dynamic": False, "error": type(error).__name__}
-    return {"names": sorted(found.names), "texts": sorted(found.texts), "dynamic": found.dynamic}
+        return {"names": [], "texts": [], "uses": [], "dynamic": False, "error": type(error).__name__}
+    return {
+        "names": sorted(found.names),
+        "texts": sorted(found.texts),
+        "uses": sorted(found.uses()),
+        "dynamic": found.dynamic,
+    }
 
 
 class Finder:
     def __init__(self):
         self.names = set()
         self.texts = set()
+        # What imports give names to, and what is asked of names.
+        self.bound = {}
+        self.asked = set()
         self.dynamic = False
+
+    def uses(self):
+        """The names below those that are imported, two deep: modules may be among them."""
+        found = set()
+        for root, *rest in self.asked:
+            for name in self.bound.get(root, ()):
+                for part in rest:
+                    name += "." + part
+                    found.add(name)
+        return found
 
     def visit_all(self, tree):
         # Not ast.walk's order, but no recursion: a file may be nested as deep as the parser lets it.
@@ -35,6 +53,11 @@ class Finder:
             waiting.extend(ast.iter_child_nodes(node))
             if isinstance(node, ast.Import):
                 self.names.update(alias.name for alias in node.names)
+                for alias in node.names:
+                    first = alias.name.split(".")[0]
+                    self.bound.setdefault(alias.asname or first, set()).add(alias.name if alias.asname else first)
+            elif isinstance(node, ast.Attribute):
+                self.attribute(node)
             elif isinstance(node, ast.ImportFrom):
                 self.from_(node)
             elif isinstance(node, ast.Call):
@@ -50,6 +73,14 @@ class Finder:
         for alias in node.names:
             if alias.name != "*":
                 self.names.add(base + alias.name if base.endswith(".") else base + "." + alias.name)
+
+    def attribute(self, node):
+        parts = []
+        while isinstance(node, ast.Attribute) and len(parts) < 8:
+            parts.append(node.attr)
+            node = node.value
+        if isinstance(node, ast.Name):
+            self.asked.add((node.id, *parts[:-3:-1]))
 
     def call(self, node):
         function = node.func

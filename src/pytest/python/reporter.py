@@ -11,6 +11,7 @@ import time
 LONGEST = 64 * 1024
 SAID = 2000
 MOST_READS = 20000
+MOST_WORDS = 200
 WRITES = os.O_WRONLY | os.O_RDWR
 # How pytest's last line has what comes of a test, in the three words of a verdict.
 COUNTED = {
@@ -128,13 +129,14 @@ class Reporter:
                 self.write(args[0])
             self.read(args[0], not writes)
         elif event == "sqlite3.connect" and isinstance(args[0], (str, bytes)):
-            self.read(args[0])
+            self.read(of_uri(args[0]))
         elif event in ("os.listdir", "os.scandir"):
             # Python's own search for modules lists directories; what it finds is in the graph.
             if not sys._getframe(2).f_code.co_filename.startswith("<frozen importlib"):
                 self.read("." if args[0] is None else args[0])
         elif event in SPAWNS:
             self.spawns()
+            self.given(args)
         elif event == "os.putenv" and self.collecting and self.in_project():
             # What is imported from here on may read it.
             self.known = self.known or self.new_modules()
@@ -168,6 +170,20 @@ class Reporter:
                 break
             frame = frame.f_back
         return found
+
+    def given(self, args):
+        """What another program is told by name it may read."""
+        words, at = [], None
+        for each in args:
+            if isinstance(each, (list, tuple)):
+                words.extend(each[:MOST_WORDS])
+        if len(args) > 2 and isinstance(args[2], (str, bytes)):
+            at = os.fsdecode(args[2])
+        for word in words:
+            if isinstance(word, (str, bytes)) and len(word) < 4096:
+                path = os.path.join(at or ".", os.fsdecode(word))
+                if os.path.isfile(path):
+                    self.read(os.path.abspath(path))
 
     def spawns(self):
         self.spawned.update(self.owners(sys._getframe(2)))
@@ -389,6 +405,12 @@ def size(path):
         return None
 
 
+def of_uri(path):
+    """The file that SQLite is asked for, which may be named by a URI."""
+    path = os.fsdecode(path)
+    return path[5:].split("?")[0].split("#")[0] if path.startswith("file:") else path
+
+
 def reason(longrepr):
     """Why a test was left out."""
     said = str(longrepr[2]) if isinstance(longrepr, tuple) and len(longrepr) == 3 else str(longrepr)
@@ -425,6 +447,16 @@ def hear_fork_exec(reporter):
     _posixsubprocess.fork_exec = fork_exec
 
 
+def be_main(file):
+    """What code that looks at the main module finds, as `python -m pytest` has it."""
+    main = sys.modules["__main__"]
+    if getattr(main, "__spec__", None) is None:
+        from importlib.util import spec_from_file_location
+
+        main.__spec__ = spec_from_file_location("pytest.__main__", file)
+        main.__file__, main.__package__, main.__cached__ = file, "pytest", main.__spec__.cached
+
+
 def run(job, out, path=None):
     """Runs pytest as `python -m pytest` does; the exit code."""
     try:
@@ -436,6 +468,7 @@ def run(job, out, path=None):
         return 1
 
     sys.argv = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py")] + job["args"]
+    be_main(sys.argv[0])
     sys.path.insert(0, os.getcwd())
     if job.get("memory"):
         import resource

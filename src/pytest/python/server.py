@@ -50,7 +50,7 @@ def preload(names, root):
     loaded = []
     import warnings
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), rewritten():
         warnings.simplefilter("ignore")
         from _pytest.config import default_plugins
 
@@ -70,6 +70,35 @@ def preload(names, root):
             except SystemExit:
                 continue
     return loaded
+
+
+class rewritten:
+    """While it is entered, the modules of plugins are imported with their asserts rewritten, as pytest itself imports them."""
+
+    def __enter__(self):
+        self.hook = None
+        try:
+            from _pytest import assertion, config
+
+            hook = self.hook = assertion.install_importhook(config.get_config())
+            hook._must_rewrite.update(plugin_modules(config._iter_rewritable_modules))
+            # pytest looks at names of tests, too, which are no business of what is installed.
+            hook.fnpats = []
+        except Exception:
+            pass
+
+    def __exit__(self, *_):
+        if self.hook in sys.meta_path:
+            sys.meta_path.remove(self.hook)
+
+
+def plugin_modules(modules_of):
+    """The names of what is installed with plugins of pytest."""
+    found = set()
+    for each in importlib.metadata.distributions():
+        if any(point.group == "pytest11" for point in each.entry_points):
+            found.update(modules_of(str(file) for file in each.files or ()))
+    return found
 
 
 def unfit(control):
@@ -171,6 +200,12 @@ class Known:
         self.modules = set(sys.modules)
         self.last = next(reversed(sys.modules))
         self.written = []
+        try:
+            from _pytest.config import _iter_rewritable_modules
+
+            self.rewritten = plugin_modules(_iter_rewritable_modules)
+        except Exception:
+            self.rewritten = set(self.loaded)
         self.prefixes = tuple({os.path.realpath(path) + os.sep for path in (sys.prefix, os.path.dirname(os.__file__))})
 
 
@@ -226,7 +261,7 @@ def be_the_run(files, known, made=None):
     shadowed = known.hidden.intersection(os.listdir("."))
     is_package = lambda name: name.endswith(".py") or os.path.isfile(os.path.join(name, "__init__.py"))
     if any(is_package(name) for name in shadowed):
-        os._exit(120)
+        leave(events, "a file of the project hides a module")
     forget_places(known)
     from _pytest.assertion.rewrite import AssertionRewritingHook
 
@@ -235,7 +270,14 @@ def be_the_run(files, known, made=None):
     # They were imported before pytest could rewrite their asserts; in a cold run it could, and would say nothing.
     warn = AssertionRewritingHook._warn_already_imported
     ours = known.modules
-    AssertionRewritingHook._warn_already_imported = lambda self, name: None if name in ours else warn(self, name)
+
+    def imported_already(self, name):
+        if name not in ours:
+            warn(self, name)
+        elif name in known.loaded and name not in known.rewritten:
+            leave(events, "asserts of %s are to be rewritten, which is imported ahead" % name)
+
+    AssertionRewritingHook._warn_already_imported = imported_already
     job["warm"], job["loaded"], job["last"] = ours, known.loaded, known.last
     use(made)
     code = run(job, events)
@@ -252,6 +294,12 @@ def be_the_run(files, known, made=None):
             os.write(events, json.dumps({"event": "gone", "code": code}).encode() + b"\n")
     finally:
         os._exit(code)
+
+
+def leave(events, why):
+    """This process would answer otherwise than a new one: another one does it."""
+    os.write(events, json.dumps({"event": "unfit", "why": why}).encode() + b"\n")
+    os._exit(1)
 
 
 def keep_settled_bytecode():

@@ -3,6 +3,7 @@
 mod bad_days;
 mod command;
 mod counts;
+mod like_cold;
 mod outcomes;
 mod plugins;
 mod selection;
