@@ -45,7 +45,8 @@ pub(super) fn found(
     let paths: Vec<String> =
         read.iter().filter(is_elsewhere).take(MOST).map(|path| (*path).clone()).collect();
     let there = is_file(&paths);
-    let counts = |path: &String, there: bool| there || !path.starts_with('/');
+    let counts =
+        |path: &String, there: bool| there || !path.starts_with('/') && !memory.passing.contains(path);
     paths.into_iter().zip(there).filter_map(|(path, there)| counts(&path, there).then_some(path)).collect()
 }
 
@@ -67,18 +68,27 @@ mod tests {
 
     #[test]
     fn what_is_listed_or_made_by_runs_or_gone_is_not_elsewhere() {
-        let reads =
-            ["listed.py", "ignored.csv", "/out/side.txt", "made.log", "grows.log", "missing", "/out/gone"]
-                .map(str::to_owned);
+        let reads = [
+            "listed.py",
+            "ignored.csv",
+            "/out/side.txt",
+            "made.log",
+            "grows.log",
+            "missing",
+            "passing",
+            "/out/gone",
+        ]
+        .map(str::to_owned);
         let set = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<BTreeSet<String>>();
         let memory = Memory {
             reads: [("t.py".to_owned(), reads.to_vec())].into(),
             made: set(&["made.log"]),
+            passing: set(&["passing"]),
             altered: [("grows.log".to_owned(), OWN), ("ignored.csv".to_owned(), OWN - 1)].into(),
             ..Memory::default()
         };
         let is_file = |paths: &[String]| {
-            paths.iter().map(|path| !["missing", "/out/gone"].contains(&path.as_str())).collect()
+            paths.iter().map(|path| !["missing", "passing", "/out/gone"].contains(&path.as_str())).collect()
         };
         let paths = found(&memory, &["listed.py".to_owned()], is_file);
         assert_eq!(paths, ["/out/side.txt", "ignored.csv", "missing"]);

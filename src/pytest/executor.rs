@@ -39,6 +39,9 @@ use crate::sys::{clock, workers};
 /// How long the reading of imports by a new process may take.
 const IMPORTS: Duration = Duration::from_secs(60);
 
+/// So many names of a run's passing files are taken down.
+const PASSING: usize = 200;
+
 /// So many files are read by the warm process, which runs nothing meanwhile.
 const FEW: usize = 50;
 
@@ -150,7 +153,8 @@ impl Pytest {
             batches = vec![together(batches)];
         }
         memory.serial = memory.serial.saturating_sub(1);
-        let known = known_failures(memory);
+        // Who runs what holds wants to be sure of all of it.
+        let known = if unit.prepared.force { BTreeSet::new() } else { known_failures(memory) };
         let limits = (stop, unit.stage.timeout.map(|limit| begun + limit));
         let (mut total, count) = (Sum::default(), batches.len());
         let (mut red, mut ran) = (Red::default(), BTreeSet::new());
@@ -214,24 +218,37 @@ impl Pytest {
             let job = job(unit, tests, (&batch, &batch.files), memory);
             let heed = (self.dir.as_path(), Heed::Nothing);
             let outcome = cold::run(heed, unit, &job, recorder, limits.clone()).await;
+            if let Some(Ended::Stopped(verdict)) = outcome.ended {
+                total.stopped = Some(verdict);
+            }
             // That it ran what had failed is part of the answer: a test may have removed its own file.
             let has_run = matches!(outcome.code, Some(0 | 1)) && outcome.is_whole();
-            if has_run && outcome.failed_count() < red.warm.values().sum() {
+            if has_run && red.is_denied_by(&outcome) {
                 memory.quarantined.insert(self.key(unit, memory));
-                // What failed here has not had two outcomes.
-                memory.files.values_mut().filter(|record| !record.failed.is_empty()).for_each(|record| {
-                    (record.last, record.flaky_at) = (None, None);
-                    record.failed.clear();
-                    record.flaky.clear();
-                });
+                for (file, record) in &mut memory.files {
+                    // What failed here has not had two outcomes.
+                    if red.warm.contains_key(file) {
+                        (record.last, record.flaky_at) = (None, None);
+                        record.flaky.clear();
+                        if !batch.is_loose {
+                            record.failed.clear();
+                        }
+                    }
+                }
                 untold.clear();
-                let batch = if batch.is_loose { batch } else { Batch::whole() };
+                let batch = match batch.is_loose {
+                    true => batch,
+                    false if took_all(memory) < WORTH => Batch::whole(),
+                    false => Batch::of(ran.iter().cloned().collect()),
+                };
                 let given = (unit, tests, &batch);
                 let mut outcome = self.run(given, true, memory, &mut cold, recorder, limits).await;
                 warmth = cold;
                 total.replace(&outcome);
                 ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
                 self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
+                // It has seen what is imported in another order.
+                memory.quarantined.insert(self.key(unit, memory));
                 wrote.extend(outcome.writes.iter().cloned());
                 resized.extend(outcome.altered.iter().cloned());
                 tell(recorder, outcome, 0);
@@ -249,13 +266,17 @@ impl Pytest {
         }
         if unit.prepared.tests.is_empty() {
             memory.before = watched(memory, &now);
-            if warmth.tier == Tier::Cold && total.verdict() == Verdict::Passed {
-                memory.lent = memory.borrowed();
+            if warmth.tier == Tier::Cold {
+                let lent = memory.borrowed().into_iter().filter(|(_, module)| total.has_had(module));
+                memory.lent = lent.collect();
             }
         }
         if let Err(error) = memory.save(&RealSystem, &file) {
             total.note(format!("what its tests did is not remembered: {error}"));
         }
+        let there = self.ground.digests(&wrote.iter().cloned().collect::<Vec<_>>());
+        let gone = wrote.iter().zip(there).filter(|(_, there)| there.is_none());
+        memory.passing.extend(gone.map(|(path, _)| path.clone()).take(PASSING));
         let is_file = |paths: &[String]| self.ground.digests(paths).iter().map(Option::is_some).collect();
         let elsewhere = elsewhere::found(memory, &files, is_file);
         if let Err(error) = elsewhere::keep(&self.dir, &unit.stage.id, &elsewhere) {
@@ -555,8 +576,8 @@ struct Red {
     /// A test failed that did not before, and pytest was told which files to run.
     is_doubtful: bool,
     side_by_side: bool,
-    /// How many tests failed of each file in which one did for the first time, in a warm run.
-    warm: BTreeMap<String, usize>,
+    /// By file: tests that failed in a warm run, and not before.
+    warm: BTreeMap<String, Vec<String>>,
 }
 
 impl Red {
@@ -566,9 +587,19 @@ impl Red {
         let is_new = |id: &String| !known.contains(id);
         self.is_doubtful |= outcome.is_named && outcome.failed.values().flatten().any(is_new);
         if is_warm {
-            let new = outcome.failed.iter().filter(|(_, tests)| tests.iter().any(is_new));
-            self.warm.extend(new.map(|(file, tests)| (file.clone(), tests.len())));
+            for (file, tests) in &outcome.failed {
+                let new: Vec<String> = tests.iter().filter(|id| is_new(id)).cloned().collect();
+                if !new.is_empty() {
+                    self.warm.insert(file.clone(), new);
+                }
+            }
         }
+    }
+
+    /// Whether one of these tests passed in a cold run.
+    fn is_denied_by(&self, cold: &Outcome) -> bool {
+        let failed: BTreeSet<&String> = cold.failed.values().flatten().collect();
+        self.warm.values().flatten().any(|id| !failed.contains(id))
     }
 }
 

@@ -320,6 +320,13 @@ impl Sum {
         self.add(outcome);
     }
 
+    /// Whether a module was there for who asked its package for it, as far as the failures say.
+    pub(super) fn has_had(&self, module: &str) -> bool {
+        let missed = format!("has no attribute '{}'", module.rsplit('.').next().unwrap_or(module));
+        let is_known = self.stopped.is_none() && self.is_whole && self.failures.len() < KEPT;
+        is_known && !self.failures.iter().any(|failure| failure.message.contains(&missed))
+    }
+
     pub(super) fn verdict(&self) -> Verdict {
         match self.ending {
             Some(Ending::Exited(0)) if self.tests.failed == 0 => Verdict::Passed,

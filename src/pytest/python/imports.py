@@ -72,7 +72,10 @@ class Finder:
         self.names.add(base)
         for alias in node.names:
             if alias.name != "*":
-                self.names.add(base + alias.name if base.endswith(".") else base + "." + alias.name)
+                name = base + alias.name if base.endswith(".") else base + "." + alias.name
+                self.names.add(name)
+                if not node.level:
+                    self.bound.setdefault(alias.asname or alias.name, set()).add(name)
 
     def attribute(self, node):
         parts = []

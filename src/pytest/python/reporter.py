@@ -183,7 +183,12 @@ class Reporter:
             if isinstance(word, (str, bytes)) and len(word) < 4096:
                 path = os.path.join(at or ".", os.fsdecode(word))
                 if os.path.isfile(path):
-                    self.read(os.path.abspath(path))
+                    path = os.path.abspath(path)
+                    self.read(path)
+                    # It may as well be told to write it: what is otherwise again and again is the run's own.
+                    found = self.inside(path) or self.outside(path)
+                    if found is not None and len(self.writes) < MOST_READS:
+                        self.writes.setdefault(found, size(path))
 
     def spawns(self):
         self.spawned.update(self.owners(sys._getframe(2)))

@@ -22,7 +22,10 @@ fn a_module_that_is_used_and_no_longer_imported_is_missing() {
     let project = Project::new(&[
         ("net.py", good),
         ("test_net.py", "import net\ndef test_host():\n    assert net.host() == 'x'\n"),
-        ("test_far.py", "import urllib.request, logging.handlers\ndef test_far():\n    pass\n"),
+        (
+            "test_far.py",
+            "import urllib.request, logging.handlers, email.mime.text\ndef test_far():\n    pass\n",
+        ),
     ]);
     project.warm();
     project.write("net.py", good.replace("import urllib.request", "import urllib"));
@@ -37,6 +40,10 @@ fn a_module_that_is_used_and_no_longer_imported_is_missing() {
     );
     project.write("net.py", good);
     assert!(is_green(&project.run()));
+    project.write("net.py", "from email import mime\ndef host():\n    return mime.text and 'x'\n");
+    let first = project.run();
+    assert!(first.note().starts_with("cold: net.py uses email.mime.text and does not"), "{}", first.note());
+    assert_eq!(is_green(&first), project.plain().status.success());
     // What is only used, and there in a process of its own, is no reason for long.
     project.write("net.py", "import logging\ndef host():\n    return logging.handlers and 'x'\n");
     project.write(
