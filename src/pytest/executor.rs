@@ -1,6 +1,6 @@
 //! Attempts of pytest stages: the tests that a change affects first, then the rest; as warm as can be.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -19,6 +19,7 @@ use super::graph::{Extracted, read_extracted};
 use super::job::{Ended, Heard, Job, Tier};
 use super::memory::{FileRecord, Memory};
 use super::outcome::{Outcome, Sum};
+use super::red::{self, Red};
 use super::remember::{Whole, remember, remember_altered, remember_files, remember_named};
 #[cfg(target_os = "linux")]
 use super::server::{Hello, Server};
@@ -154,11 +155,10 @@ impl Pytest {
         }
         memory.serial = memory.serial.saturating_sub(1);
         // Who runs what holds wants to be sure of all of it.
-        let known = if unit.prepared.force { BTreeSet::new() } else { known_failures(memory) };
+        let known = if unit.prepared.force { BTreeSet::new() } else { red::known(memory) };
         let limits = (stop, unit.stage.timeout.map(|limit| begun + limit));
         let (mut total, count) = (Sum::default(), batches.len());
-        let (mut red, mut ran) = (Red::default(), BTreeSet::new());
-        let (mut wrote, mut resized) = (BTreeSet::new(), BTreeSet::new());
+        let (mut red, mut seen) = (Red::default(), Seen::default());
         let mut selected = Some(clock::microseconds().saturating_sub(select));
         let is_loose = batches.iter().any(|batch| batch.is_loose);
         let mut asked = None;
@@ -175,9 +175,7 @@ impl Pytest {
             }
             red.add(&outcome, &known, warmth.tier != Tier::Cold);
             self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
-            ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
-            wrote.extend(outcome.writes.iter().cloned());
-            resized.extend(outcome.altered.iter().cloned());
+            seen.add(&outcome);
             let select = selected.take().unwrap_or(0);
             match red.warm.is_empty() {
                 true => tell(recorder, outcome, select),
@@ -204,10 +202,8 @@ impl Pytest {
             total.replace(&outcome);
             red.warm.clear();
             red.add(&outcome, &known, warmth.tier != Tier::Cold);
-            ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
             self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
-            wrote.extend(outcome.writes.iter().cloned());
-            resized.extend(outcome.altered.iter().cloned());
+            seen.add(&outcome);
             untold.push((outcome, 0));
         }
         let doubtful: Vec<String> = red.warm.keys().cloned().collect();
@@ -239,18 +235,16 @@ impl Pytest {
                 let batch = match batch.is_loose {
                     true => batch,
                     false if took_all(memory) < WORTH => Batch::whole(),
-                    false => Batch::of(ran.iter().cloned().collect()),
+                    false => Batch::of(seen.ran.iter().cloned().collect()),
                 };
                 let given = (unit, tests, &batch);
                 let mut outcome = self.run(given, true, memory, &mut cold, recorder, limits).await;
                 warmth = cold;
                 total.replace(&outcome);
-                ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
                 self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
+                seen.add(&outcome);
                 // It has seen what is imported in another order.
                 memory.quarantined.insert(self.key(unit, memory));
-                wrote.extend(outcome.writes.iter().cloned());
-                resized.extend(outcome.altered.iter().cloned());
                 tell(recorder, outcome, 0);
             }
         }
@@ -259,7 +253,7 @@ impl Pytest {
             self.ground.digests(&beside).iter().zip(&held).map(|(a, b)| a != b).collect();
         let held = beside.iter().zip(&changed).enumerate();
         let held = held.map(|(at, (path, changed))| (path, (*changed, at < inputs))).rev().collect();
-        remember_altered(memory, (&wrote, &resized), &held);
+        remember_altered(memory, (&seen.wrote, &seen.resized), &held);
         if self.digests(&files) != now || changed[..inputs].contains(&true) {
             // What ran has seen other bytes than those that it would be known to be good at.
             memory.files.values_mut().for_each(|record| (record.good, record.ran_at) = (None, None));
@@ -274,8 +268,8 @@ impl Pytest {
         if let Err(error) = memory.save(&RealSystem, &file) {
             total.note(format!("what its tests did is not remembered: {error}"));
         }
-        let there = self.ground.digests(&wrote.iter().cloned().collect::<Vec<_>>());
-        let gone = wrote.iter().zip(there).filter(|(_, there)| there.is_none());
+        let there = self.ground.digests(&seen.wrote.iter().cloned().collect::<Vec<_>>());
+        let gone = seen.wrote.iter().zip(there).filter(|(_, there)| there.is_none());
         memory.passing.extend(gone.map(|(path, _)| path.clone()).take(PASSING));
         let is_file = |paths: &[String]| self.ground.digests(paths).iter().map(Option::is_some).collect();
         let elsewhere = elsewhere::found(memory, &files, is_file);
@@ -288,7 +282,7 @@ impl Pytest {
         };
         let is_choice = !unit.prepared.tests.is_empty();
         let passed_before =
-            |(file, record): &(&String, &FileRecord)| !ran.contains(*file) && passed_here(record);
+            |(file, record): &(&String, &FileRecord)| !seen.ran.contains(*file) && passed_here(record);
         let before = memory.files.iter().filter(passed_before);
         let before: u32 = before.map(|(_, record)| record.tests - record.skipped).sum();
         let all: u32 = memory.files.values().map(|record| record.tests).sum();
@@ -569,37 +563,21 @@ const WORTH: f64 = 60_000.0;
 /// For so many runs no two files run side by side after they have come to harm.
 const SERIAL: u32 = 50;
 
-/// What is red, and whether plain pytest might not say so.
+/// What the runs of an attempt have seen together.
 #[derive(Default)]
-struct Red {
-    count: usize,
-    /// A test failed that did not before, and pytest was told which files to run.
-    is_doubtful: bool,
-    side_by_side: bool,
-    /// By file: tests that failed in a warm run, and not before.
-    warm: BTreeMap<String, Vec<String>>,
+struct Seen {
+    /// The files that were collected.
+    ran: BTreeSet<String>,
+    /// What was opened to be written, and what of that has another size now.
+    wrote: BTreeSet<String>,
+    resized: BTreeSet<String>,
 }
 
-impl Red {
-    fn add(&mut self, outcome: &Outcome, known: &BTreeSet<String>, is_warm: bool) {
-        self.count += outcome.failed_count();
-        self.side_by_side |= outcome.lanes > 1;
-        let is_new = |id: &String| !known.contains(id);
-        self.is_doubtful |= outcome.is_named && outcome.failed.values().flatten().any(is_new);
-        if is_warm {
-            for (file, tests) in &outcome.failed {
-                let new: Vec<String> = tests.iter().filter(|id| is_new(id)).cloned().collect();
-                if !new.is_empty() {
-                    self.warm.insert(file.clone(), new);
-                }
-            }
-        }
-    }
-
-    /// Whether one of these tests passed in a cold run.
-    fn is_denied_by(&self, cold: &Outcome) -> bool {
-        let failed: BTreeSet<&String> = cold.failed.values().flatten().collect();
-        self.warm.values().flatten().any(|id| !failed.contains(id))
+impl Seen {
+    fn add(&mut self, outcome: &Outcome) {
+        self.ran.extend(outcome.collected.iter().flat_map(|collected| collected.files.keys().cloned()));
+        self.wrote.extend(outcome.writes.iter().cloned());
+        self.resized.extend(outcome.altered.iter().cloned());
     }
 }
 
@@ -618,11 +596,6 @@ fn is_zero(ending: Option<Ending>) -> bool {
 
 fn took_all(memory: &Memory) -> f64 {
     memory.files.values().map(|record| record.milliseconds).sum()
-}
-
-/// The tests that failed when they ran last.
-fn known_failures(memory: &Memory) -> BTreeSet<String> {
-    memory.files.values().flat_map(|record| record.failed.iter().cloned()).collect()
 }
 
 /// Why what came of a warm run is no result, and whether it hung; `None` when it is one.

@@ -14,6 +14,7 @@ pub mod graph;
 pub mod job;
 pub mod memory;
 mod outcome;
+mod red;
 mod remember;
 pub mod select;
 #[cfg(target_os = "linux")]
