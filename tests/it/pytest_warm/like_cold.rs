@@ -139,17 +139,18 @@ fn what_a_program_is_told_to_read_counts_and_so_does_what_is_looked_for_in_vain(
     // Only what git ignores is not listed here; the names begin with a dot for that.
     let project = Project::new(&[
         (".data/s.txt", "1\n"),
+        (".data/q.db", ""),
         (
             "test_a.py",
             "import sqlite3, subprocess\ndef test_a():\n    assert subprocess.run(['cat', '.data/s.txt'], stdout=-1).stdout == b'1\\n'\n    \
-             sqlite3.connect('file:.data/q.db?mode=rwc', uri=True).close()\n    try:\n        assert open('.data/opt').read() == ''\n    \
+             sqlite3.connect('file:.data/q.db?mode=ro', uri=True).close()\n    try:\n        assert open('.data/opt').read() == ''\n    \
              except FileNotFoundError:\n        pass\n",
         ),
     ]);
     project.run();
     let elsewhere =
         devboot::pytest::elsewhere::of(&project.dir.path().join("state"), &StageId("test".into()));
-    for name in [".data/s.txt", ".data/opt"] {
+    for name in [".data/s.txt", ".data/opt", ".data/q.db"] {
         assert!(elsewhere.iter().any(|path| path == name), "{name} in {elsewhere:?}");
     }
 }
