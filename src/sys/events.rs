@@ -60,7 +60,7 @@ pub enum Queue {
     #[cfg(target_os = "linux")]
     Inotify(Inotify),
     /// What other systems have.
-    Elsewhere(Elsewhere),
+    Elsewhere(Box<Elsewhere>),
     /// Nobody tells: one end of a pipe, and the other, into which nothing is written.
     Silent(PipeReader, PipeWriter),
 }
@@ -71,7 +71,9 @@ impl Queue {
         match teller {
             #[cfg(target_os = "linux")]
             Teller::Best => Inotify::new().map(Self::Inotify),
-            _ => Elsewhere::new(root, cfg!(target_os = "macos")).map(Self::Elsewhere),
+            _ => {
+                Elsewhere::new(root, cfg!(target_os = "macos")).map(|queue| Self::Elsewhere(Box::new(queue)))
+            }
         }
     }
 
@@ -107,7 +109,10 @@ impl Queue {
             #[cfg(target_os = "linux")]
             Self::Inotify(queue) => queue.add_for_moves(dir),
             // It would tell of all that is written below it.
-            _ => Err(io::ErrorKind::Unsupported.into()),
+            Self::Elsewhere(_) | Self::Silent(..) => {
+                let why = format!("nobody tells of {} alone", dir.display());
+                Err(io::Error::new(io::ErrorKind::Unsupported, why))
+            }
         }
     }
 

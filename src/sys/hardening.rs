@@ -100,8 +100,6 @@ impl fmt::Debug for LockedBytes {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
 
     #[test]
@@ -128,6 +126,8 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_protected_process_is_closed_to_its_own_user() {
+        use std::process::Command;
+
         const INSIDE: &str = "DEVBOOT_TEST_PROTECTED";
         if std::env::var_os(INSIDE).is_none() {
             let name = "sys::hardening::tests::a_protected_process_is_closed_to_its_own_user";

@@ -13,7 +13,6 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -64,7 +63,10 @@ pub enum Happening<'a> {
 
 /// What becomes ready when the child has exited.
 enum Exit {
-    File(AsyncFd<OwnedFd>),
+    /// pidfd_open(2).
+    #[cfg(target_os = "linux")]
+    File(tokio::io::unix::AsyncFd<OwnedFd>),
+    /// A thread that waits.
     Thread(oneshot::Receiver<()>),
 }
 
@@ -200,6 +202,7 @@ impl Exit {
         #[cfg(target_os = "linux")]
         {
             use rustix::process::{PidfdFlags, pidfd_open};
+            use tokio::io::unix::AsyncFd;
             let file = pidfd_open(child, PidfdFlags::empty()).ok();
             // SAFETY: the file is owned by what is made of it, so it stays open and the same as long as that lives.
             let watch =
@@ -222,6 +225,7 @@ impl Exit {
     async fn wait(&mut self) {
         match self {
             // It stays ready, so that a wait that was given up loses nothing.
+            #[cfg(target_os = "linux")]
             Self::File(file) => drop(file.readable().await),
             Self::Thread(receiver) => drop(receiver.await),
         }

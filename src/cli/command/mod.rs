@@ -22,6 +22,5 @@ pub mod try_out;
 pub mod undo;
 pub mod uninstall;
 pub mod use_profile;
-#[cfg(target_os = "linux")]
 pub mod watch;
 pub mod why;

@@ -158,7 +158,8 @@ fn tell(stream: &TcpStream, answer: &Answer, turn: &Turn<'_>) -> bool {
     let mut rest = bytes.expose().as_slice();
     let mut until = None;
     while !rest.is_empty() {
-        match send(stream, rest, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        // Who hung up sends no signal: programs in Rust ignore it.
+        match send(stream, rest, SendFlags::DONTWAIT) {
             Ok(count) => rest = &rest[count..],
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => {

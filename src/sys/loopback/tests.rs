@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 
@@ -190,7 +189,7 @@ fn a_program_of_another_user_is_refused() {
     let as_user = |user: &[&str]| {
         let port = server.port().to_string();
         let words = [user, &["bash", "-c", script, "-", &port]].concat();
-        let done = Command::new(words[0]).args(&words[1..]).output().unwrap();
+        let done = std::process::Command::new(words[0]).args(&words[1..]).output().unwrap();
         format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
     };
     let ours = as_user(&[]);
