@@ -108,9 +108,11 @@ fn pytest(reader: &mut Reader<'_, '_>, node: &Node) -> Pytest {
         Some(Value::Integer(number)) => u32::try_from(*number).ok(),
         _ => None,
     };
+    let is_off = |name| matches!(node.get(name).map(|node| &node.value), Some(Value::Boolean(false)));
     Pytest {
         args: arguments(reader, node.get("args")),
-        serial: matches!(node.get("parallel").map(|node| &node.value), Some(Value::Boolean(false))),
+        serial: is_off("parallel"),
+        apart: is_off("fork"),
         memory_mb: memory,
     }
 }

@@ -111,6 +111,8 @@ pub struct Pytest {
     pub args: Vec<String>,
     /// Whether no two test files may run at the same time.
     pub serial: bool,
+    /// Whether no run may be forked from another process.
+    pub apart: bool,
     /// The most address space that a process of its may have, in MiB, as `RLIMIT_AS` of setrlimit(2) bounds it.
     pub memory_mb: Option<u32>,
 }

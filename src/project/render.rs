@@ -258,6 +258,7 @@ needs = ["make"]
                 pytest: on.then(|| PytestPart {
                     args: list.clone(),
                     parallel: (!env.is_empty()).then_some(false),
+                    fork: (!env.is_empty()).then_some(false),
                     memory_mb: (!list.is_empty()).then_some(2048),
                 }),
                 needs: list.clone(),

@@ -141,6 +141,10 @@ pub struct PytestPart {
     /// Whether test files may run side by side; `true` when left out. Failures beside others are tried again alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<bool>,
+    /// Whether runs may be forked from a process that has imported what they need; `true` when left out. Where it is `false`, and on
+    /// systems other than Linux, each run has a process of its own that is made beforehand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fork: Option<bool>,
     /// The most memory that one process of tests may ask for, in MiB; no bound when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 64, max = 4_194_304))]

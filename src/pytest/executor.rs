@@ -21,9 +21,8 @@ use super::memory::{FileRecord, Memory};
 use super::outcome::{Outcome, Sum};
 use super::red::{self, Red};
 use super::remember::{Whole, remember, remember_altered, remember_files, remember_named};
-#[cfg(target_os = "linux")]
 use super::server::{Hello, Server};
-use super::warmth::Warmth;
+use super::warmth::{Warmth, why_apart};
 use crate::base::digest::Digest;
 use crate::base::text::printable;
 use crate::project::model::{self, Action};
@@ -68,7 +67,6 @@ pub struct Pytest {
     dir: PathBuf,
     /// Whether this process goes on after the run: then a warm one is worth its start.
     pub(super) stays: bool,
-    #[cfg(target_os = "linux")]
     pub(super) server: Arc<Mutex<Option<(String, Server)>>>,
     memories: Mutex<HashMap<String, Memory>>,
 }
@@ -97,14 +95,7 @@ impl Executor for PytestExecutor {
 impl Pytest {
     /// For a project; `dir` is where what is remembered of it is kept.
     pub fn new(ground: Arc<dyn Ground>, dir: &Path, stays: bool) -> Self {
-        Self {
-            ground,
-            dir: dir.to_owned(),
-            stays,
-            #[cfg(target_os = "linux")]
-            server: Arc::default(),
-            memories: Mutex::default(),
-        }
+        Self { ground, dir: dir.to_owned(), stays, server: Arc::default(), memories: Mutex::default() }
     }
 
     pub(super) fn ground(&self) -> &dyn Ground {
@@ -164,7 +155,14 @@ impl Pytest {
         let mut asked = None;
         // What is red in a warm run for the first time is told of when it is judged.
         let mut untold: Vec<(Outcome, u64)> = Vec::new();
+        let mut stood_by = None;
         for (at, batch) in batches.into_iter().enumerate() {
+            if at > 0 && warmth.tier == Tier::Standby {
+                // What stands by is good for one run. The next is for the next save, and made while the rest runs.
+                self.warm_up_beside(unit, memory);
+                let cold = Warmth::cold("what stands by is good for one run");
+                stood_by = Some(std::mem::replace(&mut warmth, cold));
+            }
             let given = (unit, tests, &batch);
             let mut outcome = self.run(given, false, memory, &mut warmth, recorder, limits.clone()).await;
             total.add(&outcome);
@@ -190,6 +188,7 @@ impl Pytest {
             // What fails beside others, or without those that run before it, is not red to pytest: let it find all tests itself.
             let batch = Batch::whole();
             let given = (unit, tests, &batch);
+            stood_by = None;
             let mut outcome = self.run(given, true, memory, &mut warmth, recorder, limits.clone()).await;
             if outcome.is_whole() && outcome.failed_count() < red.count {
                 if red.side_by_side {
@@ -239,7 +238,7 @@ impl Pytest {
                 };
                 let given = (unit, tests, &batch);
                 let mut outcome = self.run(given, true, memory, &mut cold, recorder, limits).await;
-                warmth = cold;
+                (warmth, stood_by) = (cold, None);
                 total.replace(&outcome);
                 self.take_down((unit, &batch, &files, &now), &mut outcome, memory, &warmth);
                 seen.add(&outcome);
@@ -260,7 +259,7 @@ impl Pytest {
         }
         if unit.prepared.tests.is_empty() {
             memory.before = watched(memory, &now);
-            if warmth.tier == Tier::Cold {
+            if warmth.tier == Tier::Cold && stood_by.is_none() {
                 let lent = memory.borrowed().into_iter().filter(|(_, module)| total.has_had(module));
                 memory.lent = lent.collect();
             }
@@ -297,6 +296,10 @@ impl Pytest {
         };
         // Those that were asked for are green by themselves, or not at all.
         let others_passed = !is_choice && memory.files.values().any(passed_here);
+        if let Some(first) = stood_by {
+            warmth = first;
+            total.note("the rest in a new process".into());
+        }
         let attempt = Attempt { partly, ..total.attempt(warmth.tier, &warmth.why, others_passed) };
         match only_lists(&unit.prepared.tests) {
             Some(option)
@@ -361,6 +364,7 @@ impl Pytest {
             installed.unwrap_or_default(),
             format!("{:?}", lasting(unit)),
             memory.preload().join(" "),
+            why_apart(unit).unwrap_or_default().into(),
         ];
         Digest::of_parts(parts.iter().map(String::as_bytes)).to_string()
     }
@@ -375,7 +379,6 @@ impl Pytest {
         recorder: &mut Recorder,
         limits: (Stop, Option<Instant>),
     ) -> Outcome {
-        #[cfg(target_os = "linux")]
         if warmth.tier != Tier::Cold {
             let most = match warmth.tier {
                 Tier::Warm if !tests.serial => workers::cores(),
@@ -400,7 +403,6 @@ impl Pytest {
     }
 
     /// Jobs that run side by side in the warm process; `None` when that is no result, and `warmth` says why.
-    #[cfg(target_os = "linux")]
     async fn run_warm(
         &self,
         jobs: &[Job],
@@ -488,7 +490,6 @@ impl Pytest {
     }
 
     async fn extract(&self, unit: &Unit, files: &[String]) -> Vec<(String, Extracted)> {
-        #[cfg(target_os = "linux")]
         if files.len() <= FEW {
             let mut held = self.server.lock().await;
             if let Some((_, server)) = held.as_mut().filter(|(_, server)| server.is_good()) {
@@ -525,35 +526,50 @@ impl Pytest {
 
     /// Starts the warm process for what a stage was last seen to import, when there is none; for the next run.
     pub async fn warm_up(&self, unit: &Unit) {
-        #[cfg(target_os = "linux")]
-        {
-            let memories = self.memories.lock().await;
-            let Some(memory) = memories.get(&unit.stage.id.0) else { return };
-            if !self.stays || !unit.prepared.through.is_empty() {
-                return;
-            }
-            let (key, names) = (self.key(unit, memory), memory.preload());
-            if memory.quarantined.contains(&key) {
-                return;
-            }
-            drop(memories);
-            let _ = self.start(unit, key, names).await;
+        let memories = self.memories.lock().await;
+        let started = memories.get(&unit.stage.id.0).and_then(|memory| self.start_next(unit, memory));
+        drop(memories);
+        if let Some(started) = started {
+            let _ = started.await;
         }
-        #[cfg(not(target_os = "linux"))]
-        let _ = unit;
     }
 
-    #[cfg(target_os = "linux")]
-    pub(super) async fn start(&self, unit: &Unit, key: String, names: Vec<String>) -> Result<(), String> {
-        let mut held = self.server.lock().await;
-        if held.as_ref().is_some_and(|(of, server)| *of == key && server.is_good()) {
-            return Ok(());
+    /// The same while something else goes on.
+    fn warm_up_beside(&self, unit: &Unit, memory: &Memory) {
+        if let Some(started) = self.start_next(unit, memory) {
+            tokio::spawn(started);
         }
-        *held = None;
+    }
+
+    fn start_next(
+        &self,
+        unit: &Unit,
+        memory: &Memory,
+    ) -> Option<impl Future<Output = Result<(), String>> + use<>> {
+        let is_wanted = self.stays
+            && unit.prepared.through.is_empty()
+            && !memory.quarantined.contains(&self.key(unit, memory));
+        is_wanted.then(|| self.start(unit, memory))
+    }
+
+    /// Starts the warm process for these imports, when there is none.
+    pub(super) fn start(
+        &self,
+        unit: &Unit,
+        memory: &Memory,
+    ) -> impl Future<Output = Result<(), String>> + use<> {
+        let (server, key, env) = (Arc::clone(&self.server), self.key(unit, memory), lasting(unit));
         let python = unit.prepared.python.clone().unwrap_or_else(|| "python3".into());
-        let hello = Hello { root: unit.root.clone(), names, fork: true };
-        *held = Some((key, Server::start(&python, &lasting(unit), &hello).await?));
-        Ok(())
+        let hello = Hello { root: unit.root.clone(), names: memory.preload(), apart: why_apart(unit) };
+        async move {
+            let mut held = server.lock().await;
+            if held.as_ref().is_some_and(|(of, server)| *of == key && server.is_good()) {
+                return Ok(());
+            }
+            *held = None;
+            *held = Some((key, Server::start(&python, &env, &hello).await?));
+            Ok(())
+        }
     }
 }
 
@@ -599,7 +615,6 @@ fn took_all(memory: &Memory) -> f64 {
 }
 
 /// Why what came of a warm run is no result, and whether it hung; `None` when it is one.
-#[cfg(target_os = "linux")]
 fn no_result(outcome: &Outcome, memory: &Memory) -> Option<(String, bool)> {
     match outcome.ended {
         Some(Ended::Stopped(_)) => None,

@@ -17,6 +17,5 @@ mod outcome;
 mod red;
 mod remember;
 pub mod select;
-#[cfg(target_os = "linux")]
 pub mod server;
 mod warmth;

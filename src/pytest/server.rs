@@ -44,8 +44,8 @@ pub struct Hello {
     pub root: PathBuf,
     /// The modules to import, in this order.
     pub names: Vec<String>,
-    /// Whether it may fork.
-    pub fork: bool,
+    /// Why it must not fork, where that is known beforehand.
+    pub apart: Option<&'static str>,
 }
 
 /// A server that is ready.
@@ -60,6 +60,8 @@ pub struct Server {
     leaving: Vec<u64>,
     /// A run was begun and not seen to its end.
     busy: bool,
+    /// It had the one run that it is good for.
+    used: bool,
     ending: watch::Receiver<Option<Ending>>,
     tended: JoinHandle<()>,
 }
@@ -117,6 +119,7 @@ impl Server {
             number: 0,
             leaving: Vec::new(),
             busy: false,
+            used: false,
             ending,
             tended,
         };
@@ -135,10 +138,10 @@ impl Server {
         Ok(server)
     }
 
-    async fn greet(&self, hello: &Hello) -> Result<Said, String> {
+    async fn greet(&mut self, hello: &Hello) -> Result<Said, String> {
         let bytes = serde_json::to_vec(hello).map_err(|error| error.to_string())?;
         let file = forked::in_memory(&bytes).map_err(|error| error.to_string())?;
-        self.control.send(b"{}", &[file]).map_err(|error| error.to_string())?;
+        self.control.send("{}", &[file]).map_err(|error| error.to_string())?;
         let packet = timeout(START, self.control.next()).await.map_err(|_| "its imports take too long")?;
         let packet = packet.ok_or("it ended while it imported")?;
         serde_json::from_slice(&packet).map_err(|error| error.to_string())
@@ -146,7 +149,7 @@ impl Server {
 
     /// Whether it can take a run.
     pub fn is_good(&self) -> bool {
-        !self.busy && self.number < RUNS && self.ending.borrow().is_none()
+        !self.busy && !self.used && self.number < RUNS && self.ending.borrow().is_none()
     }
 
     /// Has files read for what they import.
@@ -163,7 +166,7 @@ impl Server {
         let asked = serde_json::to_vec(&paths).map_err(|error| error.to_string())?;
         let (mut incoming, mut ends) = forked::incoming(1).map_err(|error| error.to_string())?;
         ends.push(forked::in_memory(&asked).map_err(|error| error.to_string())?);
-        self.control.send(b"{\"imports\":1}", &ends).map_err(|error| error.to_string())?;
+        self.control.send("{\"imports\":1}", &ends).map_err(|error| error.to_string())?;
         drop(ends);
         let mut text = Vec::new();
         let read = async {
@@ -209,7 +212,7 @@ impl Server {
             let mut files: Vec<_> = ends.by_ref().take(PIPES).collect();
             files.push(forked::in_memory(&bytes).map_err(|error| error.to_string())?);
             let request = format!("{{\"run\":{}}}", self.number);
-            self.control.send(request.as_bytes(), &files).map_err(|error| error.to_string())?;
+            self.control.send(&request, &files).map_err(|error| error.to_string())?;
             runs.push(Running::new(self.number, job.patience));
         }
         let (mut open, mut is_connected) = (true, true);
@@ -278,7 +281,8 @@ impl Server {
             tokio::time::sleep(LEAVE).await;
             leaders.into_iter().for_each(|leader| forked::signal(leader, true));
         });
-        self.busy = !is_connected;
+        self.used = self.unfit.is_some();
+        self.busy = !is_connected && !self.used;
         let came = |run: &Running| {
             run.given.unwrap_or_else(|| Ended::Itself(run.ended.unwrap_or(Ending::Signalled(0))))
         };

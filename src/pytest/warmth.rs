@@ -5,6 +5,7 @@ use super::executor::Pytest;
 use super::job::Tier;
 use super::memory::Memory;
 use crate::base::text::printable;
+use crate::project::model::Action;
 use crate::run::unit::Unit;
 
 /// How warm a run may be.
@@ -18,6 +19,18 @@ pub(super) struct Warmth {
 
 /// Tests that take so long, in milliseconds, are worth a process to fork from even for a single run: it runs them side by side.
 const WORTH: f64 = 400.0;
+
+/// Why no run may be forked, where that is known before anything is imported. Libraries of macOS do not bear it, see
+/// `OBJC_DISABLE_INITIALIZE_FORK_SAFETY` and <https://github.com/python/cpython/issues/77906>.
+pub(super) fn why_apart(unit: &Unit) -> Option<&'static str> {
+    if matches!(&unit.stage.action, Action::Pytest(tests) if tests.apart) {
+        Some("fork = false")
+    } else if cfg!(not(target_os = "linux")) {
+        Some("nothing is forked on this system")
+    } else {
+        None
+    }
+}
 
 impl Warmth {
     /// Not at all, for this reason.
@@ -54,9 +67,7 @@ impl Pytest {
         let has = |option: &str| {
             args.iter().chain(asked).any(|arg| arg == option || arg.starts_with(&format!("{option}=")))
         };
-        if cfg!(not(target_os = "linux")) {
-            Some("nothing is forked on this system")
-        } else if !unit.prepared.through.is_empty() {
+        if !unit.prepared.through.is_empty() {
             Some("it has cloud credentials")
         } else if has("--pdb") || has("--trace") || has("-s") || has("--capture") {
             Some("an argument wants a terminal")
@@ -71,7 +82,6 @@ impl Pytest {
         }
     }
 
-    #[cfg(target_os = "linux")]
     async fn warmest(&self, unit: &Unit, memory: &Memory, expected: f64) -> Warmth {
         let key = self.key(unit, memory);
         if memory.quarantined.contains(&key) {
@@ -83,14 +93,15 @@ impl Pytest {
         let mut why = String::new();
         if !self.stays {
             let all: Vec<String> = memory.files.keys().cloned().collect();
-            let is_worth = expected >= WORTH
+            let is_worth = why_apart(unit).is_none()
+                && expected >= WORTH
                 && expected * 2.0 >= took(&all, memory)
                 && crate::sys::workers::cores() > 1
                 && memory.serial == 0;
             if !is_worth {
                 return Warmth::of(Tier::Cold, "without the service");
             }
-            if let Err(why) = self.start(unit, key.clone(), memory.preload()).await {
+            if let Err(why) = self.start(unit, memory).await {
                 return Warmth::of(Tier::Cold, &format!("nothing can be imported ahead: {why}"));
             }
             why = "begun for this run".into();
@@ -106,10 +117,5 @@ impl Pytest {
             }
             _ => Warmth::of(Tier::Cold, "the warm process is not ready"),
         }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    async fn warmest(&self, _: &Unit, _: &Memory, _: f64) -> Warmth {
-        Warmth::of(Tier::Cold, "nothing is forked on this system")
     }
 }

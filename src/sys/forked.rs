@@ -1,21 +1,23 @@
 //! Processes that another process forks for us: asked for over a socket that carries files, heard through pipes of their own, and
 //! ended by their session.
 
-use std::io::{self, IoSlice, Seek, Write};
+use std::io::{self, IoSlice, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
-use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
-    recv, sendmsg, socketpair,
-};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, sendmsg};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe::{Receiver, pipe};
 
-/// The longest packet that is read, in bytes.
-const PACKET: usize = 64 << 10;
+/// How long a request is, in bytes, filled up with spaces: not every system has sockets that keep what is sent apart, and files
+/// come with the bytes that they were sent with.
+const REQUEST: usize = 64;
+
+/// The longest answer that is read, in bytes.
+const ANSWER: usize = 64 << 10;
 
 /// How much is read at once, in bytes: what a pipe holds.
 const CHUNK: usize = 64 << 10;
@@ -23,68 +25,96 @@ const CHUNK: usize = 64 << 10;
 /// So much is read of a pipe without waiting, in bytes: who writes on and on must not keep us.
 const MOST: usize = 1 << 20;
 
-/// The end of a socket of packets that we keep.
-pub struct Control(AsyncFd<OwnedFd>);
+/// The end of a socket that we keep: requests go with files, answers come as lines.
+pub struct Control {
+    socket: AsyncFd<UnixStream>,
+    /// What came of answers that are not whole, and of those after the first.
+    read: Vec<u8>,
+}
 
-/// A socket of packets: our end, and the one that a child gets as its standard input.
+/// Our end of a socket, and the one that a child gets as its standard input.
 ///
 /// # Errors
 /// No file is left, or this is not on a runtime.
 pub fn control() -> io::Result<(Control, OwnedFd)> {
-    let kind = SocketType::SEQPACKET;
-    let (ours, theirs) = socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
-    rustix::io::ioctl_fionbio(&ours, true)?;
+    let (ours, theirs) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
     // SAFETY: the file is owned by what is made of it, so it stays open and the same as long as that lives.
-    let ours =
+    let socket =
         unsafe { AsyncFd::register_with_interest(ours, Interest::READABLE) }.map_err(io::Error::from)?;
-    Ok((Control(ours), theirs))
+    Ok((Control { socket, read: Vec::new() }, theirs.into()))
 }
 
 impl Control {
-    /// Sends a packet, with files that the other end gets as its own. It never waits: an end that reads nothing is an error.
+    /// Sends a request, with files that the other end gets as its own. It never waits: an end that reads nothing is an error.
     ///
     /// # Errors
-    /// The other end has gone, or does not read.
-    pub fn send(&self, packet: &[u8], files: &[OwnedFd]) -> io::Result<()> {
+    /// The other end has gone, or does not read; or the request is too long.
+    pub fn send(&self, request: &str, files: &[OwnedFd]) -> io::Result<()> {
+        let packet = format!("{request:REQUEST$}");
         let borrowed: Vec<_> = files.iter().map(AsFd::as_fd).collect();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        if !ancillary.push(SendAncillaryMessage::ScmRights(&borrowed)) {
+        if !ancillary.push(SendAncillaryMessage::ScmRights(&borrowed)) || packet.len() != REQUEST {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let sent = sendmsg(&self.0, &[IoSlice::new(packet)], &mut ancillary, SendFlags::NOSIGNAL)?;
+        // An end that has gone sends no signal: programs in Rust ignore it.
+        let sent =
+            sendmsg(&self.socket, &[IoSlice::new(packet.as_bytes())], &mut ancillary, SendFlags::empty())?;
         if sent == packet.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
-    /// The next packet; `None` when the other end has gone. Nothing is lost when the wait is given up.
-    pub async fn next(&self) -> Option<Vec<u8>> {
+    /// The next answer; `None` when the other end has gone, or says too much at once. Nothing is lost when the wait is given up.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
         loop {
-            let mut ready = self.0.readable().await.ok()?;
-            let mut buffer = vec![0; PACKET];
-            match recv(&self.0, buffer.as_mut_slice(), RecvFlags::empty()) {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                let rest = self.read.split_off(end + 1);
+                return Some(std::mem::replace(&mut self.read, rest));
+            }
+            let have = self.read.len();
+            if have > ANSWER {
+                return None;
+            }
+            let mut ready = self.socket.readable().await.ok()?;
+            self.read.resize(have + CHUNK, 0);
+            let came = recv(&self.socket, &mut self.read[have..], RecvFlags::empty());
+            self.read.truncate(have + came.as_ref().map_or(0, |(count, _)| *count));
+            match came {
                 Ok((0, _)) => return None,
-                Ok((count, _)) => {
-                    buffer.truncate(count);
-                    return Some(buffer);
-                }
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => ready.clear_ready(),
-                Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return None,
             }
         }
     }
 }
 
-/// A file in memory with these bytes, to be read from its start.
+/// A file that has these bytes and is read from its start, once; they are nowhere but in memory.
 ///
 /// # Errors
 /// No memory or file is left.
 pub fn in_memory(bytes: &[u8]) -> io::Result<OwnedFd> {
-    let file = rustix::fs::memfd_create("devboot", rustix::fs::MemfdFlags::CLOEXEC)?;
-    let mut file = std::fs::File::from(file);
-    file.write_all(bytes)?;
-    file.rewind()?;
-    Ok(file.into())
+    #[cfg(target_os = "linux")]
+    {
+        use std::io::Seek;
+        let file = rustix::fs::memfd_create("devboot", rustix::fs::MemfdFlags::CLOEXEC)?;
+        let mut file = std::fs::File::from(file);
+        file.write_all(bytes)?;
+        file.rewind()?;
+        Ok(file.into())
+    }
+    #[cfg(not(target_os = "linux"))]
+    piped(bytes)
+}
+
+/// The end of a pipe that these bytes come out of.
+#[cfg(any(test, not(target_os = "linux")))]
+fn piped(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let (reader, mut writer) = io::pipe()?;
+    let bytes = bytes.to_vec();
+    // A pipe does not hold all of it. Who reads it no more ends the thread.
+    std::thread::Builder::new().spawn(move || writer.write_all(&bytes))?;
+    Ok(reader.into())
 }
 
 /// Pipes that another process writes on; the number of each is its place in the list.
@@ -174,8 +204,9 @@ pub fn signal(leader: u32, last: bool) {
     }
 }
 
-/// The time that all processes of a session have computed so far, in ticks of the system's clock; `None` when none is left. See
+/// The time that all processes of a session have computed so far, in a unit of the system's; `None` when none is left. See
 /// proc_pid_stat(5): the fields follow the name in parentheses.
+#[cfg(target_os = "linux")]
 pub fn computed(leader: u32) -> Option<u64> {
     let mut total = None;
     for entry in std::fs::read_dir("/proc").ok()?.flatten() {
@@ -193,4 +224,92 @@ pub fn computed(leader: u32) -> Option<u64> {
         }
     }
     total
+}
+
+/// The time that all processes of a group have computed so far, in a unit of the system's; `None` when none is left. See libproc.h:
+/// the group of a session's leader stands for the session.
+#[cfg(target_os = "macos")]
+pub fn computed(leader: u32) -> Option<u64> {
+    let group = libc::pid_t::try_from(leader).ok()?;
+    let mut pids = [0 as libc::pid_t; 1024];
+    let size = libc::c_int::try_from(size_of_val(&pids)).ok()?;
+    // SAFETY: the place is valid for writing `size` bytes.
+    let count = unsafe { libc::proc_listpgrppids(group, pids.as_mut_ptr().cast(), size) };
+    let mut total = None;
+    for pid in pids.iter().take(usize::try_from(count).unwrap_or(0)) {
+        let mut info = MaybeUninit::<libc::proc_taskinfo>::zeroed();
+        let size = libc::c_int::try_from(size_of::<libc::proc_taskinfo>()).ok()?;
+        // SAFETY: the place is valid for writing `size` bytes, and all-zero is a value of it.
+        let info = unsafe {
+            let told =
+                libc::proc_pidinfo(*pid, libc::PROC_PIDTASKINFO, 0, info.as_mut_ptr().cast(), size) == size;
+            told.then(|| info.assume_init())
+        };
+        if let Some(info) = info {
+            let sum = info.pti_total_user.wrapping_add(info.pti_total_system);
+            total = Some(total.unwrap_or(0_u64).wrapping_add(sum));
+        }
+    }
+    total
+}
+
+/// Nobody tells, so nothing is taken to hang.
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+pub fn computed(_: u32) -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn answers_are_lines_however_they_come() {
+        let (mut control, theirs) = control().unwrap();
+        let mut theirs = UnixStream::from(theirs);
+        theirs.write_all(b"{\"ready\"").unwrap();
+        tokio::select! {
+            biased;
+            _ = control.next() => panic!("half an answer is none"),
+            () = tokio::task::yield_now() => {}
+        }
+        theirs.write_all(b":1}\n{}\n").unwrap();
+        assert_eq!(control.next().await.unwrap(), b"{\"ready\":1}\n");
+        assert_eq!(control.next().await.unwrap(), b"{}\n");
+        drop(theirs);
+        assert_eq!(control.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn who_says_too_much_at_once_has_gone() {
+        let (mut control, theirs) = control().unwrap();
+        let writes = std::thread::spawn(move || UnixStream::from(theirs).write_all(&[b'x'; 4 * ANSWER]));
+        assert_eq!(control.next().await, None);
+        drop(control);
+        assert!(writes.join().unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn requests_have_one_length() {
+        let (control, theirs) = control().unwrap();
+        control.send("{}", &[]).unwrap();
+        assert!(control.send(&"x".repeat(REQUEST + 1), &[]).is_err());
+        drop(control);
+        let mut read = String::new();
+        UnixStream::from(theirs).read_to_string(&mut read).unwrap();
+        assert_eq!((read.len(), read.trim_end()), (REQUEST, "{}"));
+    }
+
+    #[test]
+    fn more_than_a_pipe_holds_comes_out_of_it() {
+        let bytes = vec![b'y'; 1 << 20];
+        for file in [piped(&bytes).unwrap(), in_memory(&bytes).unwrap()] {
+            let mut read = Vec::new();
+            File::from(file).read_to_end(&mut read).unwrap();
+            assert!(read == bytes);
+        }
+    }
 }

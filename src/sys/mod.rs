@@ -17,7 +17,6 @@ pub mod disk;
 pub mod elsewhere;
 pub mod env;
 pub mod events;
-#[cfg(target_os = "linux")]
 pub mod forked;
 pub mod fresh_tree;
 mod guard;

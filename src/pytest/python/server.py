@@ -1,7 +1,7 @@
 """The warm side of a project's pytest: a process that has imported pytest and what the project's tests import from elsewhere,
 never the project itself, and that runs nothing. For each run it forks. Where it must not fork it runs one job and ends.
 
-File 0 is a socket of packets: requests come with files, answers go as JSON. `reporter.py` and `imports.py` stand before this
+File 0 is a socket: requests of one length come with files, answers go as lines of JSON. `reporter.py` and `imports.py` stand before this
 text, as one program. Standard library and pytest alone."""
 
 import gc
@@ -17,7 +17,7 @@ import socket
 
 THREADS = ("jemalloc_bg_thd", "polars-ooc")
 BLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-PACKET = 1 << 16
+REQUEST = 64
 SECONDS = 3
 # So many seconds has what a run leaves behind to end by itself: when the next run is asked for, and when none is.
 GRACE, LONG = 0.1, 1
@@ -31,12 +31,12 @@ threading time tokenize traceback types typing unittest warnings weakref zipfile
 
 
 def receive(control):
-    data, files, _, _ = socket.recv_fds(control, PACKET, 8)
+    data, files, _, _ = socket.recv_fds(control, REQUEST, 8)
     return (json.loads(data) if data else None), files
 
 
 def send(control, **answer):
-    control.send(json.dumps(answer).encode())
+    control.sendall(json.dumps(answer).encode() + b"\n")
 
 
 def job_of(file):
@@ -496,7 +496,7 @@ class Spare:
                 for _ in known.written:
                     pass
             # Its output is that of a run, never the server's.
-            data, files, _, _ = socket.recv_fds(theirs, PACKET, 8)
+            data, files, _, _ = socket.recv_fds(theirs, REQUEST, 8)
             theirs.close()
             if not data:
                 os._exit(0)
@@ -530,7 +530,7 @@ def serve():
     loaded += preload(plugins, hello["root"])
     know_names(plugins)
     know_files()
-    why = unfit(control) if hello["fork"] else "it may not fork"
+    why = hello["apart"] or unfit(control)
     known = Known(loaded, distributions)
     if why is None:
         try:
@@ -542,6 +542,7 @@ def serve():
     send(control, ready={"loaded": len(loaded), "ms": round((time.monotonic() - begun) * 1000), "unfit": why})
     be = lambda files, made=None: be_the_run(files, known, made)
     if why is not None:
+        made = ahead()
         while True:
             request, files = receive(control)
             if request is None:
@@ -552,7 +553,7 @@ def serve():
                 send(control, forked=request["run"], pid=os.getpid())
                 control.close()
                 begin_anew()
-                be(files)
+                be(files, made)
     fork(control, be, known)
 
 

@@ -123,7 +123,7 @@ fn counted(text: &str) -> Tests {
     tests
 }
 
-/// Runs the stage cold, then warm; then in a process that may not be forked.
+/// Runs the stage cold, then warm; then in processes that may not be forked, because that is known before or seen when all is imported.
 fn each_tier(mut project: Project, check: impl Fn(&Project, &Came)) {
     let cold = project.run();
     assert!(cold.note().starts_with("cold"), "{}", cold.note());
@@ -139,6 +139,11 @@ fn each_tier(mut project: Project, check: impl Fn(&Project, &Came)) {
     let standby = project.run();
     assert!(standby.note().starts_with("standby"), "{}", standby.note());
     check(&project, &standby);
+    project.tests.apart = true;
+    project.run();
+    let apart = project.run();
+    assert_eq!(apart.note(), "standby: fork = false");
+    check(&project, &apart);
 }
 
 /// A case of a report: classname and name, and each element in it with its message.

@@ -9,6 +9,7 @@ mod plugins;
 mod selection;
 mod side_by_side;
 mod soundness;
+mod standby;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -81,6 +81,7 @@ fn action(action: &Action) -> Value {
         Action::Pytest(pytest) => json!({ "pytest": {
             "args": pytest.args,
             "parallel": !pytest.serial,
+            "fork": !pytest.apart,
             "memory_mb": pytest.memory_mb,
         }}),
         Action::Http(check) => json!({ "http": http(check) }),
