@@ -13,7 +13,7 @@ use crate::sys::system::{ReadSystem, WriteSystem, replace};
 const LIMIT: u64 = 128 << 20;
 
 /// Another form has another number; what has an older one is made again.
-const FORM: u32 = 7;
+const FORM: u32 = 8;
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,8 @@ pub struct Memory {
     pub strict: bool,
     /// Sets of modules, by digest, after which a forked run hung or broke.
     pub quarantined: BTreeSet<String>,
+    /// Tests that failed, and may not be red for plain pytest: nobody has looked.
+    pub unjudged: BTreeSet<String>,
     /// Modules that files use without importing them, as they were when all passed in a process of their own.
     pub lent: BTreeSet<(String, String)>,
     /// The directory that node ids are relative to, and the file with pytest's settings, as it said itself.

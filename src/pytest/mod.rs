@@ -6,6 +6,7 @@
 
 mod batch;
 mod cold;
+mod course;
 pub mod elsewhere;
 pub mod event;
 pub mod executor;

@@ -335,8 +335,9 @@ impl Sum {
         }
     }
 
-    /// As it is told of; whether tests that did not run now have passed at these bytes.
-    pub(super) fn attempt(self, tier: Tier, why: &str, others_passed: bool) -> Attempt {
+    /// As it is told of; whether tests that did not run now have passed at these bytes, and whether nobody has had the last word on what
+    /// is red.
+    pub(super) fn attempt(self, (tier, why): (Tier, &str), others_passed: bool, is_left: bool) -> Attempt {
         let is_fine = self.tests.failed == 0 && matches!(self.ending, Some(Ending::Exited(0 | 5)));
         let is_green = self.is_whole && is_fine && (self.tests.passed > 0 || others_passed);
         let is_red = self.is_whole && self.tests.failed > 0;
@@ -356,9 +357,10 @@ impl Sum {
         }
         let note = Some(notes.join("; "));
         if let Some(verdict) = self.stopped {
-            let rest = self
-                .ending
-                .map(|_| format!("{REST}; {} passed and {} failed", self.tests.passed, self.tests.failed));
+            let left = if is_left { ", and what failed was not looked at again" } else { "" };
+            let rest = self.ending.map(|_| {
+                format!("{REST}{left}; {} passed and {} failed", self.tests.passed, self.tests.failed)
+            });
             return Attempt { verdict: Some(verdict), note: rest.or(note), ..Attempt::default() };
         }
         // What ran beside others, or twice, is in the output as often; what was told is in order.

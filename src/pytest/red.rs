@@ -16,6 +16,10 @@ pub(super) struct Red {
     pub(super) side_by_side: bool,
     /// By file: tests that failed in a warm run, and not before.
     pub(super) warm: BTreeMap<String, Vec<String>>,
+    /// The tests that failed, did not before, and may not be red for plain pytest.
+    pub(super) new: BTreeSet<String>,
+    /// Whether nobody has had the last word on these.
+    pub(super) is_left: bool,
 }
 
 impl Red {
@@ -24,6 +28,9 @@ impl Red {
         self.count += outcome.failed_count();
         self.side_by_side |= outcome.lanes > 1;
         let is_new = |id: &String| !known.contains(id);
+        if outcome.is_named || is_warm {
+            self.new.extend(outcome.failed.values().flatten().filter(|id| is_new(id)).cloned());
+        }
         self.is_doubtful |= outcome.is_named && outcome.failed.values().flatten().any(is_new);
         if is_warm {
             for (file, tests) in &outcome.failed {
@@ -42,7 +49,48 @@ impl Red {
     }
 }
 
-/// The tests that failed when they ran last.
+/// The tests that failed when they ran last, as plain pytest has it.
 pub(super) fn known(memory: &Memory) -> BTreeSet<String> {
-    memory.files.values().flat_map(|record| record.failed.iter().cloned()).collect()
+    let failed = memory.files.values().flat_map(|record| record.failed.iter());
+    failed.filter(|id| !memory.unjudged.contains(*id)).cloned().collect()
+}
+
+/// Takes down on which failures nobody has had the last word, because a save or the end of time came first: to the next run they are new.
+pub(super) fn remember(memory: &mut Memory, red: &Red) {
+    if red.is_left {
+        memory.unjudged.extend(red.new.iter().cloned());
+    } else {
+        memory.unjudged.retain(|id| !red.new.contains(id));
+    }
+    let failed: BTreeSet<&String> = memory.files.values().flat_map(|record| record.failed.iter()).collect();
+    memory.unjudged.retain(|id| failed.contains(id));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pytest::memory::FileRecord;
+
+    #[test]
+    fn a_failure_is_known_when_somebody_has_had_the_last_word_on_it() {
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<String>>();
+        let failed = |failed: &[&str]| FileRecord {
+            failed: failed.iter().map(|id| (*id).to_owned()).collect(),
+            ..FileRecord::default()
+        };
+        let mut memory = Memory::default();
+        memory.files.insert("t.py".into(), failed(&["t.py::a", "t.py::b"]));
+        let mut red = Red { new: ids(&["t.py::a"]), is_left: true, ..Red::default() };
+        remember(&mut memory, &red);
+        assert_eq!(known(&memory), ids(&["t.py::b"]));
+        // What passes meanwhile is forgotten.
+        memory.files.insert("t.py".into(), failed(&["t.py::b"]));
+        remember(&mut memory, &Red::default());
+        assert!(memory.unjudged.is_empty());
+        memory.files.insert("t.py".into(), failed(&["t.py::a", "t.py::b"]));
+        remember(&mut memory, &red);
+        red.is_left = false;
+        remember(&mut memory, &red);
+        assert_eq!(known(&memory), ids(&["t.py::a", "t.py::b"]));
+    }
 }

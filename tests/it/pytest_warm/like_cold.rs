@@ -96,6 +96,28 @@ fn what_is_red_only_because_of_what_is_imported_ahead_is_green_and_runs_cold_fro
 }
 
 #[test]
+fn red_on_which_a_save_has_cut_off_the_last_word_is_judged_in_the_next_run() {
+    let fine = "import oldlib\ndef test_it():\n    pass\n";
+    let project = beside(
+        &[("oldlib.py", "X = 1\n")],
+        &[("test_a.py", fine), ("test_b.py", "import time\ndef test_b():\n    time.sleep(2)\n")],
+    );
+    assert_eq!(project.warm().tests().passed, 2);
+    // It fails where oldlib is imported ahead.
+    project.write("test_a.py", "import sys\ndef test_it():\n    assert 'oldlib' not in sys.modules\n");
+    let came = project.run_until(|event| matches!(event, RunEvent::Affected { .. }));
+    assert_eq!(came.attempt.verdict, Some(Verdict::Cancelled), "{}", came.note());
+    assert!(
+        came.note().contains("what failed was not looked at again; 0 passed and 1 failed"),
+        "{}",
+        came.note()
+    );
+    let came = project.run();
+    assert!(is_green(&came), "{}", came.note());
+    assert!(came.note().starts_with("cold: what is imported ahead changes"), "{}", came.note());
+}
+
+#[test]
 fn who_ends_the_process_before_there_is_a_result_has_tested_nothing() {
     for text in ["import sys\nsys.exit(0)\n", "import os\nos._exit(0)\n"] {
         let project = Project::new(&[("conftest.py", text), ("test_a.py", "def test_a():\n    pass\n")]);

@@ -201,14 +201,31 @@ impl Project {
 
     /// Runs the stage once, and gets warm for the next time.
     pub fn run(&self) -> Came {
+        self.run_until(|_| false)
+    }
+
+    /// The same, cancelled as soon as it tells of such a thing.
+    pub fn run_until(&self, is_it: impl Fn(&RunEvent) -> bool) -> Came {
         let unit = self.unit();
         let (feed, mut follower): (_, Follower) = feed();
         let logs = Logs::new(&self.dir.path().join("logs"));
         let mut recorder = Recorder::begin(RunId(1), &unit.stage.id, &feed, &logs);
-        let (_brake, stop) = brake();
+        let (brake, stop) = brake();
         let executor = PytestExecutor(Arc::clone(&self.pytest));
+        let mut events = Vec::new();
         let attempt = self.runtime.block_on(async {
-            let attempt = executor.attempt(&unit, &mut recorder, stop).await;
+            let mut attempt = executor.attempt(&unit, &mut recorder, stop);
+            let attempt = loop {
+                tokio::select! {
+                    attempt = &mut attempt => break attempt,
+                    event = follower.next() => if let Some(event) = event {
+                        if is_it(&event) {
+                            brake.pull(Verdict::Cancelled);
+                        }
+                        events.push(event);
+                    },
+                }
+            };
             self.pytest.warm_up(&unit).await;
             // The executor has begun the same by itself; it finds nothing left to do, but it has to find that now.
             for _ in 0..100 {
@@ -218,7 +235,7 @@ impl Project {
         });
         let record = recorder.finish();
         drop(feed);
-        let events = std::iter::from_fn(|| follower.try_next()).collect();
+        events.extend(std::iter::from_fn(|| follower.try_next()));
         Came { attempt, record, events }
     }
 
