@@ -446,6 +446,12 @@ impl<'a> Course<'a> {
         for ((outcome, _), ended) in lanes.iter_mut().zip(ended) {
             outcome.ended = Some(ended);
         }
+        let is_stopped = lanes.iter().any(|(outcome, _)| matches!(outcome.ended, Some(Ended::Stopped(_))));
+        if let Some(module) = server.edited.take().filter(|_| !is_stopped) {
+            warmth.why = format!("{} was edited where it is installed", printable(&module));
+            *held = None;
+            return None;
+        }
         let why = lanes.iter().find_map(|(outcome, _)| no_result(outcome, self.memory));
         if let Some((why, hung)) = why {
             (warmth.why, warmth.hung) = (why, warmth.hung || hung);

@@ -62,6 +62,8 @@ pub struct Server {
     busy: bool,
     /// It had the one run that it is good for.
     used: bool,
+    /// A module that was imported and is another one now: what came of the last run is no result.
+    pub edited: Option<String>,
     ending: watch::Receiver<Option<Ending>>,
     tended: JoinHandle<()>,
 }
@@ -94,6 +96,7 @@ enum Said {
 enum Packet {
     Forked { forked: u64, pid: u32 },
     Exited { exited: u64, status: i32 },
+    Checked { checked: u64, edited: Option<String> },
 }
 
 impl Server {
@@ -120,6 +123,7 @@ impl Server {
             leaving: Vec::new(),
             busy: false,
             used: false,
+            edited: None,
             ending,
             tended,
         };
@@ -216,8 +220,12 @@ impl Server {
             runs.push(Running::new(self.number, job.patience));
         }
         let (mut open, mut is_connected) = (true, true);
-        while open || runs.iter().any(|run| run.ended.is_none()) {
-            if runs.iter().all(|run| run.goes) {
+        if self.unfit.is_some() {
+            // It looks before it begins.
+            runs.iter_mut().for_each(|run| run.is_checked = true);
+        }
+        while open || runs.iter().any(Running::is_waited_for) {
+            if runs.iter().all(|run| run.goes && run.is_checked) {
                 // What they wrote is in the pipes.
                 while let Some((at, bytes)) = incoming.there() {
                     match at % PIPES {
@@ -232,7 +240,7 @@ impl Server {
             let next = |due: fn(&Running) -> Option<Instant>| runs.iter().filter_map(due).min();
             let (kill, look) = (next(|run| run.kill), next(Running::next_look));
             // Who has ended may have left somebody behind who keeps a pipe.
-            let is_over = runs.iter().all(|run| run.ended.is_some());
+            let is_over = !runs.iter().any(Running::is_waited_for);
             let drained = runs.iter().filter_map(|run| run.drained).max().filter(|_| is_over);
             tokio::select! {
                 heard = incoming.next(), if open => match heard {
@@ -254,8 +262,14 @@ impl Server {
                     }
                 },
                 packet = self.control.next(), if is_connected => match packet {
-                    Some(packet) => runs.iter_mut().for_each(|run| run.heard(&packet)),
-                    None => is_connected = false,
+                    Some(packet) => runs.iter_mut().for_each(|run| run.heard(&packet, &mut self.edited)),
+                    None => {
+                        is_connected = false;
+                        if runs.iter().any(|run| !run.is_checked) {
+                            self.edited = Some("what it had imported".into());
+                            runs.iter_mut().for_each(|run| run.is_checked = true);
+                        }
+                    }
                 },
                 ending = ended(&mut self.ending), if !is_connected => {
                     runs.iter_mut().filter(|run| run.ended.is_none()).for_each(|run| run.exited(ending));
@@ -307,6 +321,8 @@ struct Running {
     goes: bool,
     /// Whether its process has ended.
     has_left: bool,
+    /// Whether it is known that what was imported for it is still what is installed.
+    is_checked: bool,
     given: Option<Ended>,
     /// When it is ended for good.
     kill: Option<Instant>,
@@ -324,6 +340,7 @@ impl Running {
             ended: None,
             goes: false,
             has_left: false,
+            is_checked: false,
             given: None,
             kill: None,
             drained: None,
@@ -332,8 +349,16 @@ impl Running {
         }
     }
 
-    fn heard(&mut self, packet: &[u8]) {
+    fn is_waited_for(&self) -> bool {
+        self.ended.is_none() || (!self.is_checked && self.given.is_none())
+    }
+
+    fn heard(&mut self, packet: &[u8], edited: &mut Option<String>) {
         match serde_json::from_slice(packet) {
+            Ok(Packet::Checked { checked, edited: found }) if checked == self.number => {
+                self.is_checked = true;
+                *edited = found.or(edited.take());
+            }
             Ok(Packet::Forked { forked, pid }) if forked == self.number => {
                 self.pid = Some(pid);
                 if self.given.is_some() {
@@ -452,11 +477,16 @@ mod tests {
     fn nobody_waits_for_a_run_that_has_left() {
         let mut run = Running::new(3, Duration::ZERO);
         run.goes(0);
-        assert!(run.goes && !run.has_left);
-        run.heard(br#"{"exited":3,"status":-9}"#);
+        assert!(run.goes && !run.has_left && run.is_waited_for(), "it may have run with what is out of date");
+        let mut edited = None;
+        run.heard(br#"{"checked":4,"edited":"numpy"}"#, &mut edited);
+        assert!(run.is_waited_for() && edited.is_none(), "another run");
+        run.heard(br#"{"checked":3,"edited":"numpy"}"#, &mut edited);
+        assert_eq!((run.is_waited_for(), edited.as_deref()), (false, Some("numpy")));
+        run.heard(br#"{"exited":3,"status":-9}"#, &mut None);
         assert!(run.has_left);
         assert_eq!(run.ended, Some(Ending::Exited(0)), "what it said counts");
-        // One that says it after it was stopped has been stopped.
+        // One that says it after it was stopped has been stopped, whatever it ran with.
         let mut run = Running::new(4, Duration::ZERO);
         run.given = Some(Ended::Hung);
         run.goes(0);

@@ -193,8 +193,16 @@ class Known:
     """What is the same in every run of this process. It is made before the first fork: to make it later would copy the memory that it
     looks at."""
 
-    def __init__(self, loaded, distributions):
+    def __init__(self, loaded, distributions, begun):
         self.distributions = distributions
+        self.stamps = {}
+        for name, module in list(sys.modules.items()):
+            path = getattr(module, "__file__", None)
+            if isinstance(path, str):
+                stamp = stamp_of(path)
+                # What was saved while it was imported may have been imported before.
+                is_late = stamp is not None and begun <= stamp[0] / 1e9 <= time.time()
+                self.stamps[path] = (name, () if is_late else stamp)
         self.loaded = [name for name in loaded if not name.startswith(("pytest", "_pytest"))]
         self.hidden = {each for name in loaded for each in (name.split(".")[0], name.split(".")[0] + ".py")}
         self.modules = set(sys.modules)
@@ -207,6 +215,20 @@ class Known:
         except Exception:
             self.rewritten = set(self.loaded)
         self.prefixes = tuple({os.path.realpath(path) + os.sep for path in (sys.prefix, os.path.dirname(os.__file__))})
+
+
+def stamp_of(path):
+    """What changes when a file is written."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def edited(known):
+    """A module that is another one now than when it was imported; None when there is none."""
+    return next((name for path, (name, stamp) in known.stamps.items() if stamp_of(path) != stamp), None)
 
 
 def know_files():
@@ -234,8 +256,8 @@ def forget_places(known):
             del sys.path_importer_cache[path]
 
 
-def be_the_run(files, known, made=None):
-    """Becomes a run of pytest in this process, and ends with its exit code."""
+def be_the_run(files, known, made, edited):
+    """Becomes a run of pytest in this process, and ends with its exit code; not when what was imported was edited."""
     out, err, events, job = files
     pid = os.getpid()
     job = job_of(job)
@@ -262,6 +284,8 @@ def be_the_run(files, known, made=None):
     is_package = lambda name: name.endswith(".py") or os.path.isfile(os.path.join(name, "__init__.py"))
     if any(is_package(name) for name in shadowed):
         leave(events, "a file of the project hides a module")
+    if edited is not None:
+        leave(events, "%s was edited where it is installed" % edited)
     forget_places(known)
     from _pytest.assertion.rewrite import AssertionRewritingHook
 
@@ -522,7 +546,7 @@ def serve():
     sys.path[:] = [path for path in sys.path if path and os.path.realpath(path) != os.path.realpath(os.getcwd())]
     hello, files = receive(control)
     hello = job_of(files[0])
-    begun = time.monotonic()
+    begun, since = time.monotonic(), time.time()
     loaded = preload(hello["names"], hello["root"])
     distributions = Distributions()
     plugins = [point for each in distributions.kept for point in each.entry_points if point.group == "pytest11"]
@@ -531,7 +555,7 @@ def serve():
     know_names(plugins)
     know_files()
     why = hello["apart"] or unfit(control)
-    known = Known(loaded, distributions)
+    known = Known(loaded, distributions, since)
     if why is None:
         try:
             known.written = written({name.split(".")[0] for name in [*PYTEST, *plugins]})
@@ -540,7 +564,7 @@ def serve():
     gc.collect()
     gc.freeze()
     send(control, ready={"loaded": len(loaded), "ms": round((time.monotonic() - begun) * 1000), "unfit": why})
-    be = lambda files, made=None: be_the_run(files, known, made)
+    be = lambda files, made=None, edited=None: be_the_run(files, known, made, edited)
     if why is not None:
         made = ahead()
         while True:
@@ -553,7 +577,7 @@ def serve():
                 send(control, forked=request["run"], pid=os.getpid())
                 control.close()
                 begin_anew()
-                be(files, made)
+                be(files, made, edited(known))
     fork(control, be, known)
 
 
@@ -621,6 +645,7 @@ def fork(control, be, known):
     poll.register(control, select.POLLIN)
     running, spares = {}, [Spare(control, be, known)]
     taken, spared, most = 0, 1, 1 + (os.cpu_count() or 1)
+    unchecked = []
     waits = None
     while True:
         happened = poll.poll(waits)
@@ -662,6 +687,13 @@ def fork(control, be, known):
             poll.register(spare.file, select.POLLIN)
             send(control, forked=request["run"], pid=spare.pid)
             taken += 1
+            unchecked.append(request["run"])
+        # While it runs, and all of them: nobody waits for this.
+        if unchecked and not is_asked(control):
+            found = edited(known)
+            for number in unchecked:
+                send(control, checked=number, edited=found)
+            unchecked = []
         waits = None
         if not running:
             if taken:

@@ -146,6 +146,34 @@ fn what_hangs_only_when_it_is_forked_runs_again_cold_and_is_not_forked_again() {
 }
 
 #[test]
+fn what_is_edited_where_it_is_installed_is_never_run_as_it_was() {
+    for apart in [false, true] {
+        let test = "import dep.deep\ndef test_a():\n    assert dep.deep.VALUE == 1\n";
+        let mut project = Project::whole(&[("test_a.py", test)]);
+        project.tests.apart = apart;
+        let lib = project.dir.path().join("site-packages");
+        fs::create_dir_all(lib.join("dep")).unwrap();
+        fs::write(lib.join("dep/__init__.py"), "").unwrap();
+        let deep = lib.join("dep/deep.py");
+        fs::write(&deep, "VALUE = 1\n").unwrap();
+        // As of something that was installed a while ago.
+        let ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+        fs::File::options().append(true).open(&deep).unwrap().set_modified(ago).unwrap();
+        project.env.push(("PYTHONPATH", lib.display().to_string()));
+        let warmth = if apart { "standby: fork = false" } else { "warm" };
+        project.run();
+        assert_eq!((project.run().note(), project.run().tests().passed), (warmth, 1));
+        fs::write(&deep, "VALUE = 2\n").unwrap();
+        let came = project.run();
+        assert_eq!(came.note(), "cold: dep.deep was edited where it is installed");
+        assert_eq!((came.attempt.tests.unwrap().passed, came.attempt.tests.unwrap().failed), (0, 1));
+        // What takes its place has imported what is there now.
+        let came = project.run();
+        assert_eq!((came.note(), came.tests().failed), (warmth, 1));
+    }
+}
+
+#[test]
 fn five_thousand_tests_are_five_thousand_results() {
     let project = Project::whole(&[(
         "test_many.py",
