@@ -13,6 +13,8 @@ use crate::sys::real::RealSystem;
 pub struct Explained {
     /// The file, relative to the root.
     pub file: String,
+    /// Whether the stage has such a file.
+    pub is_there: bool,
     /// Whether it would run.
     pub runs: bool,
     /// Why, or why not: a sentence, with the way from the file to what changed.
@@ -51,7 +53,7 @@ impl Pytest {
                     (None, None) => (false, "pytest finds no tests in it".into()),
                 },
             };
-            Explained { file, runs, why }
+            Explained { is_there: now.contains_key(&file), file, runs, why }
         };
         wanted.iter().map(explained).collect()
     }

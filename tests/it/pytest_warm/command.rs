@@ -273,6 +273,9 @@ fn why_names_the_way_from_a_test_to_what_changed() {
     let why = demo.why(&["tests/test_app.py::test_one", "tests/test_more.py"]).exits(0).stdout;
     assert!(why.contains("would run: tests/test_app.py -> app.py (changed)"), "{why}");
     assert!(why.contains("nothing that tests/test_more.py depends on changed"), "{why}");
+    let missing = demo.why(&["tests/test_more.py", "tests/test_less.py::test_one"]).exits(64);
+    assert!(missing.stdout.is_empty(), "{}", missing.stdout);
+    missing.says("there is no tests/test_less.py among the files of test");
     let told = json(&demo.why(&["--json", "tests/test_app.py::test_two"]).exits(0).stdout);
     assert_eq!(told["tests"][0]["last"][0]["outcome"], "failed");
 }
