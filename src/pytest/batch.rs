@@ -7,7 +7,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::executor::Ground;
 use super::graph::{Extracted, Graph};
-use super::job::{Job, THREADS};
+use super::job::{Job, Patience, THREADS};
 use super::memory::Memory;
 use super::select::{Chosen, Facts, Plan, is_everywhere, is_setting, select};
 use crate::base::digest::Digest;
@@ -346,13 +346,20 @@ pub(super) fn job(unit: &Unit, tests: &Pytest, (batch, files): (&Batch, &[String
     }
 }
 
-/// For how long a warm run may neither say nor compute anything: longer than it took before.
-fn patience(batch: &Batch, memory: &Memory) -> Duration {
+/// How long a warm run that says nothing is waited for: longer than it took before.
+fn patience(batch: &Batch, memory: &Memory) -> Patience {
     let is_in = |file: &String| batch.is_all || batch.files.contains(file);
     let files = memory.files.iter().filter(|(file, _)| is_in(file));
     let longest = files.map(|(_, record)| record.milliseconds).fold(0.0, f64::max);
-    Duration::from_secs(15) + Duration::from_millis(longest as u64) * 3
+    let longest = Duration::from_millis(longest as u64);
+    // A test that is new may take as long as it likes.
+    let are_known = !batch.files.is_empty() && batch.files.iter().all(|file| memory.files.contains_key(file));
+    let busy = are_known.then(|| SPIN.max(longest * 10));
+    Patience { still: Duration::from_secs(15) + longest * 3, busy }
 }
+
+/// What computes is not waited for longer than this, or ten times as long as it took.
+const SPIN: Duration = Duration::from_secs(5 * 60);
 
 /// Files that a lane of its own is worth: together they took so long when they ran last, in milliseconds.
 const WORTH: f64 = 120.0;

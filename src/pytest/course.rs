@@ -419,7 +419,7 @@ impl<'a> Course<'a> {
     async fn run_warm(&mut self, jobs: &[Job], is_quiet: bool) -> Option<Outcome> {
         let (warmth, recorder, (stop, deadline)) =
             (&mut self.warmth, &mut *self.recorder, self.limits.clone());
-        let mut held = self.pytest.server.lock().await;
+        let mut held = self.pytest.slot.lock().await;
         let Some((_, server)) = held.as_mut() else {
             warmth.why = "the warm process is gone".into();
             return None;
@@ -516,6 +516,7 @@ fn no_result(outcome: &Outcome, memory: &Memory) -> Option<(String, bool)> {
             let name = outcome.sets.difference(&memory.sets).next()?;
             Some((format!("the project sets {} now, and ran again", printable(name)), false))
         }
+        Some(Ended::Spun) => Some(("the warm run took far longer than ever, and ran again".into(), false)),
         Some(Ended::Hung) => Some(("the warm run hung, and ran again".into(), true)),
         _ => Some(("the warm run broke off, and ran again".into(), false)),
     }

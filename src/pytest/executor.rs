@@ -14,7 +14,8 @@ use super::batch::lasting;
 use super::course::Course;
 use super::graph::{Extracted, read_extracted};
 use super::memory::Memory;
-use super::server::{Hello, Server};
+use super::server::Hello;
+use super::slot::{IDLE, Slot};
 use super::warmth::why_apart;
 use crate::base::digest::Digest;
 use crate::project::model::Action;
@@ -53,7 +54,7 @@ pub struct Pytest {
     dir: PathBuf,
     /// Whether this process goes on after the run: then a warm one is worth its start.
     pub(super) stays: bool,
-    pub(super) server: Arc<Mutex<Option<(String, Server)>>>,
+    pub(super) slot: Arc<Slot>,
     memories: Mutex<HashMap<String, Memory>>,
 }
 
@@ -81,7 +82,7 @@ impl Executor for PytestExecutor {
 impl Pytest {
     /// For a project; `dir` is where what is remembered of it is kept.
     pub fn new(ground: Arc<dyn Ground>, dir: &Path, stays: bool) -> Self {
-        Self { ground, dir: dir.to_owned(), stays, server: Arc::default(), memories: Mutex::default() }
+        Self { ground, dir: dir.to_owned(), stays, slot: Slot::new(IDLE), memories: Mutex::default() }
     }
 
     pub(super) fn ground(&self) -> &dyn Ground {
@@ -173,7 +174,7 @@ impl Pytest {
 
     async fn extract(&self, unit: &Unit, files: &[String]) -> Vec<(String, Extracted)> {
         if files.len() <= FEW {
-            let mut held = self.server.lock().await;
+            let mut held = self.slot.lock().await;
             if let Some((_, server)) = held.as_mut().filter(|(_, server)| server.is_good()) {
                 match server.imports(&unit.root, files).await {
                     Ok(found) => return found,
@@ -229,6 +230,7 @@ impl Pytest {
         memory: &Memory,
     ) -> Option<impl Future<Output = Result<(), String>> + use<>> {
         let is_wanted = self.stays
+            && self.slot.has_room()
             && unit.prepared.through.is_empty()
             && !memory.quarantined.contains(&self.key(unit, memory));
         is_wanted.then(|| self.start(unit, memory))
@@ -240,17 +242,9 @@ impl Pytest {
         unit: &Unit,
         memory: &Memory,
     ) -> impl Future<Output = Result<(), String>> + use<> {
-        let (server, key, env) = (Arc::clone(&self.server), self.key(unit, memory), lasting(unit));
+        let (slot, key, env) = (Arc::clone(&self.slot), self.key(unit, memory), lasting(unit));
         let python = unit.prepared.python.clone().unwrap_or_else(|| "python3".into());
         let hello = Hello { root: unit.root.clone(), names: memory.preload(), apart: why_apart(unit) };
-        async move {
-            let mut held = server.lock().await;
-            if held.as_ref().is_some_and(|(of, server)| *of == key && server.is_good()) {
-                return Ok(());
-            }
-            *held = None;
-            *held = Some((key, Server::start(&python, &env, &hello).await?));
-            Ok(())
-        }
+        async move { slot.fill(key, (&python, &env), &hello).await }
     }
 }

@@ -47,7 +47,16 @@ pub struct Job {
     pub is_named: bool,
     /// How long it may neither say nor compute anything, when it is warm.
     #[serde(skip)]
-    pub patience: Duration,
+    pub patience: Patience,
+}
+
+/// How long a warm run is waited for that says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Patience {
+    /// While it computes nothing.
+    pub still: Duration,
+    /// While it computes; none where it is not known how long that takes.
+    pub busy: Option<Duration>,
 }
 
 /// What is heard of it.
@@ -71,6 +80,8 @@ pub enum Ended {
     Stopped(Verdict),
     /// It did nothing and computed nothing for so long that it hangs, which a forked process may where another would not.
     Hung,
+    /// It computed, and said nothing, for many times longer than it ever took: it may wait for a lock that nobody holds.
+    Spun,
 }
 
 /// How warm a run was.

@@ -19,4 +19,5 @@ mod red;
 mod remember;
 pub mod select;
 pub mod server;
+mod slot;
 mod warmth;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::event::{Lines, Told};
 use super::graph::Extracted;
-use super::job::{Ear, Ended, Heard, Job, PROGRAM, THREADS};
+use super::job::{Ear, Ended, Heard, Job, PROGRAM, Patience, THREADS};
 use crate::base::text::printable;
 use crate::run::event::{Stream, Verdict};
 use crate::run::local::{GRACE, until};
@@ -55,13 +55,17 @@ pub struct Server {
     pub unfit: Option<String>,
     /// How long its imports took, in milliseconds.
     pub milliseconds: u64,
+    /// When it was begun.
+    pub started: Instant,
+    /// When it was last asked for something.
+    pub used: Instant,
     number: u64,
     /// The runs that said that they go, and were not seen to have gone.
     leaving: Vec<u64>,
     /// A run was begun and not seen to its end.
     busy: bool,
     /// It had the one run that it is good for.
-    used: bool,
+    is_spent: bool,
     /// A module that was imported and is another one now: what came of the last run is no result.
     pub edited: Option<String>,
     ending: watch::Receiver<Option<Ending>>,
@@ -115,14 +119,17 @@ impl Server {
         let last = Arc::<Mutex<Vec<u8>>>::default();
         let (sender, ending) = watch::channel(None);
         let tended = tokio::spawn(tend(offspring, Arc::clone(&last), sender));
+        let now = Instant::now();
         let mut server = Self {
             control,
             unfit: None,
             milliseconds: 0,
+            started: now,
+            used: now,
             number: 0,
             leaving: Vec::new(),
             busy: false,
-            used: false,
+            is_spent: false,
             edited: None,
             ending,
             tended,
@@ -142,6 +149,31 @@ impl Server {
         Ok(server)
     }
 
+    /// One that has nothing behind it but a program that reads and says nothing.
+    #[cfg(test)]
+    pub async fn of_a_test() -> Self {
+        let (control, theirs) = forked::control().unwrap();
+        let offspring = Offspring::start_at(&CommandSpec::new("cat").cwd("/"), theirs).unwrap();
+        let (sender, ending) = watch::channel(None);
+        let tended = tokio::spawn(tend(offspring, Arc::default(), sender));
+        let (started, used) = (Instant::now(), Instant::now());
+        let (unfit, edited, leaving) = (None, None, Vec::new());
+        Self {
+            control,
+            unfit,
+            milliseconds: 0,
+            started,
+            used,
+            number: 0,
+            leaving,
+            busy: false,
+            is_spent: false,
+            edited,
+            ending,
+            tended,
+        }
+    }
+
     async fn greet(&mut self, hello: &Hello) -> Result<Said, String> {
         let bytes = serde_json::to_vec(hello).map_err(|error| error.to_string())?;
         let file = forked::in_memory(&bytes).map_err(|error| error.to_string())?;
@@ -153,7 +185,7 @@ impl Server {
 
     /// Whether it can take a run.
     pub fn is_good(&self) -> bool {
-        !self.busy && !self.used && self.number < RUNS && self.ending.borrow().is_none()
+        !self.busy && !self.is_spent && self.number < RUNS && self.ending.borrow().is_none()
     }
 
     /// Has files read for what they import.
@@ -166,6 +198,7 @@ impl Server {
         files: &[String],
     ) -> Result<Vec<(String, Extracted)>, String> {
         self.busy = true;
+        self.used = Instant::now();
         let paths: Vec<PathBuf> = files.iter().map(|file| root.join(file)).collect();
         let asked = serde_json::to_vec(&paths).map_err(|error| error.to_string())?;
         let (mut incoming, mut ends) = forked::incoming(1).map_err(|error| error.to_string())?;
@@ -279,8 +312,8 @@ impl Server {
                 () = until(kill) => runs.iter_mut().for_each(Running::kill_if_due),
                 () = until(drained) => open = false,
                 () = until(look), if !is_given => {
-                    if runs.iter_mut().any(Running::hangs) {
-                        stop_all(&mut runs, Ended::Hung);
+                    if let Some(how) = runs.iter_mut().find_map(Running::gives_up) {
+                        stop_all(&mut runs, how);
                         runs.iter_mut().for_each(Running::kill);
                     }
                 }
@@ -295,8 +328,9 @@ impl Server {
             tokio::time::sleep(LEAVE).await;
             leaders.into_iter().for_each(|leader| forked::signal(leader, true));
         });
-        self.used = self.unfit.is_some();
-        self.busy = !is_connected && !self.used;
+        self.is_spent = self.unfit.is_some();
+        self.busy = !is_connected && !self.is_spent;
+        self.used = Instant::now();
         let came = |run: &Running| {
             run.given.unwrap_or_else(|| Ended::Itself(run.ended.unwrap_or(Ending::Signalled(0))))
         };
@@ -333,7 +367,7 @@ struct Running {
 }
 
 impl Running {
-    fn new(number: u64, patience: Duration) -> Self {
+    fn new(number: u64, patience: Patience) -> Self {
         Self {
             number,
             pid: None,
@@ -415,10 +449,10 @@ impl Running {
         self.ended.is_none().then_some(self.looks.next)
     }
 
-    /// Looks, when it is time to.
-    fn hangs(&mut self) -> bool {
+    /// Looks, when it is time to, and says why it is given up.
+    fn gives_up(&mut self) -> Option<Ended> {
         if self.next_look().is_none_or(|next| next > Instant::now()) {
-            return false;
+            return None;
         }
         let computed = self.pid.and_then(forked::computed);
         self.looks.look(computed)
@@ -429,22 +463,31 @@ impl Running {
 struct Looks {
     next: Instant,
     computed: Option<u64>,
+    /// For so long it has neither said nor computed anything.
     still: Duration,
-    patience: Duration,
+    /// For so long it has said nothing.
+    silent: Duration,
+    patience: Patience,
 }
 
 impl Looks {
-    fn new(patience: Duration) -> Self {
-        Self { next: Instant::now() + LOOK, computed: None, still: Duration::ZERO, patience }
+    fn new(patience: Patience) -> Self {
+        let (still, silent) = (Duration::ZERO, Duration::ZERO);
+        Self { next: Instant::now() + LOOK, computed: None, still, silent, patience }
     }
 
-    /// Whether it hangs.
-    fn look(&mut self, computed: Option<u64>) -> bool {
+    /// Why it is given up, if it is.
+    fn look(&mut self, computed: Option<u64>) -> Option<Ended> {
         self.next = Instant::now() + LOOK;
+        self.silent += LOOK;
         self.still =
             if computed.is_some() && computed == self.computed { self.still + LOOK } else { Duration::ZERO };
         self.computed = computed;
-        self.still >= self.patience
+        if self.still >= self.patience.still {
+            Some(Ended::Hung)
+        } else {
+            self.patience.busy.filter(|most| self.silent >= *most).map(|_| Ended::Spun)
+        }
     }
 }
 
@@ -475,7 +518,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_run_that_has_left() {
-        let mut run = Running::new(3, Duration::ZERO);
+        let mut run = Running::new(3, Patience::default());
         run.goes(0);
         assert!(run.goes && !run.has_left && run.is_waited_for(), "it may have run with what is out of date");
         let mut edited = None;
@@ -487,9 +530,24 @@ mod tests {
         assert!(run.has_left);
         assert_eq!(run.ended, Some(Ending::Exited(0)), "what it said counts");
         // One that says it after it was stopped has been stopped, whatever it ran with.
-        let mut run = Running::new(4, Duration::ZERO);
+        let mut run = Running::new(4, Patience::default());
         run.given = Some(Ended::Hung);
         run.goes(0);
         assert!(!run.goes && run.ended.is_none());
+    }
+    #[test]
+    fn one_that_says_nothing_is_given_up_in_its_time() {
+        let looks = |busy: Option<u64>, computes: bool| {
+            let patience = Patience { still: LOOK * 3, busy: busy.map(Duration::from_secs) };
+            let mut looks = Looks::new(patience);
+            (0..100).find_map(|at| Some((at, looks.look(Some(if computes { at } else { 7 }))?)))
+        };
+        assert_eq!(
+            looks(None, false),
+            Some((3, Ended::Hung)),
+            "three looks after the first, nothing has changed"
+        );
+        assert_eq!(looks(None, true), None);
+        assert_eq!(looks(Some(LOOK.as_secs() * 10), true), Some((9, Ended::Spun)));
     }
 }

@@ -106,7 +106,7 @@ impl Pytest {
             }
             why = "begun for this run".into();
         }
-        let held = self.server.lock().await;
+        let held = self.slot.lock().await;
         match held.as_ref() {
             Some((of, server)) if *of == key && server.is_good() => match &server.unfit {
                 None => Warmth::of(Tier::Warm, &why),
@@ -115,7 +115,7 @@ impl Pytest {
             Some((of, _)) if *of != key => {
                 Warmth::of(Tier::Cold, "its imports, packages or environment changed")
             }
-            _ => Warmth::of(Tier::Cold, "the warm process is not ready"),
+            _ => Warmth::of(Tier::Cold, self.slot.why_empty()),
         }
     }
 }

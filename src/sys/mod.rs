@@ -35,6 +35,7 @@ pub mod loopback;
 pub mod memory;
 pub mod network;
 pub mod offspring;
+pub mod pressure;
 pub mod process;
 #[cfg(target_os = "linux")]
 mod program;
