@@ -16,6 +16,7 @@ use super::memory::{FileRecord, Memory};
 use super::outcome::{Outcome, Sum};
 use super::red::{self, Red};
 use super::remember::{Whole, remember, remember_altered, remember_files, remember_named};
+use super::server::Edited;
 use super::warmth::Warmth;
 use crate::base::digest::Digest;
 use crate::base::text::printable;
@@ -50,6 +51,8 @@ pub(super) struct Course<'a> {
     now: HashMap<String, Digest>,
     beside: Beside,
     warmth: Warmth,
+    /// Whether what stood by has had its run.
+    has_stood: bool,
     /// How the affected ones ran, when the rest cannot run so.
     stood_by: Option<Warmth>,
     /// Whether a warm run of it hung.
@@ -131,6 +134,7 @@ impl<'a> Course<'a> {
             now,
             beside,
             warmth,
+            has_stood: false,
             stood_by: None,
             hung: false,
             known,
@@ -148,12 +152,6 @@ impl<'a> Course<'a> {
     pub(super) async fn run_all(&mut self, batches: Vec<Batch>) {
         let count = batches.len();
         for (at, batch) in batches.into_iter().enumerate() {
-            if at > 0 && self.warmth.tier == Tier::Standby {
-                // What stands by is good for one run. The next is for the next save, and made while the rest runs.
-                self.pytest.warm_up_beside(self.unit, self.memory);
-                let cold = Warmth::cold("what stands by is good for one run");
-                self.stood_by = Some(std::mem::replace(&mut self.warmth, cold));
-            }
             let mut outcome = self.run(&batch, false).await;
             self.total.add(&outcome);
             if at + 1 < count && self.total.stopped.is_none() {
@@ -179,9 +177,9 @@ impl<'a> Course<'a> {
         if !is_doubtful || took_all(self.memory) >= WORTH {
             return;
         }
-        self.stood_by = None;
         let batch = Batch::whole();
         let mut outcome = self.run(&batch, true).await;
+        self.stood_by = None;
         if outcome.is_whole() && outcome.failed_count() < self.red.count {
             if self.red.side_by_side {
                 self.memory.serial = SERIAL;
@@ -201,9 +199,7 @@ impl<'a> Course<'a> {
         let doubtful: Vec<String> = self.red.warm.keys().cloned().collect();
         if self.total.stopped.is_some() {
             self.red.is_left = !self.red.new.is_empty();
-        } else if !doubtful.is_empty() && took(&doubtful, self.memory) >= WORTH {
-            self.red.is_left = true;
-        } else if !doubtful.is_empty() {
+        } else if !doubtful.is_empty() && took(&doubtful, self.memory) < WORTH {
             let batch = self.loose.take().unwrap_or_else(|| Batch::of(doubtful));
             let job = job(self.unit, self.tests, (&batch, &batch.files), self.memory);
             let heed = (self.pytest.dir(), Heed::Nothing);
@@ -392,6 +388,13 @@ impl<'a> Course<'a> {
     /// A batch from its beginning to its end. A quiet one tells nobody of its failures.
     async fn run(&mut self, batch: &Batch, is_quiet: bool) -> Outcome {
         let (unit, tests) = (self.unit, self.tests);
+        if self.has_stood && self.warmth.tier == Tier::Standby {
+            // What stands by is good for one run. The next is for the next save, and made while this one runs.
+            self.pytest.warm_up_beside(unit, self.memory);
+            let cold = Warmth::cold("what stands by is good for one run");
+            self.stood_by = Some(std::mem::replace(&mut self.warmth, cold));
+        }
+        self.has_stood |= self.warmth.tier == Tier::Standby;
         if self.warmth.tier != Tier::Cold {
             let most = match self.warmth.tier {
                 Tier::Warm if !tests.serial => workers::cores(),
@@ -446,14 +449,14 @@ impl<'a> Course<'a> {
         for ((outcome, _), ended) in lanes.iter_mut().zip(ended) {
             outcome.ended = Some(ended);
         }
-        let is_stopped = lanes.iter().any(|(outcome, _)| matches!(outcome.ended, Some(Ended::Stopped(_))));
-        if let Some(module) = server.edited.take().filter(|_| !is_stopped) {
-            warmth.why = format!("{} was edited where it is installed", printable(&module));
-            *held = None;
-            return None;
-        }
+        let edited = server.edited.take();
         let why = lanes.iter().find_map(|(outcome, _)| no_result(outcome, self.memory));
         if let Some((why, hung)) = why {
+            if let Some(Edited { module, is_late: true }) = &edited {
+                self.pytest.slot.excuse(module);
+            }
+            let edited = edited.map(|edited| printable(&edited.module));
+            let why = edited.map_or(why, |module| format!("{module} was edited where it is installed"));
             (warmth.why, warmth.hung) = (why, warmth.hung || hung);
             *held = None;
             return None;
@@ -516,6 +519,7 @@ fn no_result(outcome: &Outcome, memory: &Memory) -> Option<(String, bool)> {
             let name = outcome.sets.difference(&memory.sets).next()?;
             Some((format!("the project sets {} now, and ran again", printable(name)), false))
         }
+        Some(Ended::Outdated) => Some(("what it had imported is out of date".into(), false)),
         Some(Ended::Spun) => Some(("the warm run took far longer than ever, and ran again".into(), false)),
         Some(Ended::Hung) => Some(("the warm run hung, and ran again".into(), true)),
         _ => Some(("the warm run broke off, and ran again".into(), false)),

@@ -244,7 +244,12 @@ impl Pytest {
     ) -> impl Future<Output = Result<(), String>> + use<> {
         let (slot, key, env) = (Arc::clone(&self.slot), self.key(unit, memory), lasting(unit));
         let python = unit.prepared.python.clone().unwrap_or_else(|| "python3".into());
-        let hello = Hello { root: unit.root.clone(), names: memory.preload(), apart: why_apart(unit) };
+        let hello = Hello {
+            root: unit.root.clone(),
+            names: memory.preload(),
+            apart: why_apart(unit),
+            excused: self.slot.excused(),
+        };
         async move { slot.fill(key, (&python, &env), &hello).await }
     }
 }

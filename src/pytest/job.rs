@@ -80,6 +80,8 @@ pub enum Ended {
     Stopped(Verdict),
     /// It did nothing and computed nothing for so long that it hangs, which a forked process may where another would not.
     Hung,
+    /// A module that was imported for it is another one now.
+    Outdated,
     /// It computed, and said nothing, for many times longer than it ever took: it may wait for a lock that nobody holds.
     Spun,
 }

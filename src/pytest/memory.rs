@@ -40,7 +40,7 @@ pub struct Memory {
     pub sets: BTreeSet<String>,
     /// Whether the project makes errors of warnings: then nothing is imported for it.
     pub strict: bool,
-    /// Sets of modules, by digest, after which a forked run hung or broke.
+    /// Sets of modules, by digest, after which a warm run hung or broke.
     pub quarantined: BTreeSet<String>,
     /// Tests that failed, and may not be red for plain pytest: nobody has looked.
     pub unjudged: BTreeSet<String>,

@@ -309,7 +309,9 @@ impl Sum {
         match outcome.ended {
             Some(Ended::Stopped(verdict)) => self.stopped = Some(verdict),
             Some(Ended::Itself(ending)) => self.ending = worse(self.ending, Some(ending)),
-            Some(Ended::Hung | Ended::Spun) | None => self.ending = Some(Ending::Signalled(9)),
+            Some(Ended::Hung | Ended::Spun | Ended::Outdated) | None => {
+                self.ending = Some(Ending::Signalled(9))
+            }
         }
     }
 

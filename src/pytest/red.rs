@@ -18,7 +18,9 @@ pub(super) struct Red {
     pub(super) warm: BTreeMap<String, Vec<String>>,
     /// The tests that failed, did not before, and may not be red for plain pytest.
     pub(super) new: BTreeSet<String>,
-    /// Whether nobody has had the last word on these.
+    /// Those that plain pytest has called red.
+    pub(super) sure: BTreeSet<String>,
+    /// Whether a save, or the end of time, came before the last word on the others.
     pub(super) is_left: bool,
 }
 
@@ -30,6 +32,8 @@ impl Red {
         let is_new = |id: &String| !known.contains(id);
         if outcome.is_named || is_warm {
             self.new.extend(outcome.failed.values().flatten().filter(|id| is_new(id)).cloned());
+        } else if outcome.is_whole() {
+            self.sure.extend(outcome.failed.values().flatten().cloned());
         }
         self.is_doubtful |= outcome.is_named && outcome.failed.values().flatten().any(is_new);
         if is_warm {
@@ -55,13 +59,19 @@ pub(super) fn known(memory: &Memory) -> BTreeSet<String> {
     failed.filter(|id| !memory.unjudged.contains(*id)).cloned().collect()
 }
 
-/// Takes down on which failures nobody has had the last word, because a save or the end of time came first: to the next run they are new.
+/// Takes down on which failures nobody has had the last word: to the next run they are new, and have not had another outcome.
 pub(super) fn remember(memory: &mut Memory, red: &Red) {
     if red.is_left {
         memory.unjudged.extend(red.new.iter().cloned());
+        for (file, record) in &mut memory.files {
+            if red.warm.contains_key(file) {
+                record.last = None;
+            }
+        }
     } else {
         memory.unjudged.retain(|id| !red.new.contains(id));
     }
+    memory.unjudged.retain(|id| !red.sure.contains(id));
     let failed: BTreeSet<&String> = memory.files.values().flat_map(|record| record.failed.iter()).collect();
     memory.unjudged.retain(|id| failed.contains(id));
 }
@@ -89,8 +99,14 @@ mod tests {
         assert!(memory.unjudged.is_empty());
         memory.files.insert("t.py".into(), failed(&["t.py::a", "t.py::b"]));
         remember(&mut memory, &red);
+        assert_eq!(known(&memory), ids(&["t.py::b"]));
         red.is_left = false;
         remember(&mut memory, &red);
+        assert_eq!(known(&memory), ids(&["t.py::a", "t.py::b"]));
+        // A run of plain pytest itself is the last word, too.
+        red.is_left = true;
+        remember(&mut memory, &red);
+        remember(&mut memory, &Red { sure: ids(&["t.py::a"]), ..Red::default() });
         assert_eq!(known(&memory), ids(&["t.py::a", "t.py::b"]));
     }
 }

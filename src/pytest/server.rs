@@ -1,7 +1,8 @@
 //! The warm process of a project: started once, asked for runs, ended with us. What it says is data of the project's making: it can
 //! make a run fail, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -46,6 +47,17 @@ pub struct Hello {
     pub names: Vec<String>,
     /// Why it must not fork, where that is known beforehand.
     pub apart: Option<&'static str>,
+    /// Modules that may be newer than the process: they write themselves anew when they are imported.
+    pub excused: BTreeSet<String>,
+}
+
+/// A module that is another one now than when it was imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// Its name.
+    pub module: String,
+    /// Whether it may have been when all was imported: then it may have done so itself.
+    pub is_late: bool,
 }
 
 /// A server that is ready.
@@ -66,8 +78,8 @@ pub struct Server {
     busy: bool,
     /// It had the one run that it is good for.
     is_spent: bool,
-    /// A module that was imported and is another one now: what came of the last run is no result.
-    pub edited: Option<String>,
+    /// A module that was imported and is another one now, for which what came of the last run is no result.
+    pub edited: Option<Edited>,
     ending: watch::Receiver<Option<Ending>>,
     tended: JoinHandle<()>,
 }
@@ -100,7 +112,8 @@ enum Said {
 enum Packet {
     Forked { forked: u64, pid: u32 },
     Exited { exited: u64, status: i32 },
-    Checked { checked: u64, edited: Option<String> },
+    Checked { checked: u64, edited: Option<String>, late: bool },
+    Took { took: bool },
 }
 
 impl Server {
@@ -177,8 +190,11 @@ impl Server {
     async fn greet(&mut self, hello: &Hello) -> Result<Said, String> {
         let bytes = serde_json::to_vec(hello).map_err(|error| error.to_string())?;
         let file = forked::in_memory(&bytes).map_err(|error| error.to_string())?;
-        self.control.send("{}", &[file]).map_err(|error| error.to_string())?;
+        // Not every system bears that a file is closed on the way.
+        let files = [file];
+        self.control.send("{}", &files).map_err(|error| error.to_string())?;
         let packet = timeout(START, self.control.next()).await.map_err(|_| "its imports take too long")?;
+        drop(files);
         let packet = packet.ok_or("it ended while it imported")?;
         serde_json::from_slice(&packet).map_err(|error| error.to_string())
     }
@@ -204,9 +220,18 @@ impl Server {
         let (mut incoming, mut ends) = forked::incoming(1).map_err(|error| error.to_string())?;
         ends.push(forked::in_memory(&asked).map_err(|error| error.to_string())?);
         self.control.send("{\"imports\":1}", &ends).map_err(|error| error.to_string())?;
-        drop(ends);
         let mut text = Vec::new();
         let read = async {
+            loop {
+                match self.control.next().await.as_deref().map(serde_json::from_slice) {
+                    Some(Ok(Packet::Took { took: true })) | None => break,
+                    Some(Ok(Packet::Exited { exited, .. })) => {
+                        self.leaving.retain(|number| *number != exited)
+                    }
+                    Some(_) => {}
+                }
+            }
+            drop(ends);
             while let Some((_, bytes)) = incoming.next().await {
                 text.extend_from_slice(bytes);
             }
@@ -250,13 +275,9 @@ impl Server {
             files.push(forked::in_memory(&bytes).map_err(|error| error.to_string())?);
             let request = format!("{{\"run\":{}}}", self.number);
             self.control.send(&request, &files).map_err(|error| error.to_string())?;
-            runs.push(Running::new(self.number, job.patience));
+            runs.push(Running::new(self.number, job.patience, files));
         }
-        let (mut open, mut is_connected) = (true, true);
-        if self.unfit.is_some() {
-            // It looks before it begins.
-            runs.iter_mut().for_each(|run| run.is_checked = true);
-        }
+        let (mut open, mut is_connected, mut has_ended, mut is_void) = (true, true, false, false);
         while open || runs.iter().any(Running::is_waited_for) {
             if runs.iter().all(|run| run.goes && run.is_checked) {
                 // What they wrote is in the pipes.
@@ -295,16 +316,21 @@ impl Server {
                     }
                 },
                 packet = self.control.next(), if is_connected => match packet {
-                    Some(packet) => runs.iter_mut().for_each(|run| run.heard(&packet, &mut self.edited)),
-                    None => {
-                        is_connected = false;
-                        if runs.iter().any(|run| !run.is_checked) {
-                            self.edited = Some("what it had imported".into());
-                            runs.iter_mut().for_each(|run| run.is_checked = true);
+                    Some(packet) => {
+                        runs.iter_mut().for_each(|run| run.heard(&packet, &mut self.edited));
+                        if self.edited.is_some() && !is_given {
+                            stop_all(&mut runs, Ended::Outdated);
+                            runs.iter_mut().for_each(Running::kill);
                         }
                     }
+                    None => {
+                        is_connected = false;
+                        is_void = runs.iter().any(|run| !run.is_checked && run.given.is_none());
+                        runs.iter_mut().for_each(Running::is_on_its_own);
+                    }
                 },
-                ending = ended(&mut self.ending), if !is_connected => {
+                ending = ended(&mut self.ending), if !has_ended && (!is_connected || self.unfit.is_some()) => {
+                    has_ended = true;
                     runs.iter_mut().filter(|run| run.ended.is_none()).for_each(|run| run.exited(ending));
                 }
                 verdict = stop.asked(), if !is_given => stop_all(&mut runs, Ended::Stopped(verdict)),
@@ -331,6 +357,9 @@ impl Server {
         self.is_spent = self.unfit.is_some();
         self.busy = !is_connected && !self.is_spent;
         self.used = Instant::now();
+        if is_void && self.edited.is_none() {
+            return Err("it ended".into());
+        }
         let came = |run: &Running| {
             run.given.unwrap_or_else(|| Ended::Itself(run.ended.unwrap_or(Ending::Signalled(0))))
         };
@@ -364,12 +393,15 @@ struct Running {
     drained: Option<Instant>,
     looks: Looks,
     lines: Lines,
+    /// What was sent to it, till it says that it is there: not every system bears that a file is closed on the way.
+    sent: Vec<OwnedFd>,
 }
 
 impl Running {
-    fn new(number: u64, patience: Patience) -> Self {
+    fn new(number: u64, patience: Patience, sent: Vec<OwnedFd>) -> Self {
         Self {
             number,
+            sent,
             pid: None,
             ended: None,
             goes: false,
@@ -387,14 +419,21 @@ impl Running {
         self.ended.is_none() || (!self.is_checked && self.given.is_none())
     }
 
-    fn heard(&mut self, packet: &[u8], edited: &mut Option<String>) {
+    /// Nobody tells of it any more.
+    fn is_on_its_own(&mut self) {
+        self.is_checked = true;
+        self.sent.clear();
+    }
+
+    fn heard(&mut self, packet: &[u8], edited: &mut Option<Edited>) {
         match serde_json::from_slice(packet) {
-            Ok(Packet::Checked { checked, edited: found }) if checked == self.number => {
+            Ok(Packet::Checked { checked, edited: found, late: is_late }) if checked == self.number => {
                 self.is_checked = true;
-                *edited = found.or(edited.take());
+                *edited = found.map(|module| Edited { module, is_late }).or(edited.take());
             }
             Ok(Packet::Forked { forked, pid }) if forked == self.number => {
                 self.pid = Some(pid);
+                self.sent.clear();
                 if self.given.is_some() {
                     forked::signal(pid, false);
                 }
@@ -518,19 +557,19 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_run_that_has_left() {
-        let mut run = Running::new(3, Patience::default());
+        let mut run = Running::new(3, Patience::default(), Vec::new());
         run.goes(0);
         assert!(run.goes && !run.has_left && run.is_waited_for(), "it may have run with what is out of date");
         let mut edited = None;
-        run.heard(br#"{"checked":4,"edited":"numpy"}"#, &mut edited);
+        run.heard(br#"{"checked":4,"edited":"numpy","late":false}"#, &mut edited);
         assert!(run.is_waited_for() && edited.is_none(), "another run");
-        run.heard(br#"{"checked":3,"edited":"numpy"}"#, &mut edited);
-        assert_eq!((run.is_waited_for(), edited.as_deref()), (false, Some("numpy")));
+        run.heard(br#"{"checked":3,"edited":"numpy","late":false}"#, &mut edited);
+        assert_eq!((run.is_waited_for(), edited.unwrap().module.as_str()), (false, "numpy"));
         run.heard(br#"{"exited":3,"status":-9}"#, &mut None);
         assert!(run.has_left);
         assert_eq!(run.ended, Some(Ending::Exited(0)), "what it said counts");
         // One that says it after it was stopped has been stopped, whatever it ran with.
-        let mut run = Running::new(4, Patience::default());
+        let mut run = Running::new(4, Patience::default(), Vec::new());
         run.given = Some(Ended::Hung);
         run.goes(0);
         assert!(!run.goes && run.ended.is_none());

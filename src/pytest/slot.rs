@@ -1,6 +1,6 @@
 //! The place of a project's warm process: one at a time, and none when nobody needs it or the machine has no room for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
@@ -26,6 +26,8 @@ type Held = Option<(String, Server)>;
 pub(super) struct Slot {
     held: Mutex<Held>,
     left: std::sync::Mutex<Option<Left>>,
+    /// See [`Hello`].
+    excused: std::sync::Mutex<BTreeSet<String>>,
     idle: Duration,
 }
 
@@ -39,12 +41,28 @@ enum Left {
 impl Slot {
     /// An empty one, for processes that may be idle for so long.
     pub(super) fn new(idle: Duration) -> Arc<Self> {
-        Arc::new(Self { held: Mutex::default(), left: std::sync::Mutex::default(), idle })
+        Arc::new(Self {
+            held: Mutex::default(),
+            left: std::sync::Mutex::default(),
+            excused: std::sync::Mutex::default(),
+            idle,
+        })
     }
 
     /// What is in it, for as long as the guard lives.
     pub(super) async fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().await
+    }
+
+    /// A module that was newer than the process that had imported it. Once that may have been a person; a module that writes itself anew
+    /// whenever it is imported would leave nothing warm.
+    pub(super) fn excuse(&self, module: &str) {
+        self.excused.lock().unwrap_or_else(PoisonError::into_inner).insert(module.to_owned());
+    }
+
+    /// Those modules.
+    pub(super) fn excused(&self) -> BTreeSet<String> {
+        self.excused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether a process may be begun.

@@ -85,10 +85,7 @@ impl Pytest {
     async fn warmest(&self, unit: &Unit, memory: &Memory, expected: f64) -> Warmth {
         let key = self.key(unit, memory);
         if memory.quarantined.contains(&key) {
-            return Warmth::of(
-                Tier::Cold,
-                "a forked run hung, broke or had another answer with these imports",
-            );
+            return Warmth::of(Tier::Cold, "a warm run hung, broke or had another answer with these imports");
         }
         let mut why = String::new();
         if !self.stays {

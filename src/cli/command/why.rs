@@ -138,12 +138,15 @@ fn why_tests(context: &Context, project: Project, tests: &[String]) -> Result<Ex
             out.push((stage.id.clone(), name, explained, last));
         }
     }
-    let is_there = |name: &String| out.iter().any(|(_, of, explained, _)| *of == name && explained.is_there);
+    let is_there = |name: &String| {
+        out.iter().any(|(_, of, explained, last)| *of == name && (explained.is_there || !last.is_empty()))
+    };
     if let Some(name) = tests.iter().find(|name| !is_there(name)) {
         let file = printable(name.split("::").next().unwrap_or(name));
         let stages: Vec<String> = stages.iter().map(|stage| printable(&stage.id.0)).collect();
         let message = format!("there is no {file} among the files of {}", stages.join(" and "));
-        let hint = "name test files from the project's root, as `devboot history --tests` has them";
+        let hint =
+            "name test files from the project's root; `devboot history --tests` has all tests that ran";
         return Err(Fault::new(ErrorKind::Usage, message).hint(hint));
     }
     if context.global.json {

@@ -193,16 +193,15 @@ class Known:
     """What is the same in every run of this process. It is made before the first fork: to make it later would copy the memory that it
     looks at."""
 
-    def __init__(self, loaded, distributions, begun):
+    def __init__(self, loaded, distributions, begun, excused):
         self.distributions = distributions
         self.stamps = {}
         for name, module in list(sys.modules.items()):
             path = getattr(module, "__file__", None)
             if isinstance(path, str):
-                stamp = stamp_of(path)
                 # What was saved while it was imported may have been imported before.
-                is_late = stamp is not None and begun <= stamp[0] / 1e9 <= time.time()
-                self.stamps[path] = (name, () if is_late else stamp)
+                is_late = name not in excused and begun <= changed_at(path) <= time.time()
+                self.stamps[path] = (name, () if is_late else stamp_of(path))
         self.loaded = [name for name in loaded if not name.startswith(("pytest", "_pytest"))]
         self.hidden = {each for name in loaded for each in (name.split(".")[0], name.split(".")[0] + ".py")}
         self.modules = set(sys.modules)
@@ -223,12 +222,23 @@ def stamp_of(path):
         found = os.stat(path)
     except (OSError, ValueError):
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_mtime_ns, found.st_size
 
 
-def edited(known):
-    """A module that is another one now than when it was imported; None when there is none."""
-    return next((name for path, (name, stamp) in known.stamps.items() if stamp_of(path) != stamp), None)
+def changed_at(path):
+    try:
+        return os.stat(path).st_ctime
+    except (OSError, ValueError):
+        return 0
+
+
+def check(control, known, runs):
+    """Tells whether a module is another one now than when it was imported, and whether it was so when all were imported: some write
+    themselves anew then. Whether there is one."""
+    found = next(((name, stamp) for path, (name, stamp) in known.stamps.items() if stamp_of(path) != stamp), None)
+    for run in runs:
+        send(control, checked=run, edited=found and found[0], late=found is not None and found[1] == ())
+    return found is not None
 
 
 def know_files():
@@ -256,8 +266,8 @@ def forget_places(known):
             del sys.path_importer_cache[path]
 
 
-def be_the_run(files, known, made, edited):
-    """Becomes a run of pytest in this process, and ends with its exit code; not when what was imported was edited."""
+def be_the_run(files, known, made):
+    """Becomes a run of pytest in this process, and ends with its exit code."""
     out, err, events, job = files
     pid = os.getpid()
     job = job_of(job)
@@ -284,8 +294,6 @@ def be_the_run(files, known, made, edited):
     is_package = lambda name: name.endswith(".py") or os.path.isfile(os.path.join(name, "__init__.py"))
     if any(is_package(name) for name in shadowed):
         leave(events, "a file of the project hides a module")
-    if edited is not None:
-        leave(events, "%s was edited where it is installed" % edited)
     forget_places(known)
     from _pytest.assertion.rewrite import AssertionRewritingHook
 
@@ -555,7 +563,7 @@ def serve():
     know_names(plugins)
     know_files()
     why = hello["apart"] or unfit(control)
-    known = Known(loaded, distributions, since)
+    known = Known(loaded, distributions, since, hello["excused"])
     if why is None:
         try:
             known.written = written({name.split(".")[0] for name in [*PYTEST, *plugins]})
@@ -564,7 +572,7 @@ def serve():
     gc.collect()
     gc.freeze()
     send(control, ready={"loaded": len(loaded), "ms": round((time.monotonic() - begun) * 1000), "unfit": why})
-    be = lambda files, made=None, edited=None: be_the_run(files, known, made, edited)
+    be = lambda files, made=None: be_the_run(files, known, made)
     if why is not None:
         made = ahead()
         while True:
@@ -572,16 +580,19 @@ def serve():
             if request is None:
                 return
             if "imports" in request:
-                answer_imports(files)
+                answer_imports(control, files)
             else:
                 send(control, forked=request["run"], pid=os.getpid())
+                if check(control, known, [request["run"]]):
+                    return
                 control.close()
                 begin_anew()
-                be(files, made, edited(known))
+                be(files, made)
     fork(control, be, known)
 
 
-def answer_imports(files):
+def answer_imports(control, files):
+    send(control, took=True)
     out, asked = files
     with open(out, "wb") as out:
         for path in job_of(asked):
@@ -674,7 +685,7 @@ def fork(control, be, known):
                     os.waitpid(spare.pid, 0)
                 return end_orphans(set(), control)
             if "imports" in request:
-                answer_imports(files)
+                answer_imports(control, files)
                 continue
             # One that has died meanwhile is no help.
             while spares and os.waitpid(spares[-1].pid, os.WNOHANG) != (0, 0):
@@ -690,9 +701,7 @@ def fork(control, be, known):
             unchecked.append(request["run"])
         # While it runs, and all of them: nobody waits for this.
         if unchecked and not is_asked(control):
-            found = edited(known)
-            for number in unchecked:
-                send(control, checked=number, edited=found)
+            check(control, known, unchecked)
             unchecked = []
         waits = None
         if not running:

@@ -142,7 +142,7 @@ fn what_hangs_only_when_it_is_forked_runs_again_cold_and_is_not_forked_again() {
     let came = project.run();
     assert!(came.note().starts_with("cold: the warm run hung"), "{}", came.note());
     assert_eq!(came.tests().passed, 2);
-    assert!(project.run().note().starts_with("cold: a forked run hung"), "it is not tried again");
+    assert!(project.run().note().starts_with("cold: a warm run hung"), "it is not tried again");
 }
 
 #[test]
@@ -170,6 +170,24 @@ fn what_is_edited_where_it_is_installed_is_never_run_as_it_was() {
         // What takes its place has imported what is there now.
         let came = project.run();
         assert_eq!((came.note(), came.tests().failed), (warmth, 1));
+    }
+}
+
+#[test]
+fn a_module_that_writes_itself_anew_when_it_is_imported_keeps_nothing_cold_for_long() {
+    for apart in [false, true] {
+        let mut project =
+            Project::whole(&[("test_a.py", "import maker\ndef test_a():\n    assert maker.made.X\n")]);
+        project.tests.apart = apart;
+        let lib = project.dir.path().join("site-packages");
+        fs::create_dir(&lib).unwrap();
+        let maker = "import os, sys\nwith open(os.path.join(os.path.dirname(__file__), 'made.py'), 'w') as out:\n    out.write('X = %d\\n' % os.getpid())\nimport made\n";
+        fs::write(lib.join("maker.py"), maker).unwrap();
+        project.env.push(("PYTHONPATH", lib.display().to_string()));
+        let notes: Vec<String> = (0..4).map(|_| project.run().note().to_owned()).collect();
+        let warmth = if apart { "standby: fork = false" } else { "warm" };
+        assert!(notes[1].starts_with("cold: made was edited where it is installed"), "{notes:?}");
+        assert_eq!(notes[3], warmth, "{notes:?}");
     }
 }
 

@@ -67,6 +67,20 @@ fn it_is_red_and_green_as_in_a_new_process() {
 }
 
 #[test]
+fn where_all_is_affected_it_is_used_once_as_well() {
+    let mut project = Project::new(&[("test_a.py", "def test_a():\n    assert 1\n")]);
+    project.tests.apart = true;
+    project.run();
+    assert_eq!(project.run().note(), "standby: fork = false");
+    project.write("test_a.py", "def test_a():\n    assert 0\n");
+    let red = project.run();
+    assert_eq!(red.note(), "cold: what stands by is good for one run");
+    assert_eq!(red.attempt.tests.map(|tests| tests.failed), Some(1));
+    project.write("test_a.py", "def test_a():\n    assert 2\n");
+    assert_eq!(project.run().note(), "standby: fork = false");
+}
+
+#[test]
 fn what_breaks_off_or_hangs_there_runs_again_in_a_new_process() {
     // One that stands by leads a session; one in a process of its own has a guard that does.
     for (does, why) in [("os._exit(0)", "the warm run broke off"), ("time.sleep(3000)", "the warm run hung")]
