@@ -314,16 +314,25 @@ pub(super) fn together(batches: Vec<Batch>) -> Batch {
     all
 }
 
-/// What is sent for a run of these files of a batch.
-pub(super) fn job(unit: &Unit, tests: &Pytest, (batch, files): (&Batch, &[String]), memory: &Memory) -> Job {
+/// What is sent for a run of these files of a batch; `all` are those of the project.
+pub(super) fn job(
+    (unit, tests): (&Unit, &Pytest),
+    (batch, files): (&Batch, &[String]),
+    memory: &Memory,
+    all: &[String],
+) -> Job {
     let is_named = !files.is_empty();
     let mut args = tests.args.clone();
     args.extend(unit.prepared.tests.iter().filter(|_| batch.is_loose).cloned());
     if is_named {
         // What pytest would find from the root alone it must not look for from the files that are named.
         let root = memory.rootdir.clone().unwrap_or_default();
-        let ini = memory.ini.clone().unwrap_or_else(|| "/dev/null".into());
-        args.extend([format!("--rootdir={root}"), format!("--confcutdir={root}"), "-c".into(), ini]);
+        args.extend([format!("--rootdir={root}"), format!("--confcutdir={root}")]);
+        let is_nested = |file: &String| file.contains('/') && is_setting(file);
+        let none = || all.iter().any(is_nested).then(|| "/dev/null".to_owned());
+        if let Some(ini) = memory.ini.clone().or_else(none) {
+            args.extend(["-c".into(), ini]);
+        }
         args.extend(files.iter().cloned());
     }
     let unset = THREADS.iter().filter(|name| !unit.prepared.env.contains_key(**name));

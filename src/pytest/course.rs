@@ -201,7 +201,7 @@ impl<'a> Course<'a> {
             self.red.is_left = !self.red.new.is_empty();
         } else if !doubtful.is_empty() && took(&doubtful, self.memory) < WORTH {
             let batch = self.loose.take().unwrap_or_else(|| Batch::of(doubtful));
-            let job = job(self.unit, self.tests, (&batch, &batch.files), self.memory);
+            let job = self.job(&batch, &batch.files);
             let heed = (self.pytest.dir(), Heed::Nothing);
             let outcome = cold::run(heed, self.unit, &job, self.recorder, self.limits.clone()).await;
             if let Some(Ended::Stopped(verdict)) = outcome.ended {
@@ -385,6 +385,10 @@ impl<'a> Course<'a> {
         }
     }
 
+    fn job(&self, batch: &Batch, files: &[String]) -> Job {
+        job((self.unit, self.tests), (batch, files), self.memory, &self.files)
+    }
+
     /// A batch from its beginning to its end. A quiet one tells nobody of its failures.
     async fn run(&mut self, batch: &Batch, is_quiet: bool) -> Outcome {
         let (unit, tests) = (self.unit, self.tests);
@@ -401,15 +405,14 @@ impl<'a> Course<'a> {
                 _ => 1,
             };
             let lanes = lanes(batch, self.memory, most);
-            let jobs: Vec<Job> =
-                lanes.iter().map(|files| job(unit, tests, (batch, files), self.memory)).collect();
+            let jobs: Vec<Job> = lanes.iter().map(|files| self.job(batch, files)).collect();
             if let Some(outcome) = self.run_warm(&jobs, is_quiet).await {
                 return outcome;
             }
             self.warmth.tier = Tier::Cold;
             self.recorder.again(&self.warmth.why);
         }
-        let job = job(unit, tests, (batch, &batch.files), self.memory);
+        let job = self.job(batch, &batch.files);
         let asked = clock::microseconds();
         let heed = (self.pytest.dir(), if is_quiet { Heed::Output } else { Heed::All });
         let mut outcome = cold::run(heed, unit, &job, self.recorder, self.limits.clone()).await;

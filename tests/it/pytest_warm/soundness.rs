@@ -228,3 +228,17 @@ fn a_test_that_failed_and_then_passed_in_the_same_run_had_two_outcomes() {
     let flaky: Vec<bool> = came.results().iter().filter(is_of).map(|test| test.flaky).collect();
     assert_eq!(flaky, [false, true]);
 }
+
+#[test]
+fn settings_in_a_directory_of_tests_are_not_found_by_naming_its_files() {
+    let project = Project::new(&[
+        ("lib.py", "X = 1\n"),
+        ("tests/pytest.ini", "[pytest]\npython_functions = check_*\n"),
+        ("tests/test_a.py", "import lib\ndef test_a():\n    assert lib.X\n"),
+        ("tests/test_b.py", "def test_b():\n    pass\n"),
+    ]);
+    assert_eq!(project.warm().tests().passed, 2, "pytest looks for them from where it is started");
+    project.write("lib.py", "X = 2\n");
+    let came = project.run();
+    assert_eq!((came.affected(), came.tests().passed), (Some((Verdict::Passed, 1, 1)), 2), "{}", came.note());
+}

@@ -54,6 +54,7 @@ fn it_is_red_and_green_as_in_a_new_process() {
     let words: Vec<&str> = plain.lines().filter(|line| told(line)).collect();
     assert_eq!(words, ["E       assert 2 == 1"], "{plain}");
     let said = steady(&red.record.text);
+    assert!(!said.contains("configfile"), "it has none: {said}");
     assert!(words.iter().all(|line| said.contains(line)), "{said}");
     // A failure that is known has nothing to be sure of.
     project.write("lib.py", "def f():\n    return 3\n");
