@@ -22,6 +22,7 @@ ap.add_argument("--save", default="write")
 ap.add_argument("--verdict", default=r"\d+ (passed|failed|error)[^\r\n]* in [\d.]+|no tests ran")
 ap.add_argument("--rest", type=float, default=1.5, help="seconds after a verdict in which what follows it ends")
 ap.add_argument("--settle", type=float, default=4)
+ap.add_argument("--apart", action="store_true", help="devboot must not fork")
 ap.add_argument("--out")
 ap.add_argument("cmds", nargs="*")
 a = ap.parse_args()
@@ -29,6 +30,9 @@ py, top = a.python, scratch()
 proj = top + "/ml"
 kind = ["torch"] if "NET" in a.edit else []
 subprocess.run([sys.executable, HERE + "/verdict_project.py", proj] + kind, check=True)
+if a.apart:
+    with open(proj + "/devboot.toml", "w") as f:
+        f.write("[stage.test]\npytest = { fork = false }\n")
 env = dict(os.environ, PATH=os.path.dirname(py) + ":" + os.environ["PATH"], PYTHONWARNINGS="ignore")
 count = [0]
 
