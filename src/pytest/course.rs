@@ -9,7 +9,7 @@ use super::batch::{
     Batch, batches, is_selectable, job, lanes, plan, reasons, together, took, watched, whole,
 };
 use super::cold::{self, Heed};
-use super::elsewhere;
+use super::elsewhere::{self, There};
 use super::executor::Pytest;
 use super::job::{Ended, Heard, Job, Tier};
 use super::memory::{FileRecord, Memory};
@@ -28,6 +28,7 @@ use crate::run::recorder::Recorder;
 use crate::run::unit::{Attempt, Stop, Unit};
 use crate::sys::process::Ending;
 use crate::sys::real::RealSystem;
+use crate::sys::system::ReadSystem;
 use crate::sys::{clock, workers};
 
 /// So many names of a run's passing files are taken down.
@@ -300,8 +301,15 @@ impl<'a> Course<'a> {
         if let Err(error) = memory.save(&RealSystem, &pytest.file(unit)) {
             self.total.note(format!("what its tests did is not remembered: {error}"));
         }
-        let is_file = |paths: &[String]| ground.digests(paths).iter().map(Option::is_some).collect();
-        let elsewhere = elsewhere::found(memory, &self.files, is_file);
+        let there = |(path, held): (&String, Option<Digest>)| match held {
+            Some(_) => There::File,
+            None => match RealSystem.meta(&unit.root.join(path)) {
+                Ok(None) => There::Nothing,
+                _ => There::Other,
+            },
+        };
+        let there = |paths: &[String]| paths.iter().zip(ground.digests(paths)).map(there).collect();
+        let elsewhere = elsewhere::found(memory, &self.files, there);
         if let Err(error) = elsewhere::keep(pytest.dir(), &unit.stage.id, &elsewhere) {
             self.total.note(format!("what its tests read elsewhere is not remembered: {error}"));
         }

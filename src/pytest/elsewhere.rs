@@ -29,13 +29,21 @@ pub fn of(dir: &Path, stage: &StageId) -> Vec<String> {
     bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum There {
+    File,
+    Nothing,
+    /// A directory, or what cannot be read.
+    Other,
+}
+
 /// Those of what was read: not listed, and there, or looked for in the project in vain, but not what runs make for themselves: they wrote it
-/// before they read it, or leave it otherwise than it was, again and again. A file that tests only write anew as it was counts. `is_file`
-/// says what is there.
+/// before they read it, or leave it otherwise than it was, again and again. A file that tests only write anew as it was counts.
 pub(super) fn found(
     memory: &Memory,
     listed: &[String],
-    is_file: impl Fn(&[String]) -> Vec<bool>,
+    there: impl Fn(&[String]) -> Vec<There>,
 ) -> Vec<String> {
     let listed: BTreeSet<&String> = listed.iter().collect();
     let read: BTreeSet<&String> = memory.reads.values().flatten().collect();
@@ -44,9 +52,12 @@ pub(super) fn found(
     let is_elsewhere = |path: &&&String| !listed.contains(**path) && !is_own(path);
     let paths: Vec<String> =
         read.iter().filter(is_elsewhere).take(MOST).map(|path| (*path).clone()).collect();
-    let there = is_file(&paths);
-    let counts =
-        |path: &String, there: bool| there || !path.starts_with('/') && !memory.passing.contains(path);
+    let there = there(&paths);
+    let counts = |path: &String, there: There| match there {
+        There::File => true,
+        There::Nothing => !path.starts_with('/') && !memory.passing.contains(path),
+        There::Other => false,
+    };
     paths.into_iter().zip(there).filter_map(|(path, there)| counts(&path, there).then_some(path)).collect()
 }
 
@@ -77,6 +88,7 @@ mod tests {
             "missing",
             "passing",
             "/out/gone",
+            ".",
         ]
         .map(str::to_owned);
         let set = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<BTreeSet<String>>();
@@ -87,10 +99,13 @@ mod tests {
             altered: [("grows.log".to_owned(), OWN), ("ignored.csv".to_owned(), OWN - 1)].into(),
             ..Memory::default()
         };
-        let is_file = |paths: &[String]| {
-            paths.iter().map(|path| !["missing", "passing", "/out/gone"].contains(&path.as_str())).collect()
+        let there = |path: &String| match path.as_str() {
+            "missing" | "passing" | "/out/gone" => There::Nothing,
+            "." => There::Other,
+            _ => There::File,
         };
-        let paths = found(&memory, &["listed.py".to_owned()], is_file);
+        let there = |paths: &[String]| paths.iter().map(there).collect();
+        let paths = found(&memory, &["listed.py".to_owned()], there);
         assert_eq!(paths, ["/out/side.txt", "ignored.csv", "missing"]);
         let (dir, stage) = (tempfile::tempdir().unwrap(), StageId("test".into()));
         assert!(of(dir.path(), &stage).is_empty());
