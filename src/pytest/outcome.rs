@@ -145,6 +145,12 @@ impl Outcome {
         matches!((self.ended, self.code), (Some(Ended::Itself(Ending::Exited(code))), Some(told)) if code == told)
     }
 
+    /// Whether it ended by itself, in error, before it had looked for tests.
+    pub(super) fn is_refused(&self) -> bool {
+        let is_error = matches!(self.ended, Some(Ended::Itself(Ending::Exited(code))) if code != 0);
+        is_error && self.collected.is_none()
+    }
+
     /// How many tests had ended, and of how many, when it ended as if all were well and without saying so: a test has ended
     /// the process.
     fn unfinished(&self) -> Option<(usize, usize)> {

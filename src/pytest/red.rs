@@ -10,7 +10,7 @@ use super::outcome::Outcome;
 pub(super) struct Red {
     /// How many tests failed.
     pub(super) count: usize,
-    /// A test failed that did not before, and pytest was told which files to run.
+    /// A test failed that did not before, or none was found, and pytest was told which files to run.
     pub(super) is_doubtful: bool,
     /// Whether some ran beside others.
     pub(super) side_by_side: bool,
@@ -36,6 +36,8 @@ impl Red {
             self.sure.extend(outcome.failed.values().flatten().cloned());
         }
         self.is_doubtful |= outcome.is_named && outcome.failed.values().flatten().any(is_new);
+        // Where files are named a conftest that cannot be imported is the end of all; else it is one error.
+        self.is_doubtful |= outcome.is_named && outcome.is_refused();
         if is_warm {
             for (file, tests) in &outcome.failed {
                 let new: Vec<String> = tests.iter().filter(|id| is_new(id)).cloned().collect();

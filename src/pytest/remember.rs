@@ -49,7 +49,9 @@ pub(super) fn remember(memory: &mut Memory, outcome: &Outcome, whole: Option<&Wh
         if memory.settings.as_ref() != Some(&settings) {
             memory.together = false;
         }
-        memory.settings = Some(settings);
+        // What a directory holds that cannot be collected is not known to be there.
+        let is_file = |file: &String| whole.files.binary_search(file).is_ok() || whole.files.contains(file);
+        memory.settings = outcome.failed.keys().all(is_file).then_some(settings);
         memory.plugins = collected.plugins.iter().cloned().collect();
         memory.rootdir = Some(collected.rootdir.clone());
         memory.ini.clone_from(&collected.ini);

@@ -242,3 +242,29 @@ fn settings_in_a_directory_of_tests_are_not_found_by_naming_its_files() {
     let came = project.run();
     assert_eq!((came.affected(), came.tests().passed), (Some((Verdict::Passed, 1, 1)), 2), "{}", came.note());
 }
+
+#[test]
+fn a_conftest_of_a_directory_that_cannot_be_imported_is_red_in_every_run() {
+    let project = Project::new(&[
+        ("a/test_a.py", "def test_a():\n    pass\n"),
+        ("b/test_b.py", "def test_b():\n    pass\n"),
+    ]);
+    assert_eq!(project.warm().tests().passed, 2);
+    project.write("a/conftest.py", "import nothere\n");
+    assert_eq!(project.plain().status.code(), Some(2));
+    let is_red = |came: &Came| {
+        assert_eq!(came.attempt.verdict, Some(Verdict::Failed), "{} {}", came.note(), came.record.text);
+    };
+    (0..3).for_each(|_| is_red(&project.run()));
+    project.write("b/test_b.py", "def test_b():\n    assert 1\n");
+    is_red(&project.run());
+    // The same by way of a module that a good one imports.
+    project.write("a/conftest.py", "import lib\n");
+    project.write("lib.py", "");
+    assert_eq!((project.run().attempt.verdict, project.run().tests().passed), (Some(Verdict::Passed), 2));
+    project.write("lib.py", "import nothere\n");
+    (0..3).for_each(|_| is_red(&project.run()));
+    project.write("lib.py", "");
+    let came = project.run();
+    assert_eq!((came.attempt.verdict, came.tests().passed), (Some(Verdict::Passed), 2), "{}", came.note());
+}
