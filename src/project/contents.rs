@@ -1,6 +1,7 @@
 //! What a project's files hold: path → digest, read again only where the file system says that something may have
 //! changed. Fingerprints ask it; nothing in it is trusted without a look at the file.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -43,12 +44,17 @@ pub struct Contents {
     /// How many files were read since it was made.
     reads: u64,
     edition: u64,
+    /// By path: the edition of which it was seen that a file had been written since it was read, whatever it holds.
+    touched: HashMap<u64, u64>,
 }
+
+/// Of so many paths it is known when they were touched.
+const TOUCHED: usize = 1 << 17;
 
 impl Contents {
     /// An empty table of the project at `root`.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), table: Table::default(), reads: 0, edition: 0 }
+        Self { root: root.to_owned(), table: Table::default(), reads: 0, edition: 0, touched: HashMap::new() }
     }
 
     /// The table that [`Contents::save`] wrote; empty when there is none that can be read, for it can be made again.
@@ -87,6 +93,11 @@ impl Contents {
     /// Another number whenever the table says something else than before.
     pub fn edition(&self) -> u64 {
         self.edition
+    }
+
+    /// Whether it was seen, in editions after this one, that a file had been written: it may hold the same as before.
+    pub fn was_touched_since(&self, path: &str, edition: u64) -> bool {
+        self.touched.get(&number(path)).is_some_and(|at| *at > edition)
     }
 
     /// Whether these paths are files that hold what the table says. Every one is looked at, none is read.
@@ -149,6 +160,9 @@ impl Contents {
         match found {
             Found::Same(digest, executable) => Content::File { digest, executable },
             Found::Read(known) => {
+                if self.known(path).is_some_and(|before| before.stamp != known.stamp) {
+                    self.touch(path);
+                }
                 self.table.set(number(path), Some(known));
                 self.reads += 1;
                 self.edition += 1;
@@ -156,12 +170,22 @@ impl Contents {
             }
             Found::Other(content) => {
                 if self.known(path).is_some() {
+                    self.touch(path);
                     self.table.set(number(path), None);
                     self.edition += 1;
                 }
                 content
             }
         }
+    }
+}
+
+impl Contents {
+    fn touch(&mut self, path: &str) {
+        if self.touched.len() >= TOUCHED {
+            self.touched.clear();
+        }
+        self.touched.insert(number(path), self.edition + 1);
     }
 }
 
@@ -224,6 +248,25 @@ mod tests {
         settled(&mut contents);
         fs::remove_file(dir.path().join("7")).unwrap();
         assert!(!contents.holds(&paths));
+    }
+
+    #[test]
+    fn what_was_written_and_holds_the_same_was_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |text: &str| fs::write(dir.path().join("a"), text).unwrap();
+        let mut contents = Contents::new(dir.path());
+        write("one");
+        contents.of("a");
+        let edition = contents.edition();
+        contents.of("a");
+        assert!(!contents.was_touched_since("a", edition) && !contents.was_touched_since("b", 0));
+        write("two");
+        write("one");
+        let time = std::time::SystemTime::UNIX_EPOCH;
+        fs::File::options().write(true).open(dir.path().join("a")).unwrap().set_modified(time).unwrap();
+        assert_eq!(contents.of("a"), file(b"one"));
+        assert!(contents.was_touched_since("a", edition));
+        assert!(!contents.was_touched_since("a", contents.edition()));
     }
 
     #[test]

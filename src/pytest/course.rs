@@ -50,6 +50,8 @@ pub(super) struct Course<'a> {
     limits: (Stop, Option<Instant>),
     files: Vec<String>,
     now: HashMap<String, Digest>,
+    /// Of the project's files, when it began.
+    edition: u64,
     beside: Beside,
     warmth: Warmth,
     /// Whether what stood by has had its run.
@@ -98,15 +100,17 @@ impl Seen {
 }
 
 impl<'a> Course<'a> {
-    /// Decides what runs, and how. `begun`: when the attempt began, and that in microseconds of the clock that no one sets.
+    /// Decides what runs, and how.
     pub(super) async fn begin(
         (pytest, unit, tests): (&'a Pytest, &'a Unit, &'a model::Pytest),
         memory: &'a mut Memory,
         recorder: &'a mut Recorder,
-        (stop, begun): (Stop, (Instant, u64)),
+        limits: (Stop, Option<Instant>),
     ) -> (Self, Vec<Batch>) {
+        let begun = clock::microseconds();
         let files = pytest.files(unit);
         let now = pytest.digests(&files);
+        let edition = pytest.ground().edition();
         let beside = Beside::of(pytest, unit, memory);
         pytest.read_imports(unit, &files, &now, memory).await;
         let plan = match is_selectable(&tests.args, unit) {
@@ -130,9 +134,10 @@ impl<'a> Course<'a> {
             tests,
             memory,
             recorder,
-            limits: (stop, unit.stage.timeout.map(|limit| begun.0 + limit)),
+            limits,
             files,
             now,
+            edition,
             beside,
             warmth,
             has_stood: false,
@@ -142,7 +147,7 @@ impl<'a> Course<'a> {
             total: Sum::default(),
             red: Red::default(),
             seen: Seen::default(),
-            select: clock::microseconds().saturating_sub(begun.1),
+            select: clock::microseconds().saturating_sub(begun),
             untold: Vec::new(),
             loose: None,
         };
@@ -211,7 +216,12 @@ impl<'a> Course<'a> {
             // That it ran what had failed is part of the answer: a test may have removed its own file.
             let has_run = matches!(outcome.code, Some(0 | 1)) && outcome.is_whole();
             if has_run && self.red.is_denied_by(&outcome) {
-                self.run_cold(batch).await;
+                // The one may have read what the other has not.
+                self.pytest.digests(&self.files);
+                match self.touched().iter().all(|file| self.memory.rewritten.contains(file)) {
+                    true => self.run_cold(batch).await,
+                    false => self.red.is_left = true,
+                }
             }
         }
         for (outcome, select) in std::mem::take(&mut self.untold) {
@@ -248,6 +258,45 @@ impl<'a> Course<'a> {
         // It has seen what is imported in another order.
         self.quarantine();
         self.tell(outcome);
+    }
+
+    /// The files that somebody wrote while the tests ran. What tests wrote themselves is theirs.
+    fn touched(&self) -> Vec<String> {
+        let mut touched = self.pytest.ground().touched(&self.files, self.edition);
+        touched.retain(|file| !self.seen.wrote.contains(file));
+        touched
+    }
+
+    /// A file that was written while the tests ran, when all hold again what they held before: nobody could say what the tests have read. A
+    /// file that is written in each run, the last of several too, is written by what the tests start.
+    pub(super) fn torn(&mut self, is_last: bool) -> Option<String> {
+        if self.total.stopped.is_some() || self.tests_are_lists() {
+            return None;
+        }
+        // That a file was written is seen by looking at it.
+        let is_as_before = self.pytest.digests(&self.files) == self.now;
+        let touched = self.touched();
+        self.memory.rewritten.retain(|file| touched.contains(file));
+        if is_last {
+            self.memory.rewritten.extend(touched);
+            return None;
+        }
+        touched.into_iter().find(|file| is_as_before && !self.memory.rewritten.contains(file))
+    }
+
+    fn tests_are_lists(&self) -> bool {
+        only_lists(&self.unit.prepared.tests).is_some()
+    }
+
+    /// None of it counts: all of it is begun anew.
+    pub(super) fn again(mut self, file: &str) {
+        self.red.is_left = true;
+        red::remember(self.memory, &self.red);
+        for record in self.memory.files.values_mut() {
+            (record.good, record.ran_at, record.last) = (None, None, None);
+        }
+        self.recorder
+            .again(&format!("{} was saved while the tests ran, and they run again", printable(file)));
     }
 
     fn quarantine(&mut self) {

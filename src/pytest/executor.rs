@@ -22,7 +22,6 @@ use crate::project::model::Action;
 use crate::project::python::Python;
 use crate::run::recorder::Recorder;
 use crate::run::unit::{Attempt, Executor, Stop, Unit};
-use crate::sys::clock;
 use crate::sys::process::{self, CommandSpec};
 use crate::sys::real::RealSystem;
 
@@ -35,6 +34,9 @@ const FEW: usize = 50;
 /// So many files are read by one process at most.
 const PORTION: usize = 400;
 
+/// So many times tests run at most that may have read what is not there any more.
+const TORN: usize = 3;
+
 /// The project as it is asked when tests run. Called where it may block.
 pub trait Ground: Send + Sync {
     /// The files that the stage depends on, relative to the root.
@@ -42,6 +44,12 @@ pub trait Ground: Send + Sync {
 
     /// What these paths hold; `None` for what is no file.
     fn digests(&self, paths: &[String]) -> Vec<Option<Digest>>;
+
+    /// A number that grows with what is seen in files.
+    fn edition(&self) -> u64;
+
+    /// Those that were seen to have been written after this edition, whatever they hold now.
+    fn touched(&self, paths: &[String], edition: u64) -> Vec<String>;
 
     /// The interpreter, with what is installed for it.
     fn python(&self) -> Option<Arc<Python>>;
@@ -111,15 +119,22 @@ impl Pytest {
             // Another stage of tests has its turn.
             verdict = asked_to_stop.asked() => return Attempt { verdict: Some(verdict), ..Attempt::default() },
         };
-        let begun = (Instant::now(), clock::microseconds());
+        let until = unit.stage.timeout.map(|limit| Instant::now() + limit);
         let file = self.file(unit);
         let memory =
             memories.entry(unit.stage.id.0.clone()).or_insert_with(|| Memory::load(&RealSystem, &file));
-        let (mut course, batches) = Course::begin((self, unit, tests), memory, recorder, (stop, begun)).await;
-        course.run_all(batches).await;
-        course.run_as_found().await;
-        course.judge().await;
-        course.end()
+        for left in (0..TORN).rev() {
+            let limits = (stop.clone(), until);
+            let (mut course, batches) = Course::begin((self, unit, tests), memory, recorder, limits).await;
+            course.run_all(batches).await;
+            course.run_as_found().await;
+            course.judge().await;
+            match course.torn(left == 0) {
+                None => return course.end(),
+                Some(file) => course.again(&file),
+            }
+        }
+        Attempt::not_started("it was not begun")
     }
 
     pub(super) fn knows_no_python(&self) -> bool {

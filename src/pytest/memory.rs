@@ -28,6 +28,8 @@ pub struct Memory {
     pub made: BTreeSet<String>,
     /// What was not as before when the last runs that wrote it were over, and after how many.
     pub altered: BTreeMap<String, u32>,
+    /// What was written in each run, by whom nobody saw, and held the same before and after.
+    pub rewritten: BTreeSet<String>,
     /// What runs wrote and took away again.
     pub passing: BTreeSet<String>,
     /// Test files that started other programs.

@@ -237,6 +237,9 @@ pub enum Stream {
 /// How the note of a stage's end begins whose inputs changed while it ran; the first difference follows.
 pub const MEDDLED: &str = "its inputs changed while it ran";
 
+/// How that goes on where it is no longer taken for an input, since what runs is what changes it.
+pub const ITSELF: &str = "what runs changes";
+
 /// How the note of a stage's end begins that was cancelled when its affected tests had their verdict and the rest ran.
 pub const REST: &str = "the rest of the tests was left";
 

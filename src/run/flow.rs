@@ -230,6 +230,12 @@ impl Task {
         let settled = spawn_blocking(move || {
             let stage = &unit.stage;
             tools.site.wrote(&stage.id, &outputs::present(stage, &tools.root));
+            if end.verdict == Verdict::Failed
+                && let Some(key) = unit.prepared.fingerprint
+                && let Some(what) = tools.site.changed_since(stage, &key)
+            {
+                end.note = joined([end.note, Some(format!("{MEDDLED}: {what}"))]);
+            }
             if !end.verdict.is_success() {
                 return end;
             }

@@ -20,7 +20,7 @@ use crate::project::tools::{self, Tools};
 use crate::pytest::elsewhere;
 use crate::pytest::executor::Ground;
 use crate::related::executor as related;
-use crate::run::event::{RunId, StageEnd, Trigger, Verdict};
+use crate::run::event::{ITSELF, RunId, StageEnd, Trigger, Verdict};
 use crate::run::outputs;
 use crate::run::unit::{Prepared, Site, Unit};
 use crate::sys::{clock, env, process};
@@ -450,7 +450,7 @@ impl Site for Desk {
         match found.filter(is_gone).map(|found| found.name) {
             // It is no longer taken for an input, since what runs is what changes it.
             Some(path) if self.digests(std::slice::from_ref(&path)) != [None] => {
-                Some(format!("what runs changes {} itself", printable(&path)))
+                Some(format!("{ITSELF} {} itself", printable(&path)))
             }
             _ => Some(difference(now.items.as_deref(), old.as_deref())),
         }
@@ -485,6 +485,15 @@ impl Ground for Desk {
             _ => None,
         };
         lock(&self.contents).of_all(paths).into_iter().map(digest).collect()
+    }
+
+    fn edition(&self) -> u64 {
+        lock(&self.contents).edition()
+    }
+
+    fn touched(&self, paths: &[String], edition: u64) -> Vec<String> {
+        let contents = lock(&self.contents);
+        paths.iter().filter(|path| contents.was_touched_since(path, edition)).cloned().collect()
     }
 
     fn python(&self) -> Option<Arc<Python>> {

@@ -23,9 +23,10 @@ use crate::daemon::begin::{Begin, opened, watched};
 use crate::daemon::project::{ProjectEvent, ProjectOrder, Told};
 use crate::ipc::message::ProjectPhase;
 use crate::project::FILE;
+use crate::project::model::StageId;
 use crate::project::trust::{self, Subject, Trust};
 use crate::run::dispatcher::{Order as RunOrder, RunRecord};
-use crate::run::event::{MEDDLED, REST as REST_LEFT, RunEvent, RunId, StageEnd, Trigger, Verdict};
+use crate::run::event::{ITSELF, MEDDLED, REST as REST_LEFT, RunEvent, RunId, StageEnd, Trigger, Verdict};
 use crate::run::feed::{Feed, Follower, feed};
 use crate::run::standing::Standing;
 use crate::session::turn::{Effect, Event, Order, Turn};
@@ -562,6 +563,14 @@ impl Keep {
             let note = end.note.as_deref()?;
             Some((stage.0.as_str(), &note[note.find(MEDDLED)?..]))
         });
+        if let Some((stage, _)) = meddled.filter(|(_, note)| !note.contains(ITSELF))
+            && !self.turn.is_queued()
+        {
+            // What was changed and is as before by now is no change to who compares: nobody else would ask.
+            let stages = [StageId(stage.to_owned())].into();
+            let tests = Vec::new();
+            self.happened(Event::Asked { trigger: Trigger::Change, stages, tests, force: false });
+        }
         let (name, is_next) = (meddled.map(|(stage, _)| stage), self.turn.is_queued());
         if let Some(rest) = self.rounds.over(name, is_next, Instant::now()) {
             self.postponed = Some(Event::Over { cancelled });

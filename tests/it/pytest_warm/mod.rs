@@ -58,6 +58,8 @@ pub struct Project {
 
 struct Files {
     root: PathBuf,
+    /// When each file was last written, as it was last seen.
+    written: Mutex<BTreeMap<String, std::time::SystemTime>>,
     packages: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
@@ -68,6 +70,23 @@ impl Ground for Files {
 
     fn digests(&self, paths: &[String]) -> Vec<Option<Digest>> {
         paths.iter().map(|path| fs::read(self.root.join(path)).ok().map(|bytes| Digest::of(&bytes))).collect()
+    }
+
+    fn edition(&self) -> u64 {
+        let time = |path: &String| fs::metadata(self.root.join(path)).and_then(|meta| meta.modified());
+        let all = files(&self.root);
+        *self.written.lock().unwrap() =
+            all.into_iter().filter_map(|path| Some((path.clone(), time(&path).ok()?))).collect();
+        0
+    }
+
+    fn touched(&self, paths: &[String], _: u64) -> Vec<String> {
+        let written = self.written.lock().unwrap();
+        let is_touched = |path: &&String| {
+            let now = fs::metadata(self.root.join(path)).and_then(|meta| meta.modified()).ok();
+            written.get(*path).copied() != now
+        };
+        paths.iter().filter(is_touched).cloned().collect()
     }
 
     fn python(&self) -> Option<Arc<Python>> {
@@ -138,7 +157,11 @@ impl Project {
         fs::create_dir_all(&root).unwrap();
         fs::create_dir_all(dir.path().join("state")).unwrap();
         let packages = Arc::<Mutex<BTreeMap<String, String>>>::default();
-        let ground = Files { root: root.canonicalize().unwrap(), packages: Arc::clone(&packages) };
+        let ground = Files {
+            root: root.canonicalize().unwrap(),
+            written: Mutex::default(),
+            packages: Arc::clone(&packages),
+        };
         let pytest = Arc::new(Pytest::new(Arc::new(ground), &dir.path().join("state"), true));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let env = [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("PYTHONDONTWRITEBYTECODE", "1")];

@@ -268,3 +268,42 @@ fn a_conftest_of_a_directory_that_cannot_be_imported_is_red_in_every_run() {
     let came = project.run();
     assert_eq!((came.attempt.verdict, came.tests().passed), (Some(Verdict::Passed), 2), "{}", came.note());
 }
+
+/// Waits until a file is there.
+fn wait_for(file: &std::path::Path) {
+    while !file.exists() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_is_saved_and_put_back_while_tests_run_is_in_no_verdict() {
+    for first in [1, 2] {
+        let project = Project::whole(&[("lib.py", &format!("X = {first}\n"))]);
+        let mark = |name: &str| project.dir.path().join(name);
+        let (begun, go, done, back) = (mark("begun"), mark("go"), mark("done"), mark("back"));
+        // The other one is there when the tests import it, and only then.
+        let test = format!(
+            "import os, time\nopen({begun:?}, 'w').close()\nwhile not os.path.exists({go:?}):\n    time.sleep(0.001)\n\
+             import lib\nopen({done:?}, 'w').close()\n\
+             def test_a():\n    while not os.path.exists({back:?}):\n        time.sleep(0.001)\n    assert lib.X == 1\n"
+        );
+        project.write("test_a.py", test);
+        let (lib, good, other) =
+            (project.root().join("lib.py"), format!("X = {first}\n"), format!("X = {}\n", 3 - first));
+        let meddles = std::thread::spawn(move || {
+            wait_for(&begun);
+            fs::write(&lib, other).unwrap();
+            fs::write(&go, "").unwrap();
+            wait_for(&done);
+            fs::write(&lib, good).unwrap();
+            fs::write(&back, "").unwrap();
+        });
+        let came = project.run();
+        meddles.join().unwrap();
+        let failed = first - 1;
+        assert_eq!(came.attempt.tests.unwrap().failed, failed, "{} {}", came.note(), came.record.text);
+        assert!(came.record.text.contains("lib.py was saved while the tests ran, and they run again"));
+        assert_eq!(project.run().attempt.tests.unwrap().failed, failed);
+    }
+}
