@@ -108,6 +108,9 @@ fn installed(lib: &Path) -> BTreeMap<String, String> {
                 } else if MODULES.iter().any(|end| entry.ends_with(end)) {
                     // One file is often edited where it lies.
                     found.insert(entry.clone(), of_file(&dir.join(&entry)));
+                } else if !entry.contains('.') && entry != "__pycache__" {
+                    // A package that was put there or taken away by hand has nothing else that tells of it.
+                    found.insert(format!("{entry}/"), String::new());
                 }
             }
         }
@@ -221,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_is_edited_where_it_lies_is_another_one() {
+    fn what_is_changed_by_hand_where_packages_lie_is_another_one() {
         let dir = tempfile::tempdir().unwrap();
         environment(dir.path(), &["numpy"]);
         let file = dir.path().join("lib/python3.11/site-packages/six.py");
@@ -229,7 +232,10 @@ mod tests {
         let first = of_environment(dir.path()).unwrap().packages;
         fs::write(&file, "V = 22\n").unwrap();
         let second = of_environment(dir.path()).unwrap().packages;
-        assert!(first.len() == 1 && first["six.py"] != second["six.py"], "{first:?} {second:?}");
+        assert!(first.len() == 2 && first["six.py"] != second["six.py"], "{first:?} {second:?}");
+        fs::remove_dir(dir.path().join("lib/python3.11/site-packages/numpy")).unwrap();
+        let third = of_environment(dir.path()).unwrap().packages;
+        assert!(second.contains_key("numpy/") && !third.contains_key("numpy/"), "{third:?}");
     }
 
     #[test]

@@ -86,6 +86,7 @@ pub(super) fn plan(
         || memory.coverage
         || memory.blind
         || memory.together
+        || memory.crowded
         || memory.settings.as_ref() != Some(&settings(files, now))
         || memory.rootdir.as_deref() != unit.root.to_str()
         || unit.prepared.cwd != unit.root

@@ -166,7 +166,7 @@ impl<'a> Course<'a> {
                 be_heard().await;
             }
             self.take_in(&batch, &mut outcome);
-            match self.red.warm.is_empty() {
+            match self.red.warm.is_empty() && !self.red.is_unlike {
                 true => self.tell(outcome),
                 false => self.untold.push((outcome, std::mem::take(&mut self.select))),
             }
@@ -179,7 +179,8 @@ impl<'a> Course<'a> {
 
     /// What fails beside others, or without those that run before it, is not red to pytest: it finds all tests itself.
     pub(super) async fn run_as_found(&mut self) {
-        let is_doubtful = self.red.is_doubtful && self.loose.is_none() && self.total.stopped.is_none();
+        let is_doubtful = self.red.is_doubtful || self.red.is_unlike;
+        let is_doubtful = is_doubtful && self.loose.is_none() && self.total.stopped.is_none();
         if !is_doubtful || took_all(self.memory) >= WORTH {
             return;
         }
@@ -193,6 +194,15 @@ impl<'a> Course<'a> {
                 self.memory.together = true;
             }
             self.total.note("some tests fail without the others, and passed with them".into());
+        } else if outcome.is_whole() && self.red.is_unlike && outcome.failed_count() > self.red.count {
+            self.memory.crowded = true;
+            self.total.note("some tests pass without the others, and failed with them".into());
+            // They have not had two outcomes: the others make the difference.
+            for record in self.memory.files.values_mut() {
+                (record.last, record.flaky_at) = (None, None);
+                record.flaky.clear();
+            }
+            self.untold.clear();
         }
         self.total.replace(&outcome);
         self.red.warm.clear();
@@ -213,9 +223,7 @@ impl<'a> Course<'a> {
             if let Some(Ended::Stopped(verdict)) = outcome.ended {
                 (self.total.stopped, self.red.is_left) = (Some(verdict), true);
             }
-            // That it ran what had failed is part of the answer: a test may have removed its own file.
-            let has_run = matches!(outcome.code, Some(0 | 1)) && outcome.is_whole();
-            if has_run && self.red.is_denied_by(&outcome) {
+            if has_run(&outcome) && self.red.is_denied_by(&outcome) {
                 // The one may have read what the other has not.
                 self.pytest.digests(&self.files);
                 match self.touched().iter().all(|file| self.memory.rewritten.contains(file)) {
@@ -230,9 +238,9 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// What was imported ahead has made another answer: none of it counts, and all runs once more.
+    /// By themselves and cold they pass: all runs once more, cold, and that counts. What was imported ahead has made the other answer, when
+    /// they pass then as well; else those that run before them have.
     async fn run_cold(&mut self, judged: Batch) {
-        self.quarantine();
         for (file, record) in &mut self.memory.files {
             // What failed here has not had two outcomes.
             if self.red.warm.contains_key(file) {
@@ -249,14 +257,19 @@ impl<'a> Course<'a> {
             false if took_all(self.memory) < WORTH => Batch::whole(),
             false => Batch::of(self.seen.ran.iter().cloned().collect()),
         };
-        self.warmth = Warmth::cold("what is imported ahead changes what comes of its tests");
+        let before = self.pytest.key(self.unit, self.memory);
+        self.warmth = Warmth::cold("what failed warm was looked at again");
         self.stood_by = None;
         let mut outcome = self.run(&batch, true).await;
         self.total.replace(&outcome);
-        self.red = Red::default();
+        let red = std::mem::take(&mut self.red);
         self.take_in(&batch, &mut outcome);
-        // It has seen what is imported in another order.
-        self.quarantine();
+        if has_run(&outcome) && red.is_denied_by(&outcome) {
+            self.warmth = Warmth::cold("what is imported ahead changes what comes of its tests");
+            self.memory.quarantined.insert(before);
+            // It has seen what is imported in another order.
+            self.quarantine();
+        }
         self.tell(outcome);
     }
 
@@ -411,6 +424,7 @@ impl<'a> Course<'a> {
     fn take_in(&mut self, batch: &Batch, outcome: &mut Outcome) {
         self.red.add(outcome, &self.known, self.warmth.tier != Tier::Cold);
         self.take_down(batch, outcome);
+        self.red.is_unlike |= outcome.is_unlike;
         self.seen.add(outcome);
     }
 
@@ -431,11 +445,11 @@ impl<'a> Course<'a> {
         }
         // What was read only now counts as well, with what it held when the run began. That nothing may be chosen does not keep
         // anyone from comparing.
-        let together = std::mem::take(&mut memory.together);
+        let all = (std::mem::take(&mut memory.together), std::mem::take(&mut memory.crowded));
         let after = plan(unit, pytest.ground(), files, now, memory);
-        memory.together = together;
+        (memory.together, memory.crowded) = all;
         if !batch.is_loose {
-            remember_files(memory, &whole(unit), outcome, after.as_ref());
+            remember_files(memory, (&whole(unit), found_itself), outcome, after.as_ref());
         } else if unit.prepared.tests.iter().all(|test| !test.starts_with('-')) {
             // An option may change what a test does.
             remember_named(memory, outcome, after.as_ref());
@@ -558,6 +572,11 @@ impl Beside {
         let all = self.paths.iter().zip(changed).enumerate();
         all.map(|(at, (path, changed))| (path, (*changed, at < self.inputs))).rev().collect()
     }
+}
+
+/// Whether a run can be compared. That it ran what had failed is part of the answer: a test may have removed its own file.
+fn has_run(outcome: &Outcome) -> bool {
+    matches!(outcome.code, Some(0 | 1)) && outcome.is_whole()
 }
 
 fn is_zero(ending: Option<Ending>) -> bool {

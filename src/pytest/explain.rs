@@ -69,6 +69,8 @@ fn whole(memory: &Memory, args: &[String], unit: &Unit) -> &'static str {
         "not all that the tests read could be seen: all run"
     } else if memory.together {
         "some tests fail without those that run before them: all run"
+    } else if memory.crowded {
+        "some tests failed with the others and passed without them: all run until they pass"
     } else if !is_selectable(args, unit) {
         "pytest is given arguments that choose tests: all that they choose run"
     } else {

@@ -70,6 +70,8 @@ pub struct Memory {
     pub blind: bool,
     /// Whether a run in which pytest finds all tests itself passed where files that were named did not: some need others before them.
     pub together: bool,
+    /// Whether tests failed with the others that passed without them, and no run of all has passed since.
+    pub crowded: bool,
     /// For so many runs no two files run at the same time: they came to harm.
     pub serial: u32,
 }
@@ -83,6 +85,8 @@ pub struct FileRecord {
     pub ran_at: Option<String>,
     /// The digest of all that it depended on when it last ran.
     pub last: Option<String>,
+    /// Whether pytest found all tests by itself then.
+    pub as_found: bool,
     /// The tests that failed then.
     pub failed: Vec<String>,
     /// Tests that had different outcomes at the same bytes.

@@ -59,6 +59,8 @@ pub(super) struct Outcome {
     pub(super) lanes: usize,
     /// Whether pytest was told which files to run.
     pub(super) is_named: bool,
+    /// Whether a test passed that failed at the same bytes when pytest found all by itself.
+    pub(super) is_unlike: bool,
 }
 
 impl Outcome {

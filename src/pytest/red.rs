@@ -12,6 +12,8 @@ pub(super) struct Red {
     pub(super) count: usize,
     /// A test failed that did not before, or none was found, and pytest was told which files to run.
     pub(super) is_doubtful: bool,
+    /// A test passed that failed at the same bytes when pytest found all by itself.
+    pub(super) is_unlike: bool,
     /// Whether some ran beside others.
     pub(super) side_by_side: bool,
     /// By file: tests that failed in a warm run, and not before.

@@ -44,6 +44,7 @@ pub(super) fn remember(memory: &mut Memory, outcome: &Outcome, whole: Option<&Wh
     let Some(collected) = &outcome.collected else { return };
     memory.coverage = collected.coverage;
     memory.plugins.extend(collected.plugins.iter().cloned());
+    memory.crowded &= !is_all || !outcome.failed.is_empty();
     if let Some(whole) = whole {
         let settings = settings(whole.files, whole.now);
         if memory.settings.as_ref() != Some(&settings) {
@@ -114,8 +115,14 @@ pub(super) fn remember_altered(
     }
 }
 
-/// Takes down what came of each file, and marks the results of tests that have had others at the same bytes.
-pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Outcome, plan: Option<&Plan>) {
+/// Takes down what came of each file, and marks the results of tests that have had others at the same bytes. `as_found`: whether pytest
+/// found all tests by itself.
+pub(super) fn remember_files(
+    memory: &mut Memory,
+    (whole, as_found): (&str, bool),
+    outcome: &mut Outcome,
+    plan: Option<&Plan>,
+) {
     let Some(collected) = outcome.collected.as_ref().filter(|_| outcome.is_whole()) else { return };
     // A run that ends otherwise than its tests say has something to say that is not theirs.
     let is_explained = matches!(outcome.code, Some(0 | 5)) || !outcome.failed.is_empty();
@@ -133,6 +140,7 @@ pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Out
     for result in outcome.of_tests().filter(|result| result.outcome == event::Outcome::Skipped) {
         *skipped.entry(&result.file).or_default() += 1;
     }
+    let mut is_unlike = false;
     let broken = outcome.failed.keys();
     let files: BTreeSet<&String> = collected.files.keys().chain(broken).collect();
     for file in files {
@@ -147,17 +155,19 @@ pub(super) fn remember_files(memory: &mut Memory, whole: &str, outcome: &mut Out
             let (before, after): (BTreeSet<&String>, BTreeSet<&String>) =
                 (record.failed.iter().collect(), failed.iter().collect());
             let flaky: Vec<String> = before.symmetric_difference(&after).map(|id| (*id).clone()).collect();
+            is_unlike |= record.as_found && !as_found && before.difference(&after).next().is_some();
             record.turned(now, flaky);
         }
         let ran = ran.contains(file);
         record.good = signature.clone().filter(|_| ran && failed.is_empty());
         record.last = signature.filter(|_| ran);
         record.ran_at = ran.then(|| whole.to_owned());
-        record.failed = failed;
+        (record.failed, record.as_found) = (failed, as_found);
         record.tests = collected.files.get(file).copied().unwrap_or(record.tests);
         record.skipped = skipped.get(file.as_str()).copied().unwrap_or_default();
         record.milliseconds = outcome.milliseconds.get(file).copied().unwrap_or_default();
     }
+    outcome.is_unlike = is_unlike;
     mark(memory, outcome, plan);
 }
 

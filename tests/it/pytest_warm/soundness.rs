@@ -269,6 +269,35 @@ fn a_conftest_of_a_directory_that_cannot_be_imported_is_red_in_every_run() {
     assert_eq!((came.attempt.verdict, came.tests().passed), (Some(Verdict::Passed), 2), "{}", came.note());
 }
 
+#[test]
+fn what_is_green_by_itself_and_red_after_others_is_red() {
+    let project = Project::new(&[
+        ("state.py", "SEEN = []\n"),
+        ("test_a.py", "import state\ndef test_a():\n    state.SEEN.append(1)\n"),
+        ("test_b.py", "import state\ndef test_b():\n    assert state.SEEN == []\n"),
+    ]);
+    assert_eq!(project.plain().status.code(), Some(1));
+    let is_red = |came: &Came| {
+        let tests = came.attempt.tests.unwrap();
+        assert_eq!((tests.passed, tests.failed), (1, 1), "{} {}", came.note(), came.record.text);
+        assert!(came.results().iter().all(|result| !result.flaky), "{:?}", came.results());
+    };
+    is_red(&project.run());
+    let second = project.run();
+    is_red(&second);
+    assert!(second.note().contains("some tests pass without the others, and failed with them"));
+    (0..2).for_each(|_| is_red(&project.run()));
+    let forced = Project { force: true, ..project };
+    (0..3).for_each(|_| is_red(&forced.run()));
+    // Who mends it is believed.
+    forced.write("test_a.py", "def test_a():\n    pass\n");
+    assert_eq!(forced.run().attempt.tests.unwrap().failed, 0);
+    let project = Project { force: false, ..forced };
+    project.write("test_b.py", "def test_b():\n    assert 1\n");
+    let came = project.run();
+    assert_eq!(came.affected(), Some((Verdict::Passed, 1, 1)), "{} {}", came.note(), came.record.text);
+}
+
 /// Waits until a file is there.
 fn wait_for(file: &std::path::Path) {
     while !file.exists() {
