@@ -98,6 +98,11 @@ impl Settle {
         }
     }
 
+    /// The paths that were touched and have not gone out yet.
+    pub fn pending(&self) -> impl Iterator<Item = &str> {
+        self.pending.keys().map(String::as_str)
+    }
+
     /// Whether a path was touched and has not gone out yet.
     pub fn is_pending(&self, path: &str) -> bool {
         self.pending.contains_key(path)

@@ -443,6 +443,26 @@ fn the_first_touch_of_a_file_is_a_change_unless_it_was_read_before() {
 }
 
 #[test]
+fn what_a_run_has_read_before_it_was_at_rest_is_what_the_rest_is_compared_with() {
+    let mut desk = Desk::new(|dir| fs::write(dir.join("a"), "1").unwrap());
+    let mut table = Contents::new(desk.dir.path());
+    table.of("a");
+    desk.watcher.seed(&table, Instant::now());
+    for reads in [false, true] {
+        desk.write("a", "2");
+        if reads {
+            table.of("a");
+            desk.watcher.compare_with(&table, Instant::now());
+        }
+        desk.write("a", "1");
+        match reads {
+            false => assert_eq!(desk.all(), [[""; 0]; 0], "nobody has seen it"),
+            true => assert_eq!(desk.all(), [["~a"]]),
+        }
+    }
+}
+
+#[test]
 fn networks_are_compared_and_memory_is_not() {
     let disk = |kind: &str| Options { disk: Some(kind.to_owned()), ..Options::default() };
     let mut desk = Desk::with(disk("nfs4"), |dir| fs::write(dir.join("a"), "1").unwrap());

@@ -217,6 +217,18 @@ impl Watcher {
         });
     }
 
+    /// A run may have read files that are not at rest yet. What it has read, as the table has it, is what they are compared with when they are:
+    /// bytes that came and went again are no change to who saw neither, and one to the run.
+    pub fn compare_with(&mut self, table: &Contents, now: Instant) {
+        self.drain(now);
+        let Self { known, settle, .. } = self;
+        for path in settle.pending() {
+            if let Some(digest) = table.last(path) {
+                known.set_content(path, Some(digest.number()));
+            }
+        }
+    }
+
     /// What is watched besides the project's files, from now on: paths relative to the root, or whole; of a directory that packages
     /// are installed into only what is installed matters. They are in no listing. What is new among them and was changed in the second
     /// `since` of the clock or later is told of, too.

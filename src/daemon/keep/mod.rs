@@ -553,6 +553,9 @@ impl Keep {
             // The first run has needed more, code among it, than those that follow.
             heap::give_back();
         }
+        if let Some(session) = &self.session {
+            self.edge.watcher.compare_with(&session.contents(), Instant::now());
+        }
         self.hold_no_more();
         self.look_beside();
         // Who saves again while the rest of the tests runs has had a verdict.
