@@ -2,6 +2,7 @@
 //! last word where some are red.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -22,7 +23,7 @@ use crate::base::digest::Digest;
 use crate::base::text::printable;
 use crate::project::model;
 use crate::run::capture::Capture;
-use crate::run::event::{Partly, Spent, Stream, Verdict, only_lists};
+use crate::run::event::{MEDDLED, Partly, Spent, Stream, Verdict, only_lists};
 use crate::run::feed::be_heard;
 use crate::run::recorder::Recorder;
 use crate::run::unit::{Attempt, Stop, Unit};
@@ -71,6 +72,10 @@ pub(super) struct Course<'a> {
     untold: Vec<(Outcome, u64)>,
     /// The batch that pytest itself has to understand.
     loose: Option<Batch>,
+    /// Files that were written in all runs of the attempt before.
+    own: BTreeSet<String>,
+    /// Whether its tests may have read what is not there any more.
+    meddled: bool,
 }
 
 /// What tests read or write that no listing of the project has, and what that held when the attempt began.
@@ -105,9 +110,10 @@ impl<'a> Course<'a> {
         (pytest, unit, tests): (&'a Pytest, &'a Unit, &'a model::Pytest),
         memory: &'a mut Memory,
         recorder: &'a mut Recorder,
-        limits: (Stop, Option<Instant>),
+        (limits, own): ((Stop, Option<Instant>), BTreeSet<String>),
     ) -> (Self, Vec<Batch>) {
         let begun = clock::microseconds();
+        let own = own.union(&memory.rewritten).cloned().collect();
         let files = pytest.files(unit);
         let now = pytest.digests(&files);
         let edition = pytest.ground().edition();
@@ -150,6 +156,8 @@ impl<'a> Course<'a> {
             select: clock::microseconds().saturating_sub(begun),
             untold: Vec::new(),
             loose: None,
+            own,
+            meddled: false,
         };
         (course, batches)
     }
@@ -187,7 +195,10 @@ impl<'a> Course<'a> {
         let batch = Batch::whole();
         let mut outcome = self.run(&batch, true).await;
         self.stood_by = None;
-        if outcome.is_whole() && outcome.failed_count() < self.red.count {
+        self.seen.wrote.extend(outcome.writes.iter().cloned());
+        if self.is_meddled_with() {
+            // The one may have read what the other has not: nothing is to be learnt of them.
+        } else if outcome.is_whole() && outcome.failed_count() < self.red.count {
             if self.red.side_by_side {
                 self.memory.serial = SERIAL;
             } else {
@@ -220,15 +231,14 @@ impl<'a> Course<'a> {
             let job = self.job(&batch, &batch.files);
             let heed = (self.pytest.dir(), Heed::Nothing);
             let outcome = cold::run(heed, self.unit, &job, self.recorder, self.limits.clone()).await;
+            self.seen.wrote.extend(outcome.writes.iter().cloned());
             if let Some(Ended::Stopped(verdict)) = outcome.ended {
                 (self.total.stopped, self.red.is_left) = (Some(verdict), true);
             }
             if has_run(&outcome) && self.red.is_denied_by(&outcome) {
-                // The one may have read what the other has not.
-                self.pytest.digests(&self.files);
-                match self.touched().iter().all(|file| self.memory.rewritten.contains(file)) {
-                    true => self.run_cold(batch).await,
-                    false => self.red.is_left = true,
+                match self.is_meddled_with() {
+                    false => self.run_cold(batch).await,
+                    true => self.red.is_left = true,
                 }
             }
         }
@@ -280,21 +290,50 @@ impl<'a> Course<'a> {
         touched
     }
 
-    /// A file that was written while the tests ran, when all hold again what they held before: nobody could say what the tests have read. A
-    /// file that is written in each run, the last of several too, is written by what the tests start.
-    pub(super) fn torn(&mut self, is_last: bool) -> Option<String> {
+    /// Whether somebody wrote a file of the project while the tests ran.
+    fn is_meddled_with(&self) -> bool {
+        // That is seen by looking at them.
+        self.pytest.digests(&self.files);
+        self.touched().iter().any(|file| !self.own.contains(file))
+    }
+
+    /// Files that were written while the tests ran, when all hold again what they held before: nobody could say what the tests have read. What
+    /// is written in each of several runs is written by what they start.
+    pub(super) fn torn(&mut self) -> BTreeSet<String> {
         if self.total.stopped.is_some() || self.tests_are_lists() {
-            return None;
+            return BTreeSet::new();
         }
-        // That a file was written is seen by looking at it.
         let is_as_before = self.pytest.digests(&self.files) == self.now;
         let touched = self.touched();
-        self.memory.rewritten.retain(|file| touched.contains(file));
-        if is_last {
-            self.memory.rewritten.extend(touched);
-            return None;
+        if self.memory.files.keys().all(|file| self.seen.ran.contains(file)) {
+            self.memory.rewritten.retain(|file| touched.contains(file));
         }
-        touched.into_iter().find(|file| is_as_before && !self.memory.rewritten.contains(file))
+        let strange =
+            touched.into_iter().filter(|file| is_as_before && !self.memory.rewritten.contains(file));
+        strange.collect()
+    }
+
+    /// Whether there is time for all of it once more, after so long.
+    pub(super) fn has_time(&self, took: Duration) -> bool {
+        let is_in_time = self.limits.1.is_none_or(|until| Instant::now() + took < until);
+        is_in_time && took_all(self.memory) < WORTH
+    }
+
+    /// These are written whenever the tests run.
+    pub(super) fn are_own(&mut self, files: BTreeSet<String>) {
+        self.memory.rewritten.extend(files);
+    }
+
+    /// A verdict on no bytes that anybody knows.
+    pub(super) fn is_of_nothing(&mut self, file: &str) {
+        self.forget();
+        self.total.note(format!("{MEDDLED}: {} was saved and put back", printable(file)));
+    }
+
+    fn forget(&mut self) {
+        self.red.is_left = true;
+        self.red.new.append(&mut self.red.sure);
+        self.meddled = true;
     }
 
     fn tests_are_lists(&self) -> bool {
@@ -303,10 +342,12 @@ impl<'a> Course<'a> {
 
     /// None of it counts: all of it is begun anew.
     pub(super) fn again(mut self, file: &str) {
-        self.red.is_left = true;
+        self.forget();
         red::remember(self.memory, &self.red);
-        for record in self.memory.files.values_mut() {
-            (record.good, record.ran_at, record.last) = (None, None, None);
+        for (file, record) in &mut self.memory.files {
+            if self.seen.ran.contains(file) {
+                (record.good, record.ran_at, record.last) = (None, None, None);
+            }
         }
         self.recorder
             .again(&format!("{} was saved while the tests ran, and they run again", printable(file)));
@@ -345,7 +386,10 @@ impl<'a> Course<'a> {
         let ground = pytest.ground();
         let changed = self.beside.changed(pytest);
         remember_altered(memory, (&self.seen.wrote, &self.seen.resized), &self.beside.held(&changed));
-        if pytest.digests(&self.files) != self.now || changed[..self.beside.inputs].contains(&true) {
+        if self.meddled
+            || pytest.digests(&self.files) != self.now
+            || changed[..self.beside.inputs].contains(&true)
+        {
             // What ran has seen other bytes than those that it would be known to be good at.
             memory.files.values_mut().for_each(|record| (record.good, record.ran_at) = (None, None));
         }

@@ -288,6 +288,13 @@ impl StageEnd {
         self
     }
 
+    /// What its note says of inputs that somebody changed while it ran: it is a verdict on no bytes that anybody knows.
+    pub fn meddled(&self) -> Option<&str> {
+        let note = self.note.as_deref().filter(|_| !self.replayed)?;
+        let said = &note[note.find(MEDDLED)?..];
+        (!said.contains(ITSELF)).then_some(said)
+    }
+
     /// Whether it says something of the stage, and not only of the tests that were asked for.
     pub fn is_of_all(&self) -> bool {
         !self.partly.is_some_and(|partly| partly.asked)

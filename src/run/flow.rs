@@ -246,7 +246,7 @@ impl Task {
                     joined([end.note, Some(format!("it succeeded but did not make {}", missing.join(", ")))]);
                 return end;
             }
-            let Some(key) = unit.prepared.fingerprint else { return end };
+            let Some(key) = unit.prepared.fingerprint.filter(|_| end.meddled().is_none()) else { return end };
             if let Some(what) = tools.site.changed_since(stage, &key) {
                 end.note = joined([end.note, Some(format!("{MEDDLED}: {what}"))]);
                 return end;

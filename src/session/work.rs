@@ -384,7 +384,11 @@ impl Session {
             if let (RunEvent::StageFinished { stage, end, .. }, Some(now)) = (event, now)
                 && end.verdict != Verdict::Skipped
             {
-                let fingerprint = now.digest;
+                // One that is of no known bytes is none to go on from.
+                let fingerprint = match end.meddled() {
+                    Some(said) => Digest::of_parts([now.digest.to_string().as_bytes(), said.as_bytes()]),
+                    None => now.digest,
+                };
                 // What was replayed keeps the run that it is from: that is where its log is.
                 let last = store.last(self.root(), stage).ok().flatten().filter(|_| end.replayed);
                 if last.is_none_or(|last| last.fingerprint != fingerprint || last.verdict != end.verdict) {

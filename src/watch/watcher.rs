@@ -217,14 +217,15 @@ impl Watcher {
         });
     }
 
-    /// A run may have read files that are not at rest yet. What it has read, as the table has it, is what they are compared with when they are:
-    /// bytes that came and went again are no change to who saw neither, and one to the run.
+    /// A run may have read files that are not at rest yet. Where that was something else than what is known, as the table has it, they are told
+    /// of whatever they hold when they are: bytes that came and went again are no change to who saw neither, and one to the run.
     pub fn compare_with(&mut self, table: &Contents, now: Instant) {
         self.drain(now);
         let Self { known, settle, .. } = self;
         for path in settle.pending() {
-            if let Some(digest) = table.last(path) {
-                known.set_content(path, Some(digest.number()));
+            let read = table.last(path).map(|digest| digest.number());
+            if read.is_some() && read != known.content(path) {
+                known.set_content(path, None);
             }
         }
     }

@@ -26,7 +26,7 @@ use crate::project::FILE;
 use crate::project::model::StageId;
 use crate::project::trust::{self, Subject, Trust};
 use crate::run::dispatcher::{Order as RunOrder, RunRecord};
-use crate::run::event::{ITSELF, MEDDLED, REST as REST_LEFT, RunEvent, RunId, StageEnd, Trigger, Verdict};
+use crate::run::event::{MEDDLED, REST as REST_LEFT, RunEvent, RunId, StageEnd, Trigger, Verdict};
 use crate::run::feed::{Feed, Follower, feed};
 use crate::run::standing::Standing;
 use crate::session::turn::{Effect, Event, Order, Turn};
@@ -566,11 +566,10 @@ impl Keep {
             let note = end.note.as_deref()?;
             Some((stage.0.as_str(), &note[note.find(MEDDLED)?..]))
         });
-        if let Some((stage, _)) = meddled.filter(|(_, note)| !note.contains(ITSELF))
-            && !self.turn.is_queued()
-        {
+        let again = record.stages.iter().filter(|(_, end)| end.meddled().is_some());
+        let stages: BTreeSet<StageId> = again.map(|(stage, _)| stage.clone()).collect();
+        if !stages.is_empty() {
             // What was changed and is as before by now is no change to who compares: nobody else would ask.
-            let stages = [StageId(stage.to_owned())].into();
             let tests = Vec::new();
             self.happened(Event::Asked { trigger: Trigger::Change, stages, tests, force: false });
         }

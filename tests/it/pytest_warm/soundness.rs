@@ -336,3 +336,20 @@ fn what_is_saved_and_put_back_while_tests_run_is_in_no_verdict() {
         assert_eq!(project.run().attempt.tests.unwrap().failed, failed);
     }
 }
+
+#[test]
+fn what_tests_have_written_by_others_makes_no_run_twice_for_long() {
+    let project = Project::whole(&[
+        ("data.txt", "x\n"),
+        ("w.sh", "printf 'x\\n' > data.txt\n"),
+        ("test_a.py", "import subprocess\ndef test_a():\n    subprocess.run(['sh', 'w.sh'], check=True)\n"),
+    ]);
+    let again = |came: &Came| came.record.text.matches("was saved while the tests ran").count();
+    let first = project.run();
+    assert_eq!((again(&first), first.attempt.verdict), (2, Some(Verdict::Passed)), "{}", first.record.text);
+    for _ in 0..2 {
+        let came = project.run();
+        assert_eq!((again(&came), came.attempt.verdict), (0, Some(Verdict::Passed)), "{}", came.record.text);
+        assert!(!came.note().contains("its inputs changed"), "{}", came.note());
+    }
+}
