@@ -319,6 +319,12 @@ impl<'a> Course<'a> {
         is_in_time && took_all(self.memory) < WORTH
     }
 
+    /// Those of these files that were written in the attempt before, too, where there is no time for another one.
+    pub(super) fn seen_before(&mut self, torn: &BTreeSet<String>) -> BTreeSet<String> {
+        let before = std::mem::replace(&mut self.memory.suspected, torn.clone());
+        torn.intersection(&before).cloned().collect()
+    }
+
     /// These are written whenever the tests run.
     pub(super) fn are_own(&mut self, files: BTreeSet<String>) {
         self.memory.rewritten.extend(files);

@@ -139,13 +139,11 @@ impl Pytest {
                 course.again(&file);
                 continue;
             }
-            // What nobody has waited for is nobody's.
-            if left == 0 {
-                course.are_own(before.clone());
-            }
-            if let Some(file) = torn.iter().find(|file| left > 0 || !before.contains(*file)) {
+            let written = if left == 0 { before.clone() } else { course.seen_before(&torn) };
+            if let Some(file) = torn.difference(&written).next() {
                 course.is_of_nothing(file);
             }
+            course.are_own(written);
             return course.end();
         }
         Attempt::not_started("it was not begun")

@@ -30,6 +30,8 @@ pub struct Memory {
     pub altered: BTreeMap<String, u32>,
     /// What was written in each run, by whom nobody saw, and held the same before and after.
     pub rewritten: BTreeSet<String>,
+    /// What was written so in the last run of tests that take too long to be run again for it.
+    pub suspected: BTreeSet<String>,
     /// What runs wrote and took away again.
     pub passing: BTreeSet<String>,
     /// Test files that started other programs.
