@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::world::{DEVBOOT, Ran, World};
+use crate::world::{DEVBOOT, Ran, World, until};
 
 /// The longest that anything awaited may take; a failure, not a measure.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -208,6 +208,13 @@ impl Live {
                 Err(why) => panic!("not all of {texts:?} ({why}) in\n{}", self.seen[from..].join("\n")),
             }
         }
+    }
+
+    /// Waits until it has nothing to do: what a command that it started says may be here before it has come back from starting it.
+    pub fn until_it_waits(&self) {
+        // proc_pid_stat(5): the state follows the name, which stands in brackets.
+        let state = || fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        until("it waits", || state().rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S')));
     }
 
     pub fn signal(&self, name: &str) {

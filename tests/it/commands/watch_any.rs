@@ -230,6 +230,7 @@ fn killed_it_leaves_nothing_behind() {
     let home = demo.world.home().display().to_string();
     let mut live = watch(&demo, &[], "sleep 600 & sleep 600 & echo up; wait");
     live.until("up");
+    live.until_it_waits();
     live.signal("KILL");
     until("all of it has ended", || processes_with(&home).is_empty());
 }
