@@ -574,6 +574,7 @@ mod tests {
         run.goes(0);
         assert!(!run.goes && run.ended.is_none());
     }
+
     #[test]
     fn one_that_says_nothing_is_given_up_in_its_time() {
         let looks = |busy: Option<u64>, computes: bool| {

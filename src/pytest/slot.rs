@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::server::{Hello, Server};
@@ -29,6 +30,8 @@ pub(super) struct Slot {
     /// See [`Hello`].
     excused: std::sync::Mutex<BTreeSet<String>>,
     idle: Duration,
+    /// Who ends the process that is in it: each waits for the kernel, and none for a process that has gone.
+    keeper: std::sync::Mutex<Option<AbortHandle>>,
 }
 
 /// Why it is empty.
@@ -46,6 +49,7 @@ impl Slot {
             left: std::sync::Mutex::default(),
             excused: std::sync::Mutex::default(),
             idle,
+            keeper: std::sync::Mutex::default(),
         })
     }
 
@@ -104,7 +108,10 @@ impl Slot {
         }
         self.leave(&mut held, None);
         let server = Server::start(python, env, hello).await?;
-        tokio::spawn(end_in_time(Arc::downgrade(&self), server.started, pressure::memory_is_short()));
+        let keeper = end_in_time(Arc::downgrade(&self), server.started, pressure::memory_is_short());
+        let keeper = tokio::spawn(keeper).abort_handle();
+        let before = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).replace(keeper);
+        before.iter().for_each(AbortHandle::abort);
         *held = Some((key, server));
         Ok(())
     }
